@@ -1,0 +1,1 @@
+//! The one port to the chain: a client of the toncenter v2 HTTP dialect.

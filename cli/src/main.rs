@@ -1,0 +1,2 @@
+//! `fog`: the one binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Compiled Tolk contracts with their hashes, and typed bindings.

@@ -1,0 +1,1 @@
+//! Decides: listings, bids, matching, the task state machine, stake rule, reputation.

@@ -1,0 +1,1 @@
+//! The shared vocabulary: ids, money, terms, domain-tagged hashes, signed envelopes, wire messages.

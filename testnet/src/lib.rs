@@ -1,0 +1,1 @@
+//! The embedded chain and its toncenter v2 server.

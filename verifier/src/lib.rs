@@ -1,0 +1,1 @@
+//! Turns a submission into a verdict; the only maker of Verified.

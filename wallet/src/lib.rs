@@ -1,0 +1,1 @@
+//! Keys, mnemonics, keystore, wallet contracts, addresses.
