@@ -1,1 +1,36 @@
-//! The shared vocabulary: ids, money, terms, domain-tagged hashes, signed envelopes, wire messages.
+//! The shared vocabulary of Fog Market: ids, money, terms, domain-tagged hashes, signed envelopes
+//! and the wire messages of the HTTP API and the worker gateway.
+//!
+//! Nothing here does I/O, reads a clock or draws randomness for a decision; nothing here depends
+//! on another room. What is signed or hashed is encoded with [borsh](https://borsh.io), which has
+//! exactly one encoding per value; what people read is JSON.
+
+mod address;
+pub mod api;
+mod auth;
+mod bid;
+mod envelope;
+pub mod gateway;
+mod hash;
+mod keys;
+mod listing;
+mod money;
+mod seal;
+mod status;
+
+pub use address::{Address, AddressError, AddressForm};
+pub use auth::{AuthError, MAX_CLOCK_SKEW_SECONDS, RequestAuth};
+pub use bid::{Bid, Commit, Reveal, commitment_hash};
+pub use envelope::{EnvelopeError, Signed, Tagged};
+pub use hash::{Hash32, HashParseError, TaskId, tagged_hash};
+pub use keys::{KeyError, PublicKey, SecretKey, Signature};
+pub use listing::{
+    BlobRef, Curve, Durations, Listing, ListingError, Policy, Program, PublicInput, RATE_ONE,
+    ResourceLimits,
+};
+pub use money::{AmountError, NANO_PER_GRAM, Nano};
+pub use seal::{SealError, SealKey, SealPublicKey, seal};
+pub use status::{TaskStatus, UnknownStatus};
+
+/// Version of the wire protocol; a peer with another major version is refused with this number.
+pub const PROTOCOL_VERSION: u16 = 1;

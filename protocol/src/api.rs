@@ -1,0 +1,236 @@
+//! Bodies of the node's HTTP API under `/v1`. All JSON unless said otherwise; amounts are integer
+//! nanogram, hashes and keys hexadecimal, addresses raw, times Unix seconds of the chain.
+//!
+//! | route | auth | body → answer |
+//! | --- | --- | --- |
+//! | `GET /v1/info` | | → [`NodeInfo`] |
+//! | `PUT /v1/blobs/{sha256}` | any key | bytes → 204 |
+//! | `POST /v1/tasks` | the envelope | `Signed<Listing>` → [`Posted`] |
+//! | `GET /v1/tasks?limit=&after=&status=` | | → [`TaskPage`] |
+//! | `GET /v1/tasks/{id}` | | → [`TaskView`] |
+//! | `GET /v1/tasks/{id}/events` | | server-sent events, each a [`TaskView`] |
+//! | `POST /v1/tasks/{id}/nonce` | requestor | [`OpenNonce`] → 204 |
+//! | `GET /v1/tasks/{id}/result` | requestor | → bytes (only once accepted) |
+//! | `GET /v1/tasks/{id}/payload` | assigned worker | → sealed [`Payload`] bytes |
+//! | `PUT /v1/tasks/{id}/submission` | assigned worker | sealed `Reveal` bytes → 204 |
+//! | `GET /v1/workers` | | → list of [`WorkerView`] |
+//! | `GET /v1/gateway` | in band | WebSocket, see [`crate::gateway`] |
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Address, Durations, Hash32, Listing, Nano, PublicKey, SealPublicKey, TaskId, TaskStatus,
+};
+
+/// HPKE context of the payload sealed to a worker.
+pub const PAYLOAD_CONTEXT: &[u8] = b"fog/payload/v1";
+/// HPKE context of the reveal sealed to the node.
+pub const REVEAL_CONTEXT: &[u8] = b"fog/reveal/v1";
+
+/// The HPKE context of `purpose` for `task`.
+#[must_use]
+pub fn seal_context(purpose: &[u8], task: &TaskId) -> Vec<u8> {
+    [purpose, &task.0.0].concat()
+}
+
+/// What the node is and where its money rules are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// [`crate::PROTOCOL_VERSION`].
+    pub protocol: u16,
+    /// Software version.
+    pub version: String,
+    /// The node's id: what signed requests name.
+    pub node: Hash32,
+    /// TON global id.
+    pub network: i32,
+    /// The `Market` contract.
+    pub market: Address,
+    /// The node's wallet.
+    pub operator: Address,
+    /// What reveals are sealed to.
+    pub seal_key: SealPublicKey,
+    /// Public keys of the verifiers and how many must sign.
+    pub verifiers: Vec<PublicKey>,
+    /// Verdict threshold.
+    pub threshold: u8,
+    /// Hash of the current epoch's audit seed.
+    pub epoch_seed_hash: Hash32,
+    /// Fee in basis points of the price.
+    pub fee_bps: u16,
+    /// Nanogram to attach beyond the price when funding a task (gas; the rest comes back).
+    pub task_gas: Nano,
+    /// Largest blob in bytes.
+    pub max_blob_bytes: u64,
+    /// Shortest and longest accepted durations.
+    pub min_durations: Durations,
+    /// Longest accepted durations.
+    pub max_durations: Durations,
+    /// First assignments of a worker that are always audited.
+    pub probation: u32,
+    /// Lowest audit rate a listing may ask for, in parts per million.
+    pub min_rate_ppm: u32,
+}
+
+/// The answer to a posted listing: how to fund it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// The task's id.
+    pub task: TaskId,
+    /// Its escrow's address: recompute it before paying.
+    pub escrow: Address,
+    /// What to send.
+    pub amount: Nano,
+    /// The escrow's StateInit, base64 BoC.
+    pub state_init: String,
+    /// The message body, base64 BoC.
+    pub body: String,
+    /// `ton://transfer/...` with all of it.
+    pub link: String,
+}
+
+/// A transaction that belongs to a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TxRef {
+    /// What it did: `fund`, `open`, `assign`, `commit`, `verdict`, `finalize`, `close`, ...
+    pub kind: String,
+    /// Account it ran on.
+    pub account: Address,
+    /// Logical time.
+    pub lt: u64,
+    /// Hash.
+    pub hash: Hash32,
+}
+
+/// Why a worker did not get the task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The worker.
+    pub worker: Address,
+    /// Stable code, such as `price_above_cap`.
+    pub code: String,
+    /// The reason, and what would have matched.
+    pub reason: String,
+}
+
+/// One step of a task's life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The status reached.
+    pub status: TaskStatus,
+    /// When (chain time).
+    pub at: u64,
+    /// Why.
+    pub note: String,
+}
+
+/// What verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictView {
+    /// `accepted` or `rejected`.
+    pub verdict: String,
+    /// Was the result checked (drawn, flagged or proven), rather than accepted undrawn?
+    pub audited: bool,
+    /// Why it was or wasn't checked.
+    pub reason: String,
+    /// Hash of the evidence bundle.
+    pub evidence: Hash32,
+}
+
+/// A task as anybody may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskView {
+    /// Its id.
+    pub id: TaskId,
+    /// Where it stands: the same word on every surface.
+    pub status: TaskStatus,
+    /// The listing (hashes, not contents).
+    pub listing: Listing,
+    /// Its escrow.
+    pub escrow: Address,
+    /// The assigned worker.
+    pub worker: Option<Address>,
+    /// The agreed price.
+    pub price: Option<Nano>,
+    /// Stake reserved for it.
+    pub reserve: Option<Nano>,
+    /// The worker's commitment.
+    pub commitment: Option<Hash32>,
+    /// Length of the result in bytes, once accepted.
+    pub result_bytes: Option<u64>,
+    /// SHA-256 of the result, once accepted.
+    pub result_hash: Option<Hash32>,
+    /// The verdict.
+    pub verdict: Option<VerdictView>,
+    /// Chain time at which the present state times out.
+    pub deadline: Option<u64>,
+    /// Amount slashed from the worker's stake.
+    pub slashed: Option<Nano>,
+    /// Every refused bid, and why.
+    pub refusals: Vec<Refusal>,
+    /// What happened so far, oldest first.
+    pub history: Vec<Step>,
+    /// Its transactions, oldest first.
+    pub transactions: Vec<TxRef>,
+}
+
+/// A page of tasks, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskPage {
+    /// The tasks.
+    pub tasks: Vec<TaskView>,
+    /// Give this as `after` for the next page.
+    pub next: Option<u64>,
+}
+
+/// A worker as anybody may see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerView {
+    /// Owner wallet.
+    pub worker: Address,
+    /// `Stake` contract.
+    pub stake: Address,
+    /// Connected now?
+    pub online: bool,
+    /// Stake that is neither reserved nor unbonding, as last read from the chain.
+    pub free_stake: Nano,
+    /// Reputation, 0 to 1,000,000.
+    pub reputation_ppm: u32,
+    /// Assignments so far.
+    pub assigned: u64,
+    /// Results accepted.
+    pub accepted: u64,
+    /// Results rejected.
+    pub rejected: u64,
+    /// Assignments that timed out.
+    pub late: u64,
+    /// Flagged after a rejected result: everything it returns is checked.
+    pub flagged: bool,
+}
+
+/// Opens the requestor's draw nonce.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenNonce {
+    /// The 32 bytes whose hash (`fog/nonce/v1`) is in the listing.
+    pub nonce: Hash32,
+}
+
+/// What the assigned worker downloads, sealed to it.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Payload {
+    /// The program's blobs in the order of [`crate::Program::blobs`].
+    pub program: Vec<Vec<u8>>,
+    /// The input.
+    pub input: Vec<u8>,
+}
+
+/// An error as the API answers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// Stable code.
+    pub code: String,
+    /// Cause and cure.
+    pub message: String,
+}

@@ -1,0 +1,318 @@
+//! What a requestor posts: program, input, limits, price and how the result is verified.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{Address, Hash32, Nano, PublicKey, TaskId, envelope::Tagged};
+
+/// One, in the parts per million that rates are counted in.
+pub const RATE_ONE: u32 = 1_000_000;
+
+const VERSION: u16 = 1;
+const MAX_FUEL: u64 = 1_000_000_000_000;
+const MAX_MEMORY: u64 = 4 << 30;
+const MAX_OUTPUT: u64 = 64 << 20;
+const MAX_PUBLICS: usize = 64;
+const MAX_DURATION: u32 = 30 * 24 * 3600;
+
+/// Why a listing is refused. Each names the field and what would be accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ListingError {
+    /// Another version of the listing's format.
+    #[error("listing version {0} is unknown: this software speaks version {VERSION}")]
+    Version(u16),
+    /// A field outside its bounds.
+    #[error("listing field `{field}` is {given}: it must be between {min} and {max}")]
+    OutOfBounds {
+        /// The field's name.
+        field: &'static str,
+        /// What was given.
+        given: u64,
+        /// Smallest accepted value.
+        min: u64,
+        /// Largest accepted value.
+        max: u64,
+    },
+    /// A proof policy asks for too many public inputs, or does not bind the task.
+    #[error("the proof policy {0}")]
+    Policy(&'static str),
+    /// Program and policy do not fit each other.
+    #[error("a `{policy}` policy cannot check this kind of program; {cure}")]
+    Mismatch {
+        /// The policy's name.
+        policy: &'static str,
+        /// What to change.
+        cure: &'static str,
+    },
+}
+
+/// A blob by content: SHA-256 and length in bytes.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+)]
+#[serde(deny_unknown_fields)]
+pub struct BlobRef {
+    /// SHA-256 of the bytes.
+    pub hash: Hash32,
+    /// Length in bytes.
+    pub bytes: u64,
+}
+
+impl BlobRef {
+    /// Names `content`.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        Self { hash: Hash32::of(content), bytes: content.len() as u64 }
+    }
+}
+
+/// What a worker runs.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Program {
+    /// A WASI preview 1 command: input on stdin, result on stdout.
+    Wasi {
+        /// The module.
+        module: BlobRef,
+    },
+    /// A circom circuit: the input is snarkjs' `input.json`, the result a Groth16 proof.
+    Circom {
+        /// snarkjs `.zkey` (proving key).
+        zkey: BlobRef,
+        /// circom's witness calculator (`.wasm`).
+        witness: BlobRef,
+    },
+}
+
+impl Program {
+    /// The blobs a worker needs, in payload order (before the input).
+    #[must_use]
+    pub fn blobs(&self) -> Vec<BlobRef> {
+        match self {
+            Self::Wasi { module } => vec![*module],
+            Self::Circom { zkey, witness } => vec![*zkey, *witness],
+        }
+    }
+}
+
+/// Upper bounds for one execution; a worker's and a verifier's own limits may only lower them.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceLimits {
+    /// Wasmtime fuel (about one unit an instruction): the CPU time that decides.
+    pub fuel: u64,
+    /// Linear memory in bytes.
+    pub memory_bytes: u64,
+    /// Result size in bytes.
+    pub output_bytes: u64,
+}
+
+impl Default for ResourceLimits {
+    fn default() -> Self {
+        Self { fuel: 1_000_000_000, memory_bytes: 256 << 20, output_bytes: 16 << 20 }
+    }
+}
+
+/// The curve of a proof.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Curve {
+    /// alt_bn128, the curve of circom's default.
+    Bn254,
+}
+
+/// What a proof's public input must be.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
+pub enum PublicInput {
+    /// The scalar the verifier computes from task and worker: makes the proof worthless elsewhere.
+    Binding,
+    /// This decimal number.
+    Fixed(String),
+    /// Anything: it is part of the result.
+    Free,
+}
+
+/// How the result is verified before money moves.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Policy {
+    /// The drawn share of results is run again; output and fuel must be equal.
+    Replay {
+        /// Audit rate in parts per million (50,000 is 5 %), 1 to 1,000,000.
+        rate_ppm: u32,
+    },
+    /// A Groth16 proof is checked, always.
+    Groth16 {
+        /// The proof's curve.
+        curve: Curve,
+        /// snarkjs `verification_key.json`.
+        key: BlobRef,
+        /// One entry a public input, in the circuit's order.
+        publics: Vec<PublicInput>,
+    },
+}
+
+impl Policy {
+    /// Short name for tables: `replay`, `groth16`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Replay { .. } => "replay",
+            Self::Groth16 { .. } => "groth16",
+        }
+    }
+
+    /// The share of results that is checked, in parts per million.
+    #[must_use]
+    pub const fn rate_ppm(&self) -> u32 {
+        match self {
+            Self::Replay { rate_ppm } => *rate_ppm,
+            Self::Groth16 { .. } => RATE_ONE,
+        }
+    }
+}
+
+/// How long each state may last, in seconds of chain time. No listing names a moment, so that
+/// equal listings have equal ids.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(deny_unknown_fields)]
+pub struct Durations {
+    /// From funding to an assignment; then the requestor is refunded.
+    pub bid: u32,
+    /// From assignment to the worker's commitment.
+    pub commit: u32,
+    /// From commitment to the verdict.
+    pub verdict: u32,
+    /// Challenge window between verdict and payment.
+    pub window: u32,
+}
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self { bid: 600, commit: 600, verdict: 600, window: 60 }
+    }
+}
+
+/// A task as its requestor posts it. Its id is its hash; it is posted inside
+/// [`crate::Signed`] by `requestor_key`.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// Format version (1).
+    pub version: u16,
+    /// TON global id: -239 main network, -3 test networks and the embedded chain.
+    pub network: i32,
+    /// The `Market` contract whose rules hold.
+    pub market: Address,
+    /// The node's wallet: the only one that may assign.
+    pub operator: Address,
+    /// The wallet that pays, and that is refunded.
+    pub requestor: Address,
+    /// The key that signs the listing and may fetch the result.
+    pub requestor_key: PublicKey,
+    /// What is run.
+    pub program: Program,
+    /// On what.
+    pub input: BlobRef,
+    /// Within which limits.
+    pub limits: ResourceLimits,
+    /// The most it may cost.
+    pub price_cap: Nano,
+    /// How it is verified.
+    pub policy: Policy,
+    /// How long each state may last.
+    pub durations: Durations,
+    /// Hash of the requestor's draw nonce (see `fog_verifier::draw`).
+    pub nonce_hash: Hash32,
+    /// Makes two tasks with equal work distinct.
+    pub salt: Hash32,
+}
+
+impl Tagged for Listing {
+    const TAG: &'static str = "fog/listing/v1";
+}
+
+impl Listing {
+    /// The format's current version.
+    pub const VERSION: u16 = VERSION;
+
+    /// The task's id.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        TaskId(self.digest())
+    }
+
+    /// Checks what can be checked without looking anything up.
+    ///
+    /// # Errors
+    /// The first field that is outside its bounds.
+    pub fn check(&self) -> Result<(), ListingError> {
+        if self.version != VERSION {
+            return Err(ListingError::Version(self.version));
+        }
+        within("limits.fuel", self.limits.fuel, 1, MAX_FUEL)?;
+        within("limits.memory_bytes", self.limits.memory_bytes, 64 << 10, MAX_MEMORY)?;
+        within("limits.output_bytes", self.limits.output_bytes, 1, MAX_OUTPUT)?;
+        within("price_cap", self.price_cap.get(), 1, Nano::MAX.get())?;
+        let d = &self.durations;
+        for (field, seconds) in [
+            ("durations.bid", d.bid),
+            ("durations.commit", d.commit),
+            ("durations.verdict", d.verdict),
+        ] {
+            within(field, u64::from(seconds), 1, u64::from(MAX_DURATION))?;
+        }
+        within("durations.window", u64::from(d.window), 0, u64::from(MAX_DURATION))?;
+        self.check_policy()
+    }
+
+    fn check_policy(&self) -> Result<(), ListingError> {
+        match (&self.policy, &self.program) {
+            (Policy::Replay { rate_ppm }, Program::Wasi { .. }) => {
+                within("policy.rate_ppm", u64::from(*rate_ppm), 1, u64::from(RATE_ONE))
+            }
+            (Policy::Replay { .. }, Program::Circom { .. }) => Err(ListingError::Mismatch {
+                policy: "replay",
+                cure: "post a circom program with the `groth16` policy",
+            }),
+            (Policy::Groth16 { publics, .. }, Program::Wasi { .. } | Program::Circom { .. }) => {
+                if publics.is_empty() || publics.len() > MAX_PUBLICS {
+                    return Err(ListingError::Policy("needs 1 to 64 public inputs"));
+                }
+                let bindings = publics.iter().filter(|p| **p == PublicInput::Binding).count();
+                if bindings != 1 {
+                    return Err(ListingError::Policy(
+                        "needs exactly one `binding` public input, or a proof could be used twice",
+                    ));
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn within(field: &'static str, given: u64, min: u64, max: u64) -> Result<(), ListingError> {
+    if (min..=max).contains(&given) {
+        Ok(())
+    } else {
+        Err(ListingError::OutOfBounds { field, given, min, max })
+    }
+}
