@@ -20,7 +20,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Durations, Hash32, Listing, Nano, PublicKey, SealPublicKey, TaskId, TaskStatus,
+    Address, Durations, GuestExit, Hash32, Listing, Nano, PublicKey, SealPublicKey, TaskId, TaskStatus,
 };
 
 /// HPKE context of the payload sealed to a worker.
@@ -161,6 +161,8 @@ pub struct TaskView {
     pub result_bytes: Option<u64>,
     /// SHA-256 of the result, once accepted.
     pub result_hash: Option<Hash32>,
+    /// How the program ended, once accepted.
+    pub exit: Option<GuestExit>,
     /// The verdict.
     pub verdict: Option<VerdictView>,
     /// Chain time at which the present state times out.

@@ -20,7 +20,7 @@ mod status;
 
 pub use address::{Address, AddressError, AddressForm};
 pub use auth::{AuthError, MAX_CLOCK_SKEW_SECONDS, RequestAuth};
-pub use bid::{Bid, Commit, Reveal, commitment_hash};
+pub use bid::{Bid, Commit, GuestExit, Reveal, commitment_hash};
 pub use envelope::{EnvelopeError, Signed, Tagged};
 pub use hash::{Hash32, HashParseError, TaskId, tagged_hash};
 pub use keys::{KeyError, PublicKey, SecretKey, Signature};

@@ -1,1 +1,17 @@
-//! Turns a submission into a verdict; the only maker of Verified.
+//! Turns a submission into a verdict; the only maker of [`Verified`].
+//!
+//! No sockets, no SQL, no keys. Programs run in the [`sandbox`], in processes of their own.
+
+pub mod draw;
+mod evidence;
+mod execute;
+pub mod merkle;
+mod proof_check;
+mod verdict;
+
+pub use evidence::{AuditBasis, Evidence, EvidenceError, Finding};
+pub use execute::{Execute, ExecuteError, Execution, Job, binding};
+pub use verdict::{
+    Conclusion, Judgement, OpenError, Rejected, Submission, Verified, VerifyError, Work, rehydrate,
+    verify,
+};

@@ -1,0 +1,95 @@
+//! The one way a task's program is run, by workers and verifiers alike: the same job gives the
+//! same exit, output and fuel everywhere.
+
+use fog_protocol::{
+    Address, GuestExit, Hash32, Listing, Policy, Program, ResourceLimits, TaskId, tagged_hash,
+};
+
+/// A program ready to be run.
+#[derive(Debug, Clone)]
+pub struct Job<'a> {
+    /// What is run.
+    pub program: &'a Program,
+    /// Its blobs in the order of [`Program::blobs`].
+    pub blobs: &'a [Vec<u8>],
+    /// The input.
+    pub input: &'a [u8],
+    /// Limits of the listing.
+    pub limits: ResourceLimits,
+    /// Seed of the guest's random generator: a function of the task alone.
+    pub seed: Hash32,
+    /// For proof policies: the scalar (decimal) that binds a proof to task and worker.
+    pub binding: Option<String>,
+}
+
+impl<'a> Job<'a> {
+    /// The job of `listing` for `worker`.
+    #[must_use]
+    pub fn new(
+        listing: &'a Listing,
+        blobs: &'a [Vec<u8>],
+        input: &'a [u8],
+        worker: &Address,
+    ) -> Self {
+        let task = listing.id();
+        let binding = match listing.policy {
+            Policy::Groth16 { .. } => Some(binding(&task, worker)),
+            Policy::Replay { .. } => None,
+        };
+        Self {
+            program: &listing.program,
+            blobs,
+            input,
+            limits: listing.limits,
+            seed: tagged_hash("fog/guest-seed/v1", &[&task.0.0]),
+            binding,
+        }
+    }
+}
+
+/// The scalar a proof of `worker` for `task` must carry, in decimal.
+#[must_use]
+pub fn binding(task: &TaskId, worker: &Address) -> String {
+    let mut scalar = tagged_hash("fog/groth16/binding/v1", &[&task.0.0, &worker.hash.0]);
+    scalar.0[0] &= 0x1f; // 253 bits: below the scalar field's order
+    num_bigint::BigUint::from_bytes_be(&scalar.0).to_string()
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// How the program ended.
+    pub exit: GuestExit,
+    /// Its output; empty unless it succeeded.
+    pub output: Vec<u8>,
+    /// Fuel it used.
+    pub fuel_used: u64,
+}
+
+/// Why a program was not run to an end that can be committed to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExecuteError {
+    /// The program is refused before it runs: no worker could run it.
+    #[error("the program is refused ({code}): {reason}")]
+    Refused {
+        /// Stable code.
+        code: String,
+        /// Cause and cure.
+        reason: String,
+    },
+    /// The host's time limit ran out; that is not deterministic, so it is no result.
+    #[error("the program ran longer than the {0} s this host allows")]
+    TooSlow(u64),
+    /// The sandbox process failed; running it again may work.
+    #[error("the sandbox failed: {0}")]
+    Sandbox(String),
+}
+
+/// Runs jobs. Implemented over sandbox processes by [`crate::Executor`].
+pub trait Execute: Send + Sync {
+    /// Runs `job` to its end. Blocks.
+    ///
+    /// # Errors
+    /// [`ExecuteError`].
+    fn execute(&self, job: &Job<'_>) -> Result<Execution, ExecuteError>;
+}

@@ -1,0 +1,355 @@
+//! From submission to verdict. Each step's type is built only by the step before it:
+//!
+//! ```text
+//! Reveal --open--> Submission --verify--> Verified<Submission> --conclude--> Verified<Conclusion>
+//!                                    \--> Rejected
+//! ```
+//!
+//! `Verified` and `Rejected` have private fields, no constructor outside this module, no `Clone`
+//! and no `Deserialize`: nothing can be paid or slashed that did not pass through here. What was
+//! stored comes back only through [`rehydrate`], which checks the stored evidence again.
+
+use fog_protocol::{
+    Address, GuestExit, Hash32, Listing, Policy, Reveal, Tagged, TaskId, commitment_hash,
+};
+
+use crate::{
+    AuditBasis, Evidence, EvidenceError, Finding,
+    execute::{Execute, ExecuteError, Job},
+    merkle, proof_check,
+};
+
+/// Independent runs that must agree before a result is called wrong.
+const RUNS_BEFORE_REJECTION: u8 = 2;
+
+/// Why a reveal does not open its commitment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The reveal names another task.
+    #[error("the result is for another task than the commitment")]
+    OtherTask,
+    /// The bytes are not what was committed to.
+    #[error("the result does not match its commitment: it was changed after it was committed")]
+    Mismatch,
+    /// Longer than the listing allows.
+    #[error("the result has {given} bytes, the listing allows {allowed}")]
+    TooLong {
+        /// Its length.
+        given: u64,
+        /// The listing's bound.
+        allowed: u64,
+    },
+    /// A failed program has no output.
+    #[error("a program that did not succeed has no result bytes")]
+    OutputOfFailure,
+}
+
+/// Why no verdict could be reached. Nobody is paid and nobody is slashed; it is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// The work handed in does not fit the listing.
+    #[error("the work does not fit the listing: {0}")]
+    WrongWork(&'static str),
+    /// The verifier could not run the program.
+    #[error("the program could not be run again: {0}")]
+    NotRun(#[from] ExecuteError),
+    /// Two runs here gave two results: no ground for any verdict.
+    #[error("two runs of the same program gave two results: no verdict is possible")]
+    NotDeterministic,
+    /// The draw does not support the basis.
+    #[error(transparent)]
+    Basis(#[from] EvidenceError),
+}
+
+/// A result that opens its commitment; not verified yet.
+#[derive(Debug)]
+pub struct Submission {
+    task: TaskId,
+    worker: Address,
+    commitment: Hash32,
+    exit: GuestExit,
+    output: Vec<u8>,
+    result_root: Hash32,
+    fuel_used: u64,
+    salt: Hash32,
+}
+
+impl Submission {
+    /// Opens `commitment`, made by `worker` for the listing's task, with `reveal`.
+    ///
+    /// # Errors
+    /// Each [`OpenError`].
+    pub fn open(
+        reveal: Reveal,
+        listing: &Listing,
+        worker: Address,
+        commitment: Hash32,
+    ) -> Result<Self, OpenError> {
+        let Reveal { task, exit, output, fuel_used, salt } = reveal;
+        if listing.id() != task {
+            return Err(OpenError::OtherTask);
+        }
+        let (given, allowed) = (output.len() as u64, listing.limits.output_bytes);
+        if given > allowed {
+            return Err(OpenError::TooLong { given, allowed });
+        }
+        if exit != GuestExit::Success && !output.is_empty() {
+            return Err(OpenError::OutputOfFailure);
+        }
+        let result_root = merkle::result_root(exit, &output);
+        if commitment_hash(&task, &worker, &result_root, fuel_used, &salt) != commitment {
+            return Err(OpenError::Mismatch);
+        }
+        Ok(Self { task, worker, commitment, exit, output, result_root, fuel_used, salt })
+    }
+
+    /// The task.
+    #[must_use]
+    pub const fn task(&self) -> TaskId {
+        self.task
+    }
+
+    /// The worker.
+    #[must_use]
+    pub const fn worker(&self) -> Address {
+        self.worker
+    }
+
+    /// The result's bytes.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// How the program ended.
+    #[must_use]
+    pub const fn exit(&self) -> GuestExit {
+        self.exit
+    }
+
+    fn evidence(&self, basis: AuditBasis, rate_ppm: u32, finding: Finding) -> Evidence {
+        Evidence {
+            task: self.task,
+            worker: self.worker,
+            commitment: self.commitment,
+            exit: self.exit,
+            result_root: self.result_root,
+            output_hash: Hash32::of(&self.output),
+            output_bytes: self.output.len() as u64,
+            fuel_used: self.fuel_used,
+            salt: self.salt,
+            basis,
+            rate_ppm,
+            finding,
+        }
+    }
+}
+
+/// What a verdict says, without the result's bytes.
+#[derive(Debug)]
+pub struct Conclusion {
+    /// The task.
+    pub task: TaskId,
+    /// The worker.
+    pub worker: Address,
+    /// Its commitment.
+    pub commitment: Hash32,
+}
+
+/// Proof, as a value, that `T` passed verification. Only this module makes it.
+#[derive(Debug)]
+pub struct Verified<T> {
+    value: T,
+    evidence: Evidence,
+}
+
+impl<T> Verified<T> {
+    /// What was verified.
+    pub const fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// On which evidence.
+    pub const fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// The hash that goes on chain.
+    pub fn evidence_hash(&self) -> Hash32 {
+        self.evidence.digest()
+    }
+}
+
+impl Verified<Submission> {
+    /// Splits off the result's bytes.
+    #[must_use]
+    pub fn conclude(self) -> (Verified<Conclusion>, Vec<u8>) {
+        let Submission { task, worker, commitment, output, .. } = self.value;
+        let value = Conclusion { task, worker, commitment };
+        (Verified { value, evidence: self.evidence }, output)
+    }
+}
+
+/// Proof, as a value, that a result was found wrong. Only this module makes it.
+#[derive(Debug)]
+pub struct Rejected {
+    evidence: Evidence,
+}
+
+impl Rejected {
+    /// On which evidence.
+    #[must_use]
+    pub const fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// The hash that goes on chain.
+    #[must_use]
+    pub fn evidence_hash(&self) -> Hash32 {
+        self.evidence.digest()
+    }
+
+    /// The task.
+    #[must_use]
+    pub const fn task(&self) -> TaskId {
+        self.evidence.task
+    }
+
+    /// The worker.
+    #[must_use]
+    pub const fn worker(&self) -> Address {
+        self.evidence.worker
+    }
+}
+
+/// The verdict on a value.
+#[derive(Debug)]
+pub enum Judgement<T> {
+    /// It may be paid.
+    Accepted(Verified<T>),
+    /// Its worker is to be slashed.
+    Rejected(Rejected),
+}
+
+impl<T> Judgement<T> {
+    fn of(value: T, evidence: Evidence) -> Self {
+        if evidence.accepts() {
+            Self::Accepted(Verified { value, evidence })
+        } else {
+            Self::Rejected(Rejected { evidence })
+        }
+    }
+}
+
+/// The work a submission is checked against.
+#[derive(Debug, Clone)]
+pub struct Work<'a> {
+    /// The listing.
+    pub listing: &'a Listing,
+    /// The program's blobs in the order of [`fog_protocol::Program::blobs`].
+    pub program: &'a [Vec<u8>],
+    /// The input.
+    pub input: &'a [u8],
+    /// The `verification_key.json` of a proof policy.
+    pub key: Option<&'a [u8]>,
+    /// Why the result is checked, or not.
+    pub basis: AuditBasis,
+    /// The rate the draw was made at, in parts per million.
+    pub rate_ppm: u32,
+}
+
+/// Turns a submission into a verdict with its evidence.
+///
+/// # Errors
+/// [`VerifyError`]: no verdict could be reached; the submission's bytes are dropped, so the caller
+/// keeps its reveal until a judgement is stored.
+pub fn verify(
+    work: &Work<'_>,
+    submission: Submission,
+    execute: &dyn Execute,
+) -> Result<Judgement<Submission>, VerifyError> {
+    if work.listing.id() != submission.task {
+        return Err(VerifyError::WrongWork("another task"));
+    }
+    check_blobs(work)?;
+    let finding = match (&work.listing.policy, work.basis.is_audit()) {
+        (Policy::Replay { .. }, false) => Finding::NotChecked,
+        (Policy::Replay { .. }, true) => replay(work, &submission, execute)?,
+        (Policy::Groth16 { .. }, _) if submission.exit != GuestExit::Success => {
+            replay(work, &submission, execute)?
+        }
+        (Policy::Groth16 { key, publics, .. }, _) => {
+            let bytes = work.key.ok_or(VerifyError::WrongWork("no verification key"))?;
+            let fault = proof_check::fault(bytes, publics, &submission);
+            Finding::Proof { key: key.hash, fault }
+        }
+    };
+    let evidence = submission.evidence(work.basis.clone(), work.rate_ppm, finding);
+    evidence.check(work.listing)?;
+    Ok(Judgement::of(submission, evidence))
+}
+
+/// Makes the witness of a stored verdict again, after checking its evidence against the listing.
+///
+/// # Errors
+/// [`EvidenceError`]: the stored evidence does not support any verdict.
+pub fn rehydrate(
+    evidence: Evidence,
+    listing: &Listing,
+) -> Result<Judgement<Conclusion>, EvidenceError> {
+    evidence.check(listing)?;
+    let value = Conclusion {
+        task: evidence.task,
+        worker: evidence.worker,
+        commitment: evidence.commitment,
+    };
+    Ok(Judgement::of(value, evidence))
+}
+
+fn check_blobs(work: &Work<'_>) -> Result<(), VerifyError> {
+    let expected = work.listing.program.blobs();
+    let given = work.program.iter().map(|bytes| Hash32::of(bytes));
+    if !given.eq(expected.iter().map(|blob| blob.hash)) {
+        return Err(VerifyError::WrongWork("another program"));
+    }
+    if Hash32::of(work.input) != work.listing.input.hash {
+        return Err(VerifyError::WrongWork("another input"));
+    }
+    match (&work.listing.policy, work.key) {
+        (Policy::Groth16 { key, .. }, Some(bytes)) if Hash32::of(bytes) != key.hash => {
+            Err(VerifyError::WrongWork("another verification key"))
+        }
+        (Policy::Groth16 { .. } | Policy::Replay { .. }, _) => Ok(()),
+    }
+}
+
+/// Runs the program until a run agrees with the submission, or as many runs as a rejection needs
+/// agree with each other.
+fn replay(
+    work: &Work<'_>,
+    submission: &Submission,
+    execute: &dyn Execute,
+) -> Result<Finding, VerifyError> {
+    let job = Job::new(work.listing, work.program, work.input, &submission.worker);
+    let mut first = None;
+    for runs in 1..=RUNS_BEFORE_REJECTION {
+        let execution = execute.execute(&job)?;
+        let result_root = merkle::result_root(execution.exit, &execution.output);
+        let seen = (execution.exit, result_root, execution.fuel_used);
+        let claimed = (submission.exit, submission.result_root, submission.fuel_used);
+        let finding = Finding::Replayed {
+            exit: execution.exit,
+            result_root,
+            fuel_used: execution.fuel_used,
+            runs,
+        };
+        match first {
+            None if seen == claimed => return Ok(finding),
+            None => first = Some(seen),
+            Some(before) if before != seen => return Err(VerifyError::NotDeterministic),
+            Some(_) if runs == RUNS_BEFORE_REJECTION => return Ok(finding),
+            Some(_) => {}
+        }
+    }
+    Err(VerifyError::NotDeterministic)
+}
