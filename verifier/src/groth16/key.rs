@@ -1,0 +1,151 @@
+//! A verification key that has passed every check, prepared for pairings.
+
+use std::fmt;
+
+use ark_bn254::{Bn254, G1Affine, G1Projective, G2Affine};
+use ark_ec::AffineRepr;
+use ark_ff::{BigInteger, PrimeField};
+use ark_groth16::{PreparedVerifyingKey, prepare_verifying_key};
+use ark_serialize::CanonicalSerialize;
+use ark_ec::VariableBaseMSM;
+use fog_protocol::{Hash32, tagged_hash};
+
+use super::json::{self, KeyParts};
+use super::malformed::{Malformed, Part};
+use super::proof::PublicInputs;
+use super::bytes;
+
+/// Up to this many inputs, separate multiplications beat the bucket method.
+const SMALL_SUM: usize = 8;
+
+/// A verification key: every point on the curve, in its subgroup and not the identity; beta, gamma
+/// and delta pairwise independent; one IC point more than public inputs. Prepared once, used for
+/// any number of proofs.
+#[derive(Clone)]
+pub struct VerifyingKey {
+    pub(super) prepared: PreparedVerifyingKey<Bn254>,
+    hash: Hash32,
+}
+
+impl VerifyingKey {
+    /// Reads snarkjs' `verification_key.json`.
+    ///
+    /// # Errors
+    /// [`Malformed`] for everything the module's text lists.
+    pub fn from_snarkjs(json: &[u8]) -> Result<Self, Malformed> {
+        Self::new(json::key(json)?)
+    }
+
+    /// Reads an `ark_groth16::VerifyingKey<Bn254>` written by `serialize_compressed`.
+    ///
+    /// # Errors
+    /// [`Malformed`] for a wrong length, a non-canonical encoding or a degenerate key.
+    pub fn from_ark_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::new(bytes::key(bytes)?)
+    }
+
+    /// The last checks, common to every source. The points are on the curve and in the subgroup.
+    pub(super) fn new(parts: KeyParts) -> Result<Self, Malformed> {
+        let KeyParts { alpha, beta, gamma, delta, ic } = parts;
+        let part = Part::Key;
+        let identity = |at: &str| Malformed::Identity { part, at: at.into() };
+        if alpha.is_zero() {
+            return Err(identity("alpha"));
+        }
+        for (name, point) in [("beta", beta), ("gamma", gamma), ("delta", delta)] {
+            if point.is_zero() {
+                return Err(identity(name));
+            }
+        }
+        // An IC point at infinity would leave its public input out of the equation: any value
+        // would do.
+        if let Some(index) = ic.iter().position(G1Affine::is_zero) {
+            return Err(identity(&format!("IC[{index}]")));
+        }
+        independent(beta, gamma, delta)?;
+        let key = ark_groth16::VerifyingKey::<Bn254> {
+            alpha_g1: alpha,
+            beta_g2: beta,
+            gamma_g2: gamma,
+            delta_g2: delta,
+            gamma_abc_g1: ic,
+        };
+        let mut canonical = Vec::with_capacity(key.compressed_size());
+        key.serialize_compressed(&mut canonical).map_err(|error| Malformed::Bytes {
+            part,
+            reason: error.to_string(),
+        })?;
+        let hash = tagged_hash("fog/groth16/key/v1", &[&canonical]);
+        Ok(Self { prepared: prepare_verifying_key(&key), hash })
+    }
+
+    /// Names the key whatever file it came from: the tagged hash of its canonical encoding.
+    #[must_use]
+    pub const fn hash(&self) -> Hash32 {
+        self.hash
+    }
+
+    /// How many public inputs a proof for this key has.
+    #[must_use]
+    pub fn input_count(&self) -> usize {
+        self.ic().len() - 1
+    }
+
+    pub(super) fn ic(&self) -> &[G1Affine] {
+        &self.prepared.vk.gamma_abc_g1
+    }
+
+    /// `IC[0] + sum of input * IC[i]`: what the statement contributes to the equation.
+    ///
+    /// # Errors
+    /// [`Malformed::InputCount`]: ark itself would ignore inputs the key has no point for.
+    pub(super) fn statement(&self, inputs: &PublicInputs) -> Result<G1Projective, Malformed> {
+        let (expected, found) = (self.input_count(), inputs.len());
+        if expected != found {
+            return Err(Malformed::InputCount { expected, found });
+        }
+        let (first, bases) = self.ic().split_first().ok_or(Malformed::IcCount {
+            declared: 0,
+            points: 0,
+        })?;
+        let mut sum = G1Projective::from(*first);
+        if found > SMALL_SUM {
+            let scalars: Vec<_> = inputs.elements().iter().map(|x| x.into_bigint()).collect();
+            return Ok(sum + G1Projective::msm_bigint(bases, &scalars));
+        }
+        for (base, input) in bases.iter().zip(inputs.elements()) {
+            let scalar = input.into_bigint();
+            // Splitting by the endomorphism halves the work for a full-size scalar only.
+            sum += if scalar.num_bits() > 128 {
+                G1Projective::from(*base) * input
+            } else {
+                base.mul_bigint(scalar)
+            };
+        }
+        Ok(sum)
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({}, {} inputs)", self.hash, self.input_count())
+    }
+}
+
+/// Refuses keys for which two of beta, gamma and delta are equal or opposite.
+///
+/// The equation is `e(A, B) = e(alpha, beta) e(L, gamma) e(C, delta)`. If two of the three bases on
+/// the right are one, the prover can fold their terms and solve for the rest, for any statement:
+/// with gamma = delta, `A = alpha, B = beta, C = -L`. A setup without phase 2 has gamma = delta.
+fn independent(beta: G2Affine, gamma: G2Affine, delta: G2Affine) -> Result<(), Malformed> {
+    for (which, left, right) in [
+        ("gamma and delta are equal up to sign", gamma, delta),
+        ("beta and gamma are equal up to sign", beta, gamma),
+        ("beta and delta are equal up to sign", beta, delta),
+    ] {
+        if left.x == right.x {
+            return Err(Malformed::DegenerateKey { which });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Groth16 over BN254: snarkjs' JSON or ark's compressed bytes in, a verdict out.
+//!
+//! ```text
+//! verification_key.json --VerifyingKey::from_snarkjs--> VerifyingKey --\
+//! proof.json ------------Proof::from_snarkjs----------> Proof ----------verify--> Validity
+//! public.json -----------PublicInputs::from_snarkjs---> PublicInputs --/
+//! ```
+//!
+//! Each arrow into a type is the only way to make it, and checks everything once: numbers are
+//! canonical, points are on the curve, in the subgroup and not the identity, the key is not
+//! degenerate. [`verify`] therefore only has to compare the counts and evaluate the equation.
+//!
+//! What is refused is [`Malformed`] and says what to do about it; a proof that is well-formed and
+//! wrong is [`Validity::NotValid`]. Nothing here panics, and everything is bounded by the `MAX_*`
+//! constants, which keep the worst case under a second.
+//!
+//! A Groth16 proof can be re-randomised by anyone, so a proof or its hash identifies nothing. What
+//! ties a proof to a task and a worker is a public input that the verifier computes:
+//! [`binding_scalar`], required by [`check_task_proof`].
+
+mod batch;
+mod binding;
+mod bytes;
+mod json;
+mod key;
+mod malformed;
+mod number;
+mod proof;
+pub mod prove;
+mod report;
+
+pub use batch::{MAX_BATCH, verify_batch};
+pub use binding::{BINDING_SIGNAL, binding_scalar, check_task_proof};
+pub use key::VerifyingKey;
+pub use malformed::{Malformed, NumberProblem, Part};
+pub use proof::{NotValid, Proof, PublicInputs, Validity, verify};
+pub use prove::{ProveError, ProveLimits, Proved, prove};
+pub use report::{ProofOutcome, ProofReport};
+
+/// Largest verification key accepted, in bytes of JSON.
+pub const MAX_KEY_BYTES: usize = 4 << 20;
+/// Largest proof accepted, in bytes of JSON.
+pub const MAX_PROOF_BYTES: usize = 64 << 10;
+/// Largest list of public inputs accepted, in bytes of JSON.
+pub const MAX_PUBLICS_BYTES: usize = 1 << 20;
+/// Most public inputs a key may have.
+pub const MAX_PUBLIC_INPUTS: usize = 4096;

@@ -1,0 +1,178 @@
+//! Proofs, public inputs, and the equation.
+
+use std::fmt;
+
+use ark_bn254::{Bn254, Fr, G1Affine};
+use ark_ec::{AffineRepr, CurveGroup, pairing::Pairing};
+
+use super::key::VerifyingKey;
+use super::malformed::{Malformed, Part};
+use super::{bytes, json, number};
+
+/// A proof whose three points are on their curves, in their subgroups and not the identity.
+#[derive(Clone, PartialEq)]
+pub struct Proof(pub(super) ark_groth16::Proof<Bn254>);
+
+impl Proof {
+    /// Reads snarkjs' `proof.json`.
+    ///
+    /// # Errors
+    /// [`Malformed`] for everything the module's text lists.
+    pub fn from_snarkjs(json: &[u8]) -> Result<Self, Malformed> {
+        let (a, b, c) = json::proof(json)?;
+        Ok(Self(ark_groth16::Proof { a, b, c }))
+    }
+
+    /// Reads an `ark_groth16::Proof<Bn254>` written by `serialize_compressed`: 128 bytes.
+    ///
+    /// # Errors
+    /// [`Malformed`] for a wrong length, a non-canonical encoding or an identity point.
+    pub fn from_ark_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        let proof = bytes::proof(bytes)?;
+        let identity = |at: &str| Malformed::Identity { part: Part::Proof, at: at.into() };
+        if proof.b.is_zero() {
+            return Err(identity("B"));
+        }
+        for (name, point) in [("A", proof.a), ("C", proof.c)] {
+            if point.is_zero() {
+                return Err(identity(name));
+            }
+        }
+        Ok(Self(proof))
+    }
+
+    /// Writes snarkjs' `proof.json`.
+    #[must_use]
+    pub fn to_snarkjs(&self) -> String {
+        let g1 = |point: &G1Affine| [number::print(&point.x), number::print(&point.y), "1".into()];
+        let b = &self.0.b;
+        let json = serde_json::json!({
+            "pi_a": g1(&self.0.a),
+            "pi_b": [
+                [number::print(&b.x.c0), number::print(&b.x.c1)],
+                [number::print(&b.y.c0), number::print(&b.y.c1)],
+                ["1", "0"],
+            ],
+            "pi_c": g1(&self.0.c),
+            "protocol": "groth16",
+            "curve": "bn128",
+        });
+        json.to_string()
+    }
+}
+
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Proof").field(&self.0.a).field(&self.0.b).field(&self.0.c).finish()
+    }
+}
+
+/// A statement: at most [`MAX_PUBLIC_INPUTS`](super::MAX_PUBLIC_INPUTS) scalars, each canonical.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicInputs(Vec<Fr>);
+
+impl PublicInputs {
+    /// Reads snarkjs' `public.json`: a list of decimal numbers in quotes.
+    ///
+    /// # Errors
+    /// [`Malformed`] for another shape, a non-canonical number, or too many.
+    pub fn from_snarkjs(json: &[u8]) -> Result<Self, Malformed> {
+        json::publics(json).map(Self)
+    }
+
+    /// Reads a `Vec<Fr>` written by `serialize_compressed`.
+    ///
+    /// # Errors
+    /// [`Malformed`] for a wrong length or a scalar that is not canonical.
+    pub fn from_ark_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        bytes::publics(bytes).map(Self)
+    }
+
+    pub(super) fn from_elements(elements: Vec<Fr>) -> Self {
+        Self(elements)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The inputs as decimal numbers, in the circuit's order.
+    #[must_use]
+    pub fn to_decimals(&self) -> Vec<String> {
+        self.0.iter().map(number::print).collect()
+    }
+
+    /// Writes snarkjs' `public.json`.
+    #[must_use]
+    pub fn to_snarkjs(&self) -> String {
+        serde_json::Value::from(self.to_decimals()).to_string()
+    }
+
+    pub(super) fn elements(&self) -> &[Fr] {
+        &self.0
+    }
+}
+
+/// Why a well-formed proof is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotValid {
+    /// The pairing equation does not hold.
+    #[error("the proof does not prove this statement")]
+    Equation,
+    /// The public input that must bind the proof to task and worker is another number.
+    #[error("public input {position} does not bind the proof to this task and this worker")]
+    Binding {
+        /// Its index.
+        position: usize,
+    },
+    /// A public input that the listing fixes is another number.
+    #[error("public input {position} is not the number the listing asks for")]
+    Input {
+        /// Its index.
+        position: usize,
+    },
+}
+
+/// What a check of well-formed documents found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Validity {
+    /// The proof proves the statement.
+    Valid,
+    /// It does not.
+    NotValid(NotValid),
+}
+
+/// Checks one proof against one key.
+///
+/// # Errors
+/// [`Malformed::InputCount`] when the statement has another length than the key takes.
+pub fn verify(
+    key: &VerifyingKey,
+    proof: &Proof,
+    inputs: &PublicInputs,
+) -> Result<Validity, Malformed> {
+    let statement = key.statement(inputs)?.into_affine();
+    let prepared = &key.prepared;
+    let product = Bn254::multi_miller_loop(
+        [proof.0.a, statement, proof.0.c],
+        [
+            proof.0.b.into(),
+            prepared.gamma_g2_neg_pc.clone(),
+            prepared.delta_g2_neg_pc.clone(),
+        ],
+    );
+    // `None` only for a zero product, which no valid proof has.
+    match Bn254::final_exponentiation(product) {
+        Some(value) if value.0 == prepared.alpha_g1_beta_g2 => Ok(Validity::Valid),
+        _ => Ok(Validity::NotValid(NotValid::Equation)),
+    }
+}

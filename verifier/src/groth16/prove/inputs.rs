@@ -1,0 +1,142 @@
+//! circom's `input.json`: signal names and numbers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ark_bn254::Fr;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::ProveError;
+use crate::groth16::{malformed::shortened, number};
+
+/// Input signals by name, each flattened into a list as circom's calculator takes it. Sorted by
+/// name, so that fuel does not depend on the order in the file.
+pub(super) struct Signals(BTreeMap<String, Vec<Fr>>);
+
+impl Signals {
+    /// Reads a JSON object whose values are decimal numbers, in quotes or (up to 64 bits) without,
+    /// or nested lists of them. A leading minus negates, as in snarkjs.
+    pub(super) fn from_json(json: &str) -> Result<Self, ProveError> {
+        serde_json::from_str(json)
+            .map_err(|error| ProveError::Input(shortened(&error.to_string())))
+    }
+
+    /// Sets a scalar signal, replacing what was there.
+    pub(super) fn set(&mut self, name: &str, value: Fr) {
+        self.0.insert(name.to_owned(), vec![value]);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[Fr])> {
+        self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Signals {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+
+        impl<'de> Visitor<'de> for Names {
+            type Value = Signals;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of signals")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Signals, A::Error> {
+                let mut signals = BTreeMap::new();
+                while let Some((name, Values(values))) = map.next_entry::<String, Values>()? {
+                    if signals.insert(name, values).is_some() {
+                        return Err(de::Error::custom("a signal is given twice"));
+                    }
+                }
+                Ok(Signals(signals))
+            }
+        }
+
+        deserializer.deserialize_map(Names)
+    }
+}
+
+/// One signal's values, flattened.
+struct Values(Vec<Fr>);
+
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Flat;
+
+        impl<'de> Visitor<'de> for Flat {
+            type Value = Values;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a decimal number in quotes, or a list of them")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Values, E> {
+                let (digits, negative) = match text.strip_prefix('-') {
+                    Some(digits) => (digits, true),
+                    None => (text, false),
+                };
+                let value: Fr = number::parse(digits).map_err(E::custom)?;
+                Ok(Values(vec![if negative { -value } else { value }]))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Values, E> {
+                Ok(Values(vec![Fr::from(number)]))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Values, E> {
+                Ok(Values(vec![Fr::from(number)]))
+            }
+
+            // serde_json ends recursion at 128 levels.
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Values, A::Error> {
+                let mut flat = Vec::new();
+                while let Some(Values(inner)) = list.next_element::<Values>()? {
+                    flat.extend(inner);
+                }
+                Ok(Values(flat))
+            }
+        }
+
+        deserializer.deserialize_any(Flat)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lists_are_flattened_in_order() {
+        let signals =
+            Signals::from_json(r#"{"b": [["1", 2], ["-3"]], "a": "4", "c": []}"#).unwrap();
+        let got: Vec<_> = signals.iter().collect();
+        let fr = |n: i64| Fr::from(n);
+        assert_eq!(got[0], ("a", &[fr(4)][..]));
+        assert_eq!(got[1], ("b", &[fr(1), fr(2), fr(-3)][..]));
+        assert_eq!(got[2], ("c", &[][..]));
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        for json in [
+            "", "[]", "1", "{}x", r#"{"a": {"b": "1"}}"#, r#"{"a": 1.5}"#, r#"{"a": null}"#,
+            r#"{"a": true}"#, r#"{"a": "0x1"}"#, r#"{"a": "1", "a": "1"}"#, r#"{"a": "--1"}"#,
+            r#"{"a": 99999999999999999999}"#,
+        ] {
+            assert!(Signals::from_json(json).is_err(), "{json}");
+        }
+        let deep = format!("{{\"a\": {}", "[".repeat(100_000));
+        assert!(Signals::from_json(&deep).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(json in r#"[\[\]{}",:a-c0-9 .-]{0,60}"#) {
+            let _ = Signals::from_json(&json);
+        }
+    }
+}
