@@ -6,9 +6,9 @@
 use ark_bn254::{Bn254, Fr};
 use ark_serialize::CanonicalDeserialize;
 
+use super::MAX_PUBLIC_INPUTS;
 use super::json::KeyParts;
 use super::malformed::{Malformed, Part, shortened};
-use super::MAX_PUBLIC_INPUTS;
 
 /// A, B, C: 32 + 64 + 32 bytes.
 const PROOF_BYTES: usize = 128;

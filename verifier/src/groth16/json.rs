@@ -6,9 +6,7 @@ use ark_ec::AffineRepr;
 use serde::{Deserialize, Deserializer, de};
 
 use super::malformed::{Malformed, Part, shortened};
-use super::{
-    MAX_KEY_BYTES, MAX_PROOF_BYTES, MAX_PUBLIC_INPUTS, MAX_PUBLICS_BYTES, number,
-};
+use super::{MAX_KEY_BYTES, MAX_PROOF_BYTES, MAX_PUBLIC_INPUTS, MAX_PUBLICS_BYTES, number};
 
 type G1Text<'a> = [&'a str; 3];
 type G2Text<'a> = [[&'a str; 2]; 3];

@@ -4,16 +4,16 @@ use std::fmt;
 
 use ark_bn254::{Bn254, G1Affine, G1Projective, G2Affine};
 use ark_ec::AffineRepr;
+use ark_ec::VariableBaseMSM;
 use ark_ff::{BigInteger, PrimeField};
 use ark_groth16::{PreparedVerifyingKey, prepare_verifying_key};
 use ark_serialize::CanonicalSerialize;
-use ark_ec::VariableBaseMSM;
 use fog_protocol::{Hash32, tagged_hash};
 
+use super::bytes;
 use super::json::{self, KeyParts};
 use super::malformed::{Malformed, Part};
 use super::proof::PublicInputs;
-use super::bytes;
 
 /// Up to this many inputs, separate multiplications beat the bucket method.
 const SMALL_SUM: usize = 8;
@@ -71,10 +71,8 @@ impl VerifyingKey {
             gamma_abc_g1: ic,
         };
         let mut canonical = Vec::with_capacity(key.compressed_size());
-        key.serialize_compressed(&mut canonical).map_err(|error| Malformed::Bytes {
-            part,
-            reason: error.to_string(),
-        })?;
+        key.serialize_compressed(&mut canonical)
+            .map_err(|error| Malformed::Bytes { part, reason: error.to_string() })?;
         let hash = tagged_hash("fog/groth16/key/v1", &[&canonical]);
         Ok(Self { prepared: prepare_verifying_key(&key), hash })
     }
@@ -104,10 +102,8 @@ impl VerifyingKey {
         if expected != found {
             return Err(Malformed::InputCount { expected, found });
         }
-        let (first, bases) = self.ic().split_first().ok_or(Malformed::IcCount {
-            declared: 0,
-            points: 0,
-        })?;
+        let (first, bases) =
+            self.ic().split_first().ok_or(Malformed::IcCount { declared: 0, points: 0 })?;
         let mut sum = G1Projective::from(*first);
         if found > SMALL_SUM {
             let scalars: Vec<_> = inputs.elements().iter().map(|x| x.into_bigint()).collect();

@@ -164,11 +164,7 @@ pub fn verify(
     let prepared = &key.prepared;
     let product = Bn254::multi_miller_loop(
         [proof.0.a, statement, proof.0.c],
-        [
-            proof.0.b.into(),
-            prepared.gamma_g2_neg_pc.clone(),
-            prepared.delta_g2_neg_pc.clone(),
-        ],
+        [proof.0.b.into(), prepared.gamma_g2_neg_pc.clone(), prepared.delta_g2_neg_pc.clone()],
     );
     // `None` only for a zero product, which no valid proof has.
     match Bn254::final_exponentiation(product) {

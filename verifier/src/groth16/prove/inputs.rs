@@ -17,8 +17,7 @@ impl Signals {
     /// Reads a JSON object whose values are decimal numbers, in quotes or (up to 64 bits) without,
     /// or nested lists of them. A leading minus negates, as in snarkjs.
     pub(super) fn from_json(json: &str) -> Result<Self, ProveError> {
-        serde_json::from_str(json)
-            .map_err(|error| ProveError::Input(shortened(&error.to_string())))
+        serde_json::from_str(json).map_err(|error| ProveError::Input(shortened(&error.to_string())))
     }
 
     /// Sets a scalar signal, replacing what was there.
@@ -123,8 +122,17 @@ mod tests {
     #[test]
     fn other_shapes_are_refused() {
         for json in [
-            "", "[]", "1", "{}x", r#"{"a": {"b": "1"}}"#, r#"{"a": 1.5}"#, r#"{"a": null}"#,
-            r#"{"a": true}"#, r#"{"a": "0x1"}"#, r#"{"a": "1", "a": "1"}"#, r#"{"a": "--1"}"#,
+            "",
+            "[]",
+            "1",
+            "{}x",
+            r#"{"a": {"b": "1"}}"#,
+            r#"{"a": 1.5}"#,
+            r#"{"a": null}"#,
+            r#"{"a": true}"#,
+            r#"{"a": "0x1"}"#,
+            r#"{"a": "1", "a": "1"}"#,
+            r#"{"a": "--1"}"#,
             r#"{"a": 99999999999999999999}"#,
         ] {
             assert!(Signals::from_json(json).is_err(), "{json}");

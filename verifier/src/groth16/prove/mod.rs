@@ -104,11 +104,9 @@ pub fn prove(
     let key = VerifyingKey::new(parsed.key_parts()).map_err(ProveError::Key)?;
     let proof = Proof(multiply(&parsed, &witness, randomness(seed, zkey, &witness))?);
     match verify(&key, &proof, &inputs).map_err(ProveError::Key)? {
-        Validity::Valid => Ok(Proved {
-            proof_json: proof.to_snarkjs(),
-            public_json: inputs.to_snarkjs(),
-            fuel,
-        }),
+        Validity::Valid => {
+            Ok(Proved { proof_json: proof.to_snarkjs(), public_json: inputs.to_snarkjs(), fuel })
+        }
         Validity::NotValid(_) => Err(ProveError::Unsatisfied),
     }
 }

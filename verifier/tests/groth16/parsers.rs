@@ -1,0 +1,125 @@
+//! Parsers of outside bytes never panic, and stay within their bounds.
+
+use std::time::Instant;
+
+use fog_verifier::groth16::{
+    MAX_KEY_BYTES, MAX_PROOF_BYTES, MAX_PUBLIC_INPUTS, MAX_PUBLICS_BYTES, Malformed, Proof,
+    ProveError, ProveLimits, PublicInputs, VerifyingKey, prove, verify,
+};
+use proptest::prelude::*;
+
+use crate::vectors::compressed;
+use crate::{Files, vector};
+
+fn read_everything(bytes: &[u8]) {
+    let _ = VerifyingKey::from_snarkjs(bytes);
+    let _ = VerifyingKey::from_ark_bytes(bytes);
+    let _ = Proof::from_snarkjs(bytes);
+    let _ = Proof::from_ark_bytes(bytes);
+    let _ = PublicInputs::from_snarkjs(bytes);
+    let _ = PublicInputs::from_ark_bytes(bytes);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        read_everything(&bytes);
+    }
+
+    #[test]
+    fn any_json_like_text(text in r#"[\[\]{}",:a-z0-9_ .-]{0,200}"#) {
+        read_everything(text.as_bytes());
+    }
+
+    #[test]
+    fn any_numbers_in_the_right_shape(
+        numbers in proptest::collection::vec("[0-9]{0,79}", 8),
+        z in "[01]{0,2}",
+    ) {
+        let n = &numbers;
+        let proof = serde_json::json!({
+            "pi_a": [n[0], n[1], z], "pi_b": [[n[2], n[3]], [n[4], n[5]], [z, "0"]],
+            "pi_c": [n[6], n[7], z], "protocol": "groth16", "curve": "bn128",
+        });
+        prop_assert!(Proof::from_snarkjs(proof.to_string().as_bytes()).is_err());
+        let _ = PublicInputs::from_snarkjs(serde_json::json!(numbers).to_string().as_bytes());
+    }
+
+    #[test]
+    fn any_changed_zkey(
+        at in proptest::collection::vec((0_usize..3400, any::<u8>()), 1..4),
+        cut in 0_usize..3400,
+        truncate in any::<bool>(),
+    ) {
+        let mut zkey = vector("bound.zkey");
+        for (at, byte) in at {
+            let at = at % zkey.len();
+            zkey[at] = byte;
+        }
+        if truncate {
+            zkey.truncate(cut);
+        }
+        // The empty module is refused after the zkey is read.
+        let result = prove(&zkey, b"", "{}", "1", &[0; 32], &ProveLimits::default());
+        prop_assert!(matches!(result, Err(ProveError::Zkey(_) | ProveError::Module(_))));
+    }
+}
+
+#[test]
+fn sizes_are_checked_before_parsing() {
+    let cap = |fault: Result<(), Malformed>| match fault {
+        Err(Malformed::Size { cap, .. }) => cap,
+        other => panic!("{other:?}"),
+    };
+    let spaces = vec![b' '; MAX_KEY_BYTES + 1];
+    assert_eq!(cap(VerifyingKey::from_snarkjs(&spaces).map(drop)), MAX_KEY_BYTES);
+    assert_eq!(cap(Proof::from_snarkjs(&spaces).map(drop)), MAX_PROOF_BYTES);
+    assert_eq!(cap(PublicInputs::from_snarkjs(&spaces).map(drop)), MAX_PUBLICS_BYTES);
+}
+
+#[test]
+fn too_many_inputs_are_refused() {
+    let inputs = serde_json::Value::from(vec!["1"; MAX_PUBLIC_INPUTS + 1]).to_string();
+    let refused = PublicInputs::from_snarkjs(inputs.as_bytes());
+    assert_eq!(refused, Err(Malformed::TooManyInputs { found: MAX_PUBLIC_INPUTS + 1 }));
+    let count = (u64::MAX).to_le_bytes();
+    assert!(PublicInputs::from_ark_bytes(&count).is_err());
+    let mut key: serde_json::Value = serde_json::from_slice(&vector("powers1.vk.json")).unwrap();
+    key["nPublic"] = 5000.into();
+    let refused = VerifyingKey::from_snarkjs(key.to_string().as_bytes()).map(drop);
+    assert_eq!(refused, Err(Malformed::TooManyInputs { found: 5000 }));
+    key["nPublic"] = 2.into();
+    let refused = VerifyingKey::from_snarkjs(key.to_string().as_bytes()).map(drop);
+    assert_eq!(refused, Err(Malformed::IcCount { declared: 2, points: 2 }));
+}
+
+/// The largest key and statement within the caps: decoding and verifying stay far below a second
+/// when optimised (the figure is printed). The bound here also holds for a test build.
+#[test]
+fn the_largest_statement_is_bounded() {
+    let mut json: serde_json::Value = serde_json::from_slice(&vector("powers16.vk.json")).unwrap();
+    let point = json["IC"][3].clone();
+    json["IC"] = vec![point; MAX_PUBLIC_INPUTS + 1].into();
+    json["nPublic"] = MAX_PUBLIC_INPUTS.into();
+    let key_json = json.to_string();
+    let r_minus_one =
+        "21888242871839275222246405745257275088548364400416034343698204186575808495616";
+    let publics = serde_json::Value::from(vec![r_minus_one; MAX_PUBLIC_INPUTS]).to_string();
+    let proof = Files::of("powers16", "powers16").proof;
+
+    let started = Instant::now();
+    let key = VerifyingKey::from_snarkjs(key_json.as_bytes()).unwrap();
+    let key_time = started.elapsed();
+    let inputs = PublicInputs::from_snarkjs(publics.as_bytes()).unwrap();
+    let proof = Proof::from_snarkjs(&proof).unwrap();
+    assert!(matches!(
+        verify(&key, &proof, &inputs),
+        Ok(fog_verifier::groth16::Validity::NotValid(_))
+    ));
+    let all = started.elapsed();
+    let bytes = compressed(&vec![ark_bn254::Fr::from(3); MAX_PUBLIC_INPUTS]);
+    assert_eq!(PublicInputs::from_ark_bytes(&bytes).unwrap().len(), MAX_PUBLIC_INPUTS);
+    let line = format!("{MAX_PUBLIC_INPUTS} inputs: key {key_time:?}, with verify {all:?}\n");
+    std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
+    assert!(all.as_secs() < 20, "{line}");
+}

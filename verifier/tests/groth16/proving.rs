@@ -1,0 +1,182 @@
+//! From `input.json` to a proof that verifies, and every way that must fail.
+
+use fog_protocol::PublicInput;
+use fog_verifier::groth16::{
+    Malformed, NotValid, Proof, ProveError, ProveLimits, Proved, PublicInputs, Validity,
+    VerifyingKey, binding_scalar, check_task_proof, prove, verify,
+};
+
+use crate::{Dice, Files, shipped, vector};
+
+const TASK: [u8; 32] = [3; 32];
+const WORKER: [u8; 32] = [4; 32];
+
+fn bound(inputs: &str, binding: &str, seed: u8) -> Result<Proved, ProveError> {
+    let limits = ProveLimits::default();
+    prove(&vector("bound.zkey"), &vector("bound.wasm"), inputs, binding, &[seed; 32], &limits)
+}
+
+#[test]
+fn the_shipped_circuit_proves_and_verifies() {
+    let input = String::from_utf8(shipped("input.json")).unwrap();
+    let digest: serde_json::Value = serde_json::from_str(&input).unwrap();
+    let digest = digest["digest"].as_str().unwrap().to_owned();
+    let binding = binding_scalar(TASK, WORKER);
+    let (zkey, wasm) = (shipped("preimage.zkey"), shipped("preimage.wasm"));
+    let limits = ProveLimits::default();
+    let proved = prove(&zkey, &wasm, &input, &binding, &[9; 32], &limits).unwrap();
+    assert!(proved.fuel > 100_000 && proved.fuel < 100_000_000, "{}", proved.fuel);
+
+    let key = VerifyingKey::from_snarkjs(&shipped("verification_key.json")).unwrap();
+    let check = |template: &[PublicInput], task, worker| {
+        let (proof, public) = (proved.proof_json.as_bytes(), proved.public_json.as_bytes());
+        check_task_proof(&key, proof, public, template, task, worker)
+    };
+    let template = [PublicInput::Binding, PublicInput::Fixed(digest)];
+    assert_eq!(check(&template, TASK, WORKER), Ok(Validity::Valid));
+    let elsewhere = Ok(Validity::NotValid(NotValid::Binding { position: 0 }));
+    assert_eq!(check(&template, [5; 32], WORKER), elsewhere);
+    assert_eq!(check(&template, TASK, [5; 32]), elsewhere);
+    let other = [PublicInput::Binding, PublicInput::Fixed("1".into())];
+    let wrong = Ok(Validity::NotValid(NotValid::Input { position: 1 }));
+    assert_eq!(check(&other, TASK, WORKER), wrong);
+    let free = [PublicInput::Binding, PublicInput::Free];
+    assert_eq!(check(&free, TASK, WORKER), Ok(Validity::Valid));
+
+    // Rewriting the binding in public.json does not carry the proof over.
+    let stolen = proved.public_json.replace(&binding, &binding_scalar([5; 32], WORKER));
+    let proof = proved.proof_json.as_bytes();
+    let checked = check_task_proof(&key, proof, stolen.as_bytes(), &template, [5; 32], WORKER);
+    assert_eq!(checked, Ok(Validity::NotValid(NotValid::Equation)));
+}
+
+#[test]
+fn the_same_arguments_give_the_same_proof_and_fuel() {
+    let inputs = r#"{"square": "49", "x": "7"}"#;
+    let first = bound(inputs, "5", 1).unwrap();
+    assert_eq!(first, bound(r#"{"x": 7, "square": [49], "binding": "1"}"#, "5", 1).unwrap());
+    let other = bound(inputs, "5", 2).unwrap();
+    assert_ne!(first.proof_json, other.proof_json);
+    assert_eq!(first.public_json, other.public_json);
+    assert_eq!(first.fuel, other.fuel);
+    // Negative x is another witness with the same square: other blinding, same statement.
+    let negative = bound(r#"{"square": "49", "x": "-7"}"#, "5", 1).unwrap();
+    assert_ne!(first.proof_json, negative.proof_json);
+    assert_eq!(first.public_json, negative.public_json);
+
+    let key = VerifyingKey::from_snarkjs(&vector("bound.vk.json")).unwrap();
+    for proved in [first, other, negative] {
+        let proof = Proof::from_snarkjs(proved.proof_json.as_bytes()).unwrap();
+        let inputs = PublicInputs::from_snarkjs(proved.public_json.as_bytes()).unwrap();
+        assert_eq!(inputs.to_decimals(), ["5", "49"]);
+        assert_eq!(verify(&key, &proof, &inputs), Ok(Validity::Valid));
+    }
+}
+
+#[test]
+fn wrong_inputs_are_explained() {
+    let wrong = bound(r#"{"square": "50", "x": "7"}"#, "5", 1);
+    assert!(matches!(wrong, Err(ProveError::Rejected(_))), "{wrong:?}");
+    let missing = bound(r#"{"square": "49"}"#, "5", 1);
+    assert_eq!(missing, Err(ProveError::MissingSignals { expected: 3, found: 2 }));
+    let unknown = bound(r#"{"square": "49", "x": "7", "y": "1"}"#, "5", 1);
+    let signal = String::from("y");
+    assert_eq!(unknown, Err(ProveError::Signal { signal, expected: 0, found: 1 }));
+    let long = bound(r#"{"square": "49", "x": ["7", "7"]}"#, "5", 1);
+    let signal = String::from("x");
+    assert_eq!(long, Err(ProveError::Signal { signal, expected: 1, found: 2 }));
+    assert!(matches!(bound("[]", "5", 1), Err(ProveError::Input(_))));
+    assert!(matches!(bound("{}", "05", 1), Err(ProveError::Binding(_))));
+    // A circuit without a binding signal cannot be sold.
+    let inputs = r#"{"p": ["9", "27"], "x": "3"}"#;
+    let limits = ProveLimits::default();
+    let (zkey, wasm) = (vector("powers2.zkey"), vector("powers2.wasm"));
+    let unbound = prove(&zkey, &wasm, inputs, "5", &[0; 32], &limits);
+    let signal = String::from("binding");
+    assert_eq!(unbound, Err(ProveError::Signal { signal, expected: 0, found: 1 }));
+    // Files of two compilations.
+    let mixed =
+        prove(&zkey, &vector("bound.wasm"), r#"{"square":"9","x":"3"}"#, "5", &[0; 32], &limits);
+    assert!(matches!(mixed, Err(ProveError::Module(_) | ProveError::Unsatisfied)), "{mixed:?}");
+}
+
+#[test]
+fn limits_hold() {
+    let inputs = r#"{"square": "49", "x": "7"}"#;
+    let run = |limits: ProveLimits| {
+        prove(&vector("bound.zkey"), &vector("bound.wasm"), inputs, "5", &[0; 32], &limits)
+    };
+    let standard = ProveLimits::default();
+    assert_eq!(run(ProveLimits { fuel: 1000, ..standard }), Err(ProveError::OutOfFuel(1000)));
+    let little = run(ProveLimits { memory_bytes: 65_536, ..standard });
+    assert!(matches!(little, Err(ProveError::Module(_))), "{little:?}");
+    for limits in [
+        ProveLimits { zkey_bytes: 10, ..standard },
+        ProveLimits { wasm_bytes: 10, ..standard },
+        ProveLimits { input_bytes: 10, ..standard },
+    ] {
+        assert!(matches!(run(limits), Err(ProveError::Size { .. })));
+    }
+}
+
+#[test]
+fn hostile_modules_end_in_errors() {
+    let zkey = vector("bound.zkey");
+    let limits = ProveLimits { fuel: 5_000_000, ..ProveLimits::default() };
+    let inputs = r#"{"square": "49", "x": "7"}"#;
+    let run = |wat: &str| {
+        let wasm = wat::parse_str(wat).unwrap();
+        prove(&zkey, &wasm, inputs, "5", &[0; 32], &limits)
+    };
+    let wasi = r#"(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32))))"#;
+    assert!(matches!(run(wasi), Err(ProveError::Module(_))));
+    let memory = r#"(module (import "env" "memory" (memory 1)))"#;
+    assert!(matches!(run(memory), Err(ProveError::Module(_))));
+    let spin = r#"(module (func $s (loop (br 0))) (start $s))"#;
+    assert_eq!(run(spin), Err(ProveError::OutOfFuel(5_000_000)));
+    let crash = r#"(module (func $s unreachable) (start $s))"#;
+    assert!(matches!(run(crash), Err(ProveError::Module(_))));
+    let deep = r#"(module (func $s (call $s)) (start $s))"#;
+    assert!(run(deep).is_err());
+    let big = r#"(module (memory 65536))"#;
+    assert!(matches!(run(big), Err(ProveError::Module(_))));
+    // Answers of the wrong kind, and messages without an end.
+    let liar = r#"(module
+        (import "runtime" "printErrorMessage" (func $print))
+        (func (export "readSharedRWMemory") (param i32) (result i32) (i32.const -1))
+        (func (export "getMessageChar") (result i32) (i32.const 200))
+        (func (export "getRawPrime"))
+        (func (export "getFieldNumLen32") (result i32) (call $print) (i32.const 8)))"#;
+    assert!(matches!(run(liar), Err(ProveError::Module(_))));
+    let exception = r#"(module
+        (import "runtime" "exceptionHandler" (func $raise (param i32)))
+        (func (export "readSharedRWMemory") (param i32) (result i32) (i32.const -1))
+        (func (export "getFieldNumLen32") (result i32) (call $raise (i32.const 4)) (i32.const 8)))"#;
+    assert!(matches!(run(exception), Err(ProveError::Rejected(_))));
+}
+
+#[test]
+fn changed_modules_and_keys_never_panic_or_lie() {
+    let mut dice = Dice(7);
+    let (zkey, wasm) = (vector("bound.zkey"), vector("bound.wasm"));
+    let files = Files::of("bound", "bound");
+    let key = VerifyingKey::from_snarkjs(&files.key).unwrap();
+    let limits = ProveLimits { fuel: 20_000_000, ..ProveLimits::default() };
+    let inputs = r#"{"square": "49", "x": "7"}"#;
+    let mut proved = 0;
+    for round in 0..60 {
+        let (mut zkey, mut wasm) = (zkey.clone(), wasm.clone());
+        let target = if round % 3 == 0 { &mut wasm } else { &mut zkey };
+        let at = dice.roll(target.len());
+        target[at] ^= 1 << dice.roll(8);
+        // What comes out has been verified against the changed zkey's key; the real key decides.
+        if let Ok(result) = prove(&zkey, &wasm, inputs, "5", &[0; 32], &limits) {
+            let proof = Proof::from_snarkjs(result.proof_json.as_bytes()).unwrap();
+            let inputs = PublicInputs::from_snarkjs(result.public_json.as_bytes()).unwrap();
+            let checked: Result<Validity, Malformed> = verify(&key, &proof, &inputs);
+            proved += usize::from(checked == Ok(Validity::Valid));
+        }
+    }
+    // Some changes touch bytes that do not matter (names, contributions): not all may fail.
+    assert!(proved < 60);
+}
