@@ -1,2 +1,74 @@
-//! `fog`: the one binary.
-fn main() {}
+//! `fog`: the one binary. Parses, dispatches, prints; decides nothing.
+
+mod args;
+mod complete;
+mod demo;
+mod dev;
+mod files;
+mod output;
+mod progress;
+mod proof;
+mod run;
+mod settings;
+mod task;
+mod wallet;
+mod worker;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::Parser;
+use output::Output;
+
+/// First argument of the process that runs guests. It is not a subcommand of the parser: nothing
+/// of the shell (configuration, keys, logging) exists in that process.
+const SANDBOX: &str = "__sandbox";
+
+fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == SANDBOX) {
+        return fog_verifier::sandbox::process::child_main();
+    }
+    let cli = Cli::parse();
+    start_logging(cli.verbose);
+    let output = Output::new(cli.json);
+    match dispatch(cli, &output) {
+        Ok(code) => code,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(error.downcast_ref::<output::ExitWith>().map_or(1, |exit| exit.code))
+        }
+    }
+}
+
+fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
+    let settings = settings::Settings::load(&cli.global)?;
+    match cli.command {
+        Command::Run(args) => run::run(&args, output),
+        Command::Proof(args) => proof::proof(&args, output),
+        Command::Completion(args) => complete::print(&args),
+        Command::Wallet(args) => block_on(wallet::wallet(args, &settings, output)),
+        Command::Task(args) => block_on(task::task(args, &settings, output)),
+        Command::Worker(args) => block_on(worker::worker(args, &settings, output)),
+        Command::Demo(args) => block_on(demo::demo(args, output)),
+        Command::Dev(args) => block_on(dev::dev(args, output)),
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    result
+}
+
+fn start_logging(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let level = match verbose {
+        0 => "error",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_env("FOG_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

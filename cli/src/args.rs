@@ -1,0 +1,359 @@
+//! What can be typed.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use fog_protocol::{Nano, TaskId};
+
+/// A marketplace for computation between strangers, settled on TON: results are verified before
+/// money moves.
+#[derive(Debug, Parser)]
+#[command(name = "fog", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "First minute: `fog demo`. A network of your own: `fog dev`. Exit codes: \
+    0 done, 1 failed, 2 wrong usage or malformed input, 3 a limit was hit or a guest failed, \
+    4 a module was refused.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// Print one JSON document on standard output instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// More on standard error: -v, -vv, -vvv.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where things are. Flags win over `FOG_*`, over `fog.toml` here, over the user's own.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Global {
+    /// The node's URL [default: http://127.0.0.1:7700].
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) node: Option<String>,
+    /// A toncenter v2 endpoint of the chain [default: http://127.0.0.1:7701].
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) chain: Option<String>,
+    /// Folder of the encrypted keys [default: ~/.config/fog/keys].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Which wallet to use [default: the only one there is].
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) wallet: Option<String>,
+    /// File whose first line is the keys' password; without it FOG_PASSWORD, else you are asked.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// A whole network on this machine: honest and cheating workers, real tasks, a report.
+    Demo(DemoArgs),
+    /// The same network, kept running for you to use.
+    Dev(DevArgs),
+    /// Post tasks, watch them, fetch results.
+    Task(TaskArgs),
+    /// Stake, work, earn.
+    Worker(WorkerArgs),
+    /// Keys and money.
+    Wallet(WalletArgs),
+    /// Run a module exactly as a worker would, without any network.
+    Run(RunArgs),
+    /// Check proofs, without any network.
+    Proof(ProofArgs),
+    /// Print a completion script for your shell.
+    Completion(CompletionArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionArgs {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// A WASI preview 1 command module (.wasm).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) module: PathBuf,
+    /// Its standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// Where to write its output; otherwise it goes to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Seed of the guest's random generator.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Most fuel it may use.
+    #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) fuel: u64,
+    /// Most memory it may use, in MiB.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) memory: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProofArgs {
+    #[command(subcommand)]
+    pub(crate) command: ProofCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProofCommand {
+    /// Check a snarkjs Groth16 proof over BN254. Exit 0 valid, 1 not valid, 2 malformed.
+    Verify {
+        /// snarkjs' verification_key.json.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// snarkjs' proof.json.
+        #[arg(long, value_name = "FILE")]
+        proof: PathBuf,
+        /// snarkjs' public.json.
+        #[arg(long, value_name = "FILE")]
+        public: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Chunks the text is split into, each a task.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub(crate) tasks: u32,
+    /// Workers, cheaters included.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) workers: u32,
+    /// How many of them return wrong results.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) cheaters: u32,
+    /// Share of results that is checked, 0.001 to 1; new workers are checked more.
+    #[arg(long, default_value_t = 0.25, value_parser = rate)]
+    pub(crate) audit_rate: f64,
+    /// Same seed, same matching and same draws.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Count the words of this text (UTF-8) instead of the one shipped.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// Keep the network's files here instead of a temporary folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Keep the network here, so that it survives a restart [default: a temporary folder].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where the node listens; the chain listens on the next port.
+    #[arg(long, default_value = "127.0.0.1:7700", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Seed of the LOCAL ONLY accounts.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TaskArgs {
+    #[command(subcommand)]
+    pub(crate) command: TaskCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// Post a task and pay its price into escrow.
+    Post(PostArgs),
+    /// List tasks, newest first.
+    Ls {
+        /// At most so many.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=100))]
+        limit: u16,
+    },
+    /// Everything about a task.
+    Show {
+        /// The task.
+        id: TaskId,
+    },
+    /// Follow a task until it ends; opens its draw nonce when it is time.
+    Watch {
+        /// The task.
+        id: TaskId,
+    },
+    /// Fetch a verified result.
+    Result {
+        /// The task.
+        id: TaskId,
+        /// Where to write it; otherwise it goes to standard output.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Take back a task nobody has been assigned to.
+    Cancel {
+        /// The task.
+        id: TaskId,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PostArgs {
+    /// A WASI preview 1 command module (.wasm), from any language.
+    #[arg(long, value_name = "FILE", required_unless_present = "zkey")]
+    pub(crate) module: Option<PathBuf>,
+    /// Its standard input (or the circuit's input.json).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// The most you pay: 0.5, 0.5GRAM, 500000000n.
+    #[arg(long, value_name = "AMOUNT")]
+    pub(crate) price: Nano,
+    /// From funding to result: 10m, 1h.
+    #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
+    pub(crate) deadline: std::time::Duration,
+    /// How the result is verified.
+    #[arg(long, value_enum, default_value_t = PolicyName::Replay)]
+    pub(crate) policy: PolicyName,
+    /// Share of results that is checked under `replay`, 0.001 to 1.
+    #[arg(long, default_value_t = 0.05, value_parser = rate)]
+    pub(crate) audit_rate: f64,
+    /// Most fuel the program may use.
+    #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) fuel: u64,
+    /// Most memory the program may use, in MiB.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) memory: u64,
+    /// A circom circuit's proving key (.zkey), with the `groth16` policy.
+    #[arg(long, value_name = "FILE", requires = "witness", conflicts_with = "module")]
+    pub(crate) zkey: Option<PathBuf>,
+    /// The circuit's witness calculator (.wasm).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) witness: Option<PathBuf>,
+    /// snarkjs' verification_key.json, with the `groth16` policy.
+    #[arg(long, value_name = "FILE", required_if_eq("policy", "groth16"))]
+    pub(crate) verification_key: Option<PathBuf>,
+    /// The proof's public inputs in order, by comma: `binding`, `free` or a decimal number.
+    #[arg(long, value_delimiter = ',', required_if_eq("policy", "groth16"))]
+    pub(crate) publics: Vec<String>,
+    /// Wait for the end and show every step.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Where to write the result (implies --wait).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print the payment (address, amount, link) instead of paying from the wallet.
+    #[arg(long)]
+    pub(crate) no_pay: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PolicyName {
+    /// A drawn share of results is run again.
+    Replay,
+    /// Every result is a Groth16 proof, and checked.
+    Groth16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    #[command(subcommand)]
+    pub(crate) command: WorkerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkerCommand {
+    /// Put an amount at stake and register this worker's session key.
+    Stake {
+        /// How much: 10, 10GRAM.
+        amount: Nano,
+    },
+    /// Bid, run, submit, earn; until Ctrl-C. A second Ctrl-C stops at once.
+    Up(WorkerUpArgs),
+    /// Take stake back: it unbonds first, then it is paid out.
+    Unstake {
+        /// How much; all of it if left out.
+        amount: Option<Nano>,
+    },
+    /// Pay earnings out to the wallet.
+    Withdraw,
+    /// What the stake contract holds.
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerUpArgs {
+    /// Least price of a task.
+    #[arg(long, default_value = "0.01")]
+    pub(crate) min_price: Nano,
+    /// Price of a billion units of fuel.
+    #[arg(long, default_value = "0.02")]
+    pub(crate) price_per_gigafuel: Nano,
+    /// Tasks held at once.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) slots: u16,
+    /// Tasks run at once.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) parallel: u16,
+    /// Folder of the journal [default: ~/.local/share/fog/worker].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Harness only: return wrong results, to see them caught.
+    #[arg(long, hide = true)]
+    pub(crate) adversary: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WalletArgs {
+    #[command(subcommand)]
+    pub(crate) command: WalletCommand,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WalletKind {
+    /// Wallet v5 revision 1.
+    V5r1,
+    /// Wallet v4 revision 2.
+    V4r2,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WalletCommand {
+    /// Make a wallet and show its 24 words, once.
+    New {
+        /// Its name.
+        #[arg(default_value = "main")]
+        name: String,
+        /// The wallet contract.
+        #[arg(long, value_enum, default_value_t = WalletKind::V5r1)]
+        version: WalletKind,
+    },
+    /// Take in a wallet from its 24 words, read from standard input or asked for.
+    Import {
+        /// Its name.
+        #[arg(default_value = "main")]
+        name: String,
+        /// The wallet contract.
+        #[arg(long, value_enum, default_value_t = WalletKind::V5r1)]
+        version: WalletKind,
+    },
+    /// List the wallets.
+    Ls,
+    /// Show a wallet's address in every form.
+    Address,
+    /// Show what a wallet holds.
+    Balance,
+    /// Send money.
+    Send {
+        /// To whom: any form of address.
+        to: String,
+        /// How much: 1.5, 1.5GRAM, 1500000000n.
+        amount: Nano,
+        /// A comment for the receiver.
+        #[arg(long)]
+        comment: Option<String>,
+    },
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.001..=1.0).contains(&rate) => Ok(rate),
+        Ok(_) | Err(_) => Err("a share between 0.001 and 1, such as 0.05".to_owned()),
+    }
+}

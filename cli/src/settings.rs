@@ -1,0 +1,113 @@
+//! Flags over `FOG_*` over `fog.toml` here over the user's own `fog.toml`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::args::Global;
+
+/// Environment variables that are not settings.
+const NOT_SETTINGS: [&str; 3] = ["password", "log", "config"];
+
+/// Where things are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The node's URL.
+    pub(crate) node: String,
+    /// The chain's toncenter v2 endpoint.
+    pub(crate) chain: String,
+    /// Key of that endpoint, if it wants one.
+    pub(crate) chain_api_key: Option<String>,
+    /// Folder of the encrypted keys.
+    pub(crate) keys: PathBuf,
+    /// Folder of workers' journals.
+    pub(crate) worker_data: PathBuf,
+    /// The wallet's name.
+    pub(crate) wallet: Option<String>,
+    /// File whose first line is the password.
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+impl Settings {
+    pub(crate) fn load(flags: &Global) -> anyhow::Result<Self> {
+        let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from);
+        let config = directory("XDG_CONFIG_HOME", &home, ".config").join("fog");
+        let data = directory("XDG_DATA_HOME", &home, ".local/share").join("fog");
+        let defaults = Self {
+            node: "http://127.0.0.1:7700".to_owned(),
+            chain: "http://127.0.0.1:7701".to_owned(),
+            chain_api_key: None,
+            keys: config.join("keys"),
+            worker_data: data.join("worker"),
+            wallet: None,
+            password_file: None,
+        };
+        let mut settings: Self = Figment::from(Serialized::defaults(defaults))
+            .merge(Toml::file(config.join("fog.toml")))
+            .merge(Toml::file("fog.toml"))
+            .merge(Env::prefixed("FOG_").ignore(&NOT_SETTINGS))
+            .extract()
+            .context("the configuration (fog.toml or FOG_*) is wrong")?;
+        let Global { node, chain, keys, wallet, password_file } = flags.clone();
+        overwrite(&mut settings.node, node);
+        overwrite(&mut settings.chain, chain);
+        overwrite(&mut settings.keys, keys);
+        settings.wallet = wallet.or(settings.wallet);
+        settings.password_file = password_file.or(settings.password_file);
+        Ok(settings)
+    }
+
+    /// The keys' password: from the file, else `FOG_PASSWORD`, else asked for (twice for a new
+    /// one).
+    pub(crate) fn password(&self, asked: Asked) -> anyhow::Result<zeroize::Zeroizing<String>> {
+        if let Some(file) = &self.password_file {
+            return read_password(file);
+        }
+        if let Ok(password) = std::env::var("FOG_PASSWORD") {
+            return Ok(zeroize::Zeroizing::new(password));
+        }
+        let prompt = inquire::Password::new("Password of the keys:");
+        let prompt = match asked {
+            Asked::New => prompt,
+            Asked::Known => prompt.without_confirmation(),
+        };
+        prompt.prompt().map(zeroize::Zeroizing::new).context(
+            "no password: give --password-file FILE, set FOG_PASSWORD, or run on a terminal",
+        )
+    }
+}
+
+/// What the password is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A new key: asked for twice.
+    New,
+    /// A key that is there.
+    Known,
+}
+
+fn read_password(file: &Path) -> anyhow::Result<zeroize::Zeroizing<String>> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
+    let text = zeroize::Zeroizing::new(text);
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(zeroize::Zeroizing::new(line.to_owned())),
+        Some(_) | None => bail!("{shown} is empty: its first line must be the password"),
+    }
+}
+
+fn directory(variable: &str, home: &Path, fallback: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(|| home.join(fallback), PathBuf::from)
+}
+
+fn overwrite<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}

@@ -1,0 +1,252 @@
+//! A client of the node's HTTP API (`fog_protocol::api`).
+
+use std::time::{Duration, SystemTime};
+
+use fog_protocol::{
+    Hash32, Listing, RequestAuth, SecretKey, Signed, TaskId,
+    api::{ApiError, NodeInfo, OpenNonce, Posted, TaskPage, TaskView, WorkerView},
+};
+use reqwest::{Method, Response, StatusCode, header};
+use serde::de::DeserializeOwned;
+
+/// Largest JSON answer read, in bytes.
+const MAX_ANSWER: usize = 16 << 20;
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why a request to the node failed.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The URL cannot be used.
+    #[error("`{0}` is not a node's URL: expected http://HOST:PORT or https://HOST")]
+    Url(String),
+    /// Nobody answers there.
+    #[error("the node at {url} does not answer ({cause}): is it running?")]
+    Unreachable {
+        /// The node.
+        url: String,
+        /// What the connection said.
+        cause: String,
+    },
+    /// The node refused the request.
+    #[error("{message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Stable code.
+        code: String,
+        /// Cause and cure.
+        message: String,
+    },
+    /// The answer is not what a node answers.
+    #[error("the node's answer to {0} is malformed: is this a Fog Market node of this version?")]
+    Malformed(String),
+    /// The answer is longer than any honest one.
+    #[error("the node's answer is longer than {0} bytes")]
+    TooLong(usize),
+}
+
+/// A connection to one node, remembered by its id.
+#[derive(Debug, Clone)]
+pub struct NodeClient {
+    base: String,
+    http: reqwest::Client,
+    info: NodeInfo,
+}
+
+impl NodeClient {
+    /// Connects and asks who the node is.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn connect(url: &str) -> Result<Self, NodeError> {
+        let base = url.trim_end_matches('/').to_owned();
+        if !base.starts_with("http://") && !base.starts_with("https://") {
+            return Err(NodeError::Url(url.to_owned()));
+        }
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .user_agent(concat!("fog/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| unreachable(&base, &error))?;
+        let answer = http
+            .get(format!("{base}/v1/info"))
+            .send()
+            .await
+            .map_err(|error| unreachable(&base, &error))?;
+        let info: NodeInfo = read_json(&base, "/v1/info", answer).await?;
+        Ok(Self { base, http, info })
+    }
+
+    /// What the node said of itself on connecting.
+    #[must_use]
+    pub const fn info(&self) -> &NodeInfo {
+        &self.info
+    }
+
+    /// The node's base URL, without a trailing slash.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// Uploads a blob and returns its hash.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn put_blob(&self, key: &SecretKey, bytes: Vec<u8>) -> Result<Hash32, NodeError> {
+        let hash = Hash32::of(&bytes);
+        self.send(Method::PUT, &format!("/v1/blobs/{hash}"), Some(key), bytes).await?;
+        Ok(hash)
+    }
+
+    /// Posts a signed listing.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn post_task(&self, listing: &Signed<Listing>) -> Result<Posted, NodeError> {
+        let body = encode(listing)?;
+        let answer = self.send(Method::POST, "/v1/tasks", None, body).await?;
+        read_json(&self.base, "/v1/tasks", answer).await
+    }
+
+    /// Opens the draw nonce of a task.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn open_nonce(
+        &self,
+        key: &SecretKey,
+        task: &TaskId,
+        nonce: Hash32,
+    ) -> Result<(), NodeError> {
+        let body = encode(&OpenNonce { nonce })?;
+        self.send(Method::POST, &format!("/v1/tasks/{task}/nonce"), Some(key), body).await?;
+        Ok(())
+    }
+
+    /// One task.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn task(&self, task: &TaskId) -> Result<TaskView, NodeError> {
+        self.get(&format!("/v1/tasks/{task}")).await
+    }
+
+    /// A page of tasks, newest first.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn tasks(&self, limit: u16, after: Option<u64>) -> Result<TaskPage, NodeError> {
+        let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
+        self.get(&format!("/v1/tasks?limit={limit}{after}")).await
+    }
+
+    /// The workers the node knows.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn workers(&self) -> Result<Vec<WorkerView>, NodeError> {
+        self.get("/v1/workers").await
+    }
+
+    /// The result's bytes; only its requestor gets them, and only once they are verified.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn result(&self, key: &SecretKey, task: &TaskId) -> Result<Vec<u8>, NodeError> {
+        let path = format!("/v1/tasks/{task}/result");
+        let answer = self.send(Method::GET, &path, Some(key), Vec::new()).await?;
+        read_body(&self.base, answer, usize::MAX >> 1).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, NodeError> {
+        let answer = self.send(Method::GET, path, None, Vec::new()).await?;
+        read_json(&self.base, path, answer).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&SecretKey>,
+        body: Vec<u8>,
+    ) -> Result<Response, NodeError> {
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
+        if let Some(key) = key {
+            let auth = RequestAuth::header(
+                key,
+                &self.info.node,
+                unix_now(),
+                method.as_str(),
+                path,
+                &body,
+            );
+            request = request.header(header::AUTHORIZATION, auth);
+        }
+        if method == Method::POST {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let answer =
+            request.body(body).send().await.map_err(|error| unreachable(&self.base, &error))?;
+        if answer.status().is_success() { Ok(answer) } else { Err(self.refusal(answer).await) }
+    }
+
+    async fn refusal(&self, answer: Response) -> NodeError {
+        let status = answer.status();
+        let error = read_body(&self.base, answer, MAX_ANSWER)
+            .await
+            .ok()
+            .and_then(|body| serde_json::from_slice::<ApiError>(&body).ok())
+            .unwrap_or_else(|| ApiError {
+                code: "http".to_owned(),
+                message: format!("the node answered {status}"),
+            });
+        NodeError::Refused { status: status.as_u16(), code: error.code, message: error.message }
+    }
+}
+
+impl NodeError {
+    /// Is this the answer to asking for something that is not there?
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND.as_u16())
+    }
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+fn unreachable(url: &str, error: &reqwest::Error) -> NodeError {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    NodeError::Unreachable { url: url.to_owned(), cause: cause.to_string() }
+}
+
+fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, NodeError> {
+    serde_json::to_vec(value).map_err(|error| NodeError::Malformed(error.to_string()))
+}
+
+async fn read_json<T: DeserializeOwned>(
+    url: &str,
+    path: &str,
+    answer: Response,
+) -> Result<T, NodeError> {
+    let body = read_body(url, answer, MAX_ANSWER).await?;
+    serde_json::from_slice(&body).map_err(|_| NodeError::Malformed(path.to_owned()))
+}
+
+async fn read_body(url: &str, mut answer: Response, max: usize) -> Result<Vec<u8>, NodeError> {
+    let mut body = Vec::new();
+    while let Some(part) = answer.chunk().await.map_err(|error| unreachable(url, &error))? {
+        if body.len() + part.len() > max {
+            return Err(NodeError::TooLong(max));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}

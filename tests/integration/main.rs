@@ -1,0 +1,5 @@
+//! Integration tests: one binary.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod architecture;
+mod dependencies;
