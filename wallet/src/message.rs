@@ -114,7 +114,8 @@ impl OutMessage {
             ..RelaxedIntMsgInfo::default()
         });
         let body = CellSliceParts::from(self.body.clone());
-        let mut layout = OwnedRelaxedMessage::compute_layout(&info, self.state_init.as_ref(), &body);
+        let mut layout =
+            OwnedRelaxedMessage::compute_layout(&info, self.state_init.as_ref(), &body);
         // A special cell (a library reference) loses its meaning when its bits are copied.
         layout.body_to_cell |= self.body.is_exotic();
         CellBuilder::build_from(OwnedRelaxedMessage {

@@ -283,7 +283,12 @@ impl Wallet {
         self.wrap(seqno, valid_until, &body.build()?)
     }
 
-    fn wrap(&self, seqno: u32, valid_until: u32, body: &Cell) -> Result<SignedTransfer, WalletError> {
+    fn wrap(
+        &self,
+        seqno: u32,
+        valid_until: u32,
+        body: &Cell,
+    ) -> Result<SignedTransfer, WalletError> {
         let init = (seqno == 0).then(|| self.state_init.clone());
         let dest = IntAddr::Std(to_std_addr(&self.address));
         let message = external_message(dest, init, body)?;

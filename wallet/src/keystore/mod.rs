@@ -49,7 +49,9 @@ pub enum KeystoreError {
         mode: &'static str,
     },
     /// Names are file names: short and plain.
-    #[error("`{0}` is no good name: use 1 to 64 of a-z, 0-9, - and _, starting with a letter or digit")]
+    #[error(
+        "`{0}` is no good name: use 1 to 64 of a-z, 0-9, - and _, starting with a letter or digit"
+    )]
     Name(String),
     /// Nothing is ever overwritten.
     #[error("there is already an entry `{0}`: choose another name")]

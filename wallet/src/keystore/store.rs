@@ -40,8 +40,7 @@ impl Keystore {
             .mode(0o700)
             .create(&directory)
             .map_err(io_error("cannot create", &directory))?;
-        let metadata =
-            fs::metadata(&directory).map_err(io_error("cannot read", &directory))?;
+        let metadata = fs::metadata(&directory).map_err(io_error("cannot read", &directory))?;
         if metadata.mode() & 0o077 != 0 {
             return Err(KeystoreError::OpenToOthers { path: directory, mode: "700" });
         }
@@ -241,8 +240,7 @@ impl Keystore {
         let container = self.read(name)?;
         let secret = container.open(old)?;
         let header = container.header;
-        let renewed =
-            Container::seal(name, header.kind, header.wallet, self.params, new, &secret)?;
+        let renewed = Container::seal(name, header.kind, header.wallet, self.params, new, &secret)?;
         self.write(name, &renewed)
     }
 
@@ -268,8 +266,7 @@ impl Keystore {
     ) -> Result<EntryInfo, KeystoreError> {
         password.check_strength()?;
         let path = self.path(name)?;
-        let container =
-            Container::seal(name, kind, wallet.clone(), self.params, password, secret)?;
+        let container = Container::seal(name, kind, wallet.clone(), self.params, password, secret)?;
         let _lock = self.lock()?;
         if path.symlink_metadata().is_ok() {
             return Err(KeystoreError::Exists(name.into()));
@@ -294,9 +291,7 @@ impl Keystore {
             return Err(KeystoreError::OpenToOthers { path, mode: "600" });
         }
         let mut bytes = Vec::new();
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(io_error("cannot read", &path))?;
+        file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(io_error("cannot read", &path))?;
         Container::parse(name, &bytes)
     }
 
@@ -307,15 +302,13 @@ impl Keystore {
         // Left behind by a crash; the lock says nobody else is writing it.
         let _ = fs::remove_file(&temporary);
         let bytes = container.to_bytes()?;
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)
-            .and_then(|mut file| {
-                file.write_all(&bytes)?;
-                file.sync_all()
-            });
+        let written =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).and_then(
+                |mut file| {
+                    file.write_all(&bytes)?;
+                    file.sync_all()
+                },
+            );
         written.map_err(io_error("cannot write", &temporary))?;
         fs::rename(&temporary, &path).map_err(io_error("cannot write", &path))?;
         self.sync_directory()
