@@ -5,6 +5,8 @@ use fog_protocol::{
     Address, GuestExit, Hash32, Listing, Policy, Program, ResourceLimits, TaskId, tagged_hash,
 };
 
+use crate::groth16;
+
 /// A program ready to be run.
 #[derive(Debug, Clone)]
 pub struct Job<'a> {
@@ -50,9 +52,7 @@ impl<'a> Job<'a> {
 /// The scalar a proof of `worker` for `task` must carry, in decimal.
 #[must_use]
 pub fn binding(task: &TaskId, worker: &Address) -> String {
-    let mut scalar = tagged_hash("fog/groth16/binding/v1", &[&task.0.0, &worker.hash.0]);
-    scalar.0[0] &= 0x1f; // 253 bits: below the scalar field's order
-    num_bigint::BigUint::from_bytes_be(&scalar.0).to_string()
+    groth16::binding_scalar(task.0.0, worker.hash.0)
 }
 
 /// What came out.

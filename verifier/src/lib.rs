@@ -5,8 +5,10 @@
 pub mod draw;
 mod evidence;
 mod execute;
+pub mod groth16;
 pub mod merkle;
 mod proof_check;
+pub mod sandbox;
 mod verdict;
 
 pub use evidence::{AuditBasis, Evidence, EvidenceError, Finding};

@@ -16,7 +16,7 @@ use fog_protocol::{
 use crate::{
     AuditBasis, Evidence, EvidenceError, Finding,
     execute::{Execute, ExecuteError, Job},
-    merkle, proof_check,
+    groth16, merkle, proof_check,
 };
 
 /// Independent runs that must agree before a result is called wrong.
@@ -53,6 +53,9 @@ pub enum VerifyError {
     /// The verifier could not run the program.
     #[error("the program could not be run again: {0}")]
     NotRun(#[from] ExecuteError),
+    /// The requestor's own verification key or list of public inputs is unusable.
+    #[error("the listing's proof policy is unusable: {0}")]
+    Listing(#[from] groth16::Malformed),
     /// Two runs here gave two results: no ground for any verdict.
     #[error("two runs of the same program gave two results: no verdict is possible")]
     NotDeterministic,
@@ -280,7 +283,7 @@ pub fn verify(
         }
         (Policy::Groth16 { key, publics, .. }, _) => {
             let bytes = work.key.ok_or(VerifyError::WrongWork("no verification key"))?;
-            let fault = proof_check::fault(bytes, publics, &submission);
+            let fault = proof_check::fault(bytes, publics, &submission)?;
             Finding::Proof { key: key.hash, fault }
         }
     };

@@ -35,16 +35,16 @@ pub fn verify_batch(key: &VerifyingKey, items: &[Item]) -> Result<Vec<Validity>,
     let mut verdicts = vec![Validity::Valid; items.len()];
     // Ranges still to check. Each failing range is cut in two, so the stack stays shallow and the
     // loop ends after at most 2 * len ranges.
-    let mut pending = vec![0..items.len()];
-    while let Some(range) = pending.pop() {
-        match &items[range.clone()] {
+    let mut pending = vec![(0, items.len())];
+    while let Some((start, end)) = pending.pop() {
+        match &items[start..end] {
             [] => {}
-            [(proof, inputs)] => verdicts[range.start] = verify(key, proof, inputs)?,
+            [(proof, inputs)] => verdicts[start] = verify(key, proof, inputs)?,
             part if combined(key, part)? == Validity::Valid => {}
             part => {
-                let middle = range.start + part.len() / 2;
-                pending.push(middle..range.end);
-                pending.push(range.start..middle);
+                let middle = start + part.len() / 2;
+                pending.push((middle, end));
+                pending.push((start, middle));
             }
         }
     }

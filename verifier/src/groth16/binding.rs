@@ -30,6 +30,15 @@ fn binding_element(task: [u8; 32], worker: [u8; 32]) -> Fr {
     Fr::from_be_bytes_mod_order(&bytes)
 }
 
+/// Checks that a listing's template fits its key, before anybody works for it: as many entries as
+/// the key takes inputs, exactly one of them the binding, every fixed number canonical.
+///
+/// # Errors
+/// [`Malformed::Template`].
+pub fn check_listing(key: &VerifyingKey, template: &[PublicInput]) -> Result<(), Malformed> {
+    expected_inputs(key, template, Fr::from(0_u64)).map(drop)
+}
+
 /// Checks a delivered proof against the listing: each public input is what `template` asks for,
 /// the binding is this task's and this worker's, and the equation holds.
 ///
@@ -117,6 +126,9 @@ mod tests {
     #[test]
     fn binding_is_stable() {
         // Other implementations must reach the same number.
-        assert_eq!(binding_scalar([0; 32], [0; 32]), "TODO");
+        assert_eq!(
+            binding_scalar([0; 32], [0; 32]),
+            "7123292061987410167322822581756902887052689846736714135467265990452891931980"
+        );
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn publics(bytes: &[u8]) -> Result<Vec<Fr>, Malformed> {
 fn list_length(part: Part, list: &[u8], cap: usize) -> Result<usize, Malformed> {
     let (count, elements) = list.split_first_chunk::<COUNT_BYTES>().ok_or_else(|| length(part))?;
     if elements.len() > cap * ELEMENT_BYTES {
-        return Err(Malformed::TooManyInputs { found: elements.len() / ELEMENT_BYTES });
+        return Err(Malformed::TooManyInputs { part, found: elements.len() / ELEMENT_BYTES });
     }
     let count = usize::try_from(u64::from_le_bytes(*count)).map_err(|_| length(part))?;
     if count.checked_mul(ELEMENT_BYTES) != Some(elements.len()) {

@@ -70,7 +70,7 @@ pub(super) fn key(json: &[u8]) -> Result<KeyParts, Malformed> {
     system(part, text.protocol, Some(text.curve))?;
     let declared = text.n_public as usize;
     if declared > MAX_PUBLIC_INPUTS {
-        return Err(Malformed::TooManyInputs { found: declared });
+        return Err(Malformed::TooManyInputs { part, found: declared });
     }
     if text.ic.len() != declared + 1 {
         return Err(Malformed::IcCount { declared, points: text.ic.len() });
@@ -105,7 +105,7 @@ pub(super) fn publics(json: &[u8]) -> Result<Vec<Fr>, Malformed> {
     let part = Part::Publics;
     let text: Vec<&str> = read(part, json, MAX_PUBLICS_BYTES)?;
     if text.len() > MAX_PUBLIC_INPUTS {
-        return Err(Malformed::TooManyInputs { found: text.len() });
+        return Err(Malformed::TooManyInputs { part, found: text.len() });
     }
     text.iter()
         .enumerate()

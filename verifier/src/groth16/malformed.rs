@@ -23,6 +23,17 @@ impl fmt::Display for Part {
     }
 }
 
+/// Who has to do something about a refused document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The requestor: the key or the list of public inputs is unusable, whatever a worker does.
+    Listing,
+    /// The worker: what it delivered is refused.
+    Submission,
+    /// This machine.
+    Host,
+}
+
 /// Why a text is not the one way to write an element of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NumberProblem {
@@ -148,8 +159,13 @@ pub enum Malformed {
         points: usize,
     },
     /// More public inputs than the cap.
-    #[error("{found} public inputs are more than the {cap} allowed", cap = super::MAX_PUBLIC_INPUTS)]
+    #[error(
+        "{found} public inputs in the {part} are more than the {cap} allowed",
+        cap = super::MAX_PUBLIC_INPUTS
+    )]
     TooManyInputs {
+        /// Which document.
+        part: Part,
         /// How many there are.
         found: usize,
     },
@@ -204,6 +220,33 @@ impl Malformed {
             Self::Template { .. } => "groth16.template",
             Self::BatchSize { .. } => "groth16.batch_size",
             Self::Randomness { .. } => "groth16.randomness",
+        }
+    }
+
+    /// Whose fault it is when a task's proof is checked: a worker must not pay for a bad key.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Size { part, .. }
+            | Self::Json { part, .. }
+            | Self::Bytes { part, .. }
+            | Self::Protocol { part, .. }
+            | Self::UnsupportedCurve { part, .. }
+            | Self::UnknownCurve { part, .. }
+            | Self::Number { part, .. }
+            | Self::NotAffine { part, .. }
+            | Self::OffCurve { part, .. }
+            | Self::OffSubgroup { part, .. }
+            | Self::Identity { part, .. }
+            | Self::TooManyInputs { part, .. } => match part {
+                Part::Key => Fault::Listing,
+                Part::Proof | Part::Publics => Fault::Submission,
+            },
+            Self::DegenerateKey { .. } | Self::IcCount { .. } | Self::Template { .. } => {
+                Fault::Listing
+            }
+            Self::InputCount { .. } => Fault::Submission,
+            Self::BatchSize { .. } | Self::Randomness { .. } => Fault::Host,
         }
     }
 

@@ -30,9 +30,9 @@ pub mod prove;
 mod report;
 
 pub use batch::{MAX_BATCH, verify_batch};
-pub use binding::{BINDING_SIGNAL, binding_scalar, check_task_proof};
+pub use binding::{BINDING_SIGNAL, binding_scalar, check_listing, check_task_proof};
 pub use key::VerifyingKey;
-pub use malformed::{Malformed, NumberProblem, Part};
+pub use malformed::{Fault, Malformed, NumberProblem, Part};
 pub use proof::{NotValid, Proof, PublicInputs, Validity, verify};
 pub use prove::{ProveError, ProveLimits, Proved, prove};
 pub use report::{ProofOutcome, ProofReport};

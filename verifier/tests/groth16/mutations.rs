@@ -43,11 +43,23 @@ fn same(left: &Files, right: &Files) -> bool {
 
 #[test]
 fn none_of_thousands_of_mutations_is_accepted() {
+    let parts: [fn(&mut Tally); 4] = [numbers, structure, text, bits];
+    let tallies = std::thread::scope(|scope| {
+        let run = |part: fn(&mut Tally)| {
+            scope.spawn(move || {
+                let mut tally = Tally::default();
+                part(&mut tally);
+                tally
+            })
+        };
+        parts.map(run).map(|handle| handle.join().unwrap())
+    });
     let mut tally = Tally::default();
-    numbers(&mut tally);
-    structure(&mut tally);
-    text(&mut tally);
-    bits(&mut tally);
+    for part in tallies {
+        tally.refused += part.refused;
+        tally.not_valid += part.not_valid;
+        tally.unchanged += part.unchanged;
+    }
     // Shown by `cargo test -- --nocapture`, and in the message of a failure.
     let line = format!("{} mutations, none accepted: {tally:?}", tally.total());
     std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes()).unwrap();
@@ -204,7 +216,7 @@ fn lists(json: &Value, at: String, places: &mut Vec<String>) {
 fn text(tally: &mut Tally) {
     let mut dice = Dice(0x0f06);
     let original = Files::of("powers4", "powers4");
-    for _ in 0..2_000 {
+    for _ in 0..1_500 {
         let which = dice.roll(3);
         let mut bytes = [&original.key, &original.proof, &original.publics][which].clone();
         for _ in 0..=dice.roll(3) {
@@ -221,7 +233,7 @@ fn text(tally: &mut Tally) {
     }
 }
 
-/// Every bit of the binary forms, and every length that is off by a little.
+/// Bits all over the binary forms, and every length that is off by a little.
 fn bits(tally: &mut Tally) {
     let (key, proof, inputs) = ark("powers4");
     let forms = [compressed(&key), compressed(&proof), compressed(&inputs)];
@@ -233,7 +245,7 @@ fn bits(tally: &mut Tally) {
     assert_eq!(check(&forms), Ok(Validity::Valid));
     for which in 0..3 {
         let length = forms[which].len();
-        for bit in (0..length * 8).step_by(if which == 0 { 5 } else { 1 }) {
+        for bit in (0..length * 8).step_by([11, 2, 7][which]) {
             let mut changed = forms.clone();
             changed[which][bit / 8] ^= 1 << (bit % 8);
             // Canonical: two encodings never mean the same.

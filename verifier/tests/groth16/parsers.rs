@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use fog_verifier::groth16::{
-    MAX_KEY_BYTES, MAX_PROOF_BYTES, MAX_PUBLIC_INPUTS, MAX_PUBLICS_BYTES, Malformed, Proof,
+    MAX_KEY_BYTES, MAX_PROOF_BYTES, MAX_PUBLIC_INPUTS, MAX_PUBLICS_BYTES, Malformed, Part, Proof,
     ProveError, ProveLimits, PublicInputs, VerifyingKey, prove, verify,
 };
 use proptest::prelude::*;
@@ -81,13 +81,16 @@ fn sizes_are_checked_before_parsing() {
 fn too_many_inputs_are_refused() {
     let inputs = serde_json::Value::from(vec!["1"; MAX_PUBLIC_INPUTS + 1]).to_string();
     let refused = PublicInputs::from_snarkjs(inputs.as_bytes());
-    assert_eq!(refused, Err(Malformed::TooManyInputs { found: MAX_PUBLIC_INPUTS + 1 }));
+    assert_eq!(
+        refused,
+        Err(Malformed::TooManyInputs { part: Part::Publics, found: MAX_PUBLIC_INPUTS + 1 })
+    );
     let count = (u64::MAX).to_le_bytes();
     assert!(PublicInputs::from_ark_bytes(&count).is_err());
     let mut key: serde_json::Value = serde_json::from_slice(&vector("powers1.vk.json")).unwrap();
     key["nPublic"] = 5000.into();
     let refused = VerifyingKey::from_snarkjs(key.to_string().as_bytes()).map(drop);
-    assert_eq!(refused, Err(Malformed::TooManyInputs { found: 5000 }));
+    assert_eq!(refused, Err(Malformed::TooManyInputs { part: Part::Key, found: 5000 }));
     key["nPublic"] = 2.into();
     let refused = VerifyingKey::from_snarkjs(key.to_string().as_bytes()).map(drop);
     assert_eq!(refused, Err(Malformed::IcCount { declared: 2, points: 2 }));

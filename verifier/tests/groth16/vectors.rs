@@ -4,8 +4,8 @@ use ark_bn254::Bn254;
 use ark_serialize::CanonicalSerialize;
 use fog_protocol::PublicInput;
 use fog_verifier::groth16::{
-    Malformed, NotValid, Proof, ProofOutcome, ProofReport, PublicInputs, Validity, VerifyingKey,
-    binding_scalar, check_task_proof, verify, verify_batch,
+    Fault, Malformed, NotValid, Proof, ProofOutcome, ProofReport, PublicInputs, Validity,
+    VerifyingKey, binding_scalar, check_listing, check_task_proof, verify, verify_batch,
 };
 
 use crate::{Files, vector};
@@ -142,6 +142,14 @@ fn a_task_proof_must_carry_the_listing_s_inputs() {
     );
     assert!(matches!(check(&[PublicInput::Free, nine.clone()]), Err(Malformed::Template { .. })));
     assert!(matches!(check(&[PublicInput::Binding]), Err(Malformed::Template { .. })));
+    // A bad listing is not the worker's fault; a cut proof is.
+    assert_eq!(check_listing(&key, &[PublicInput::Binding, nine.clone()]), Ok(()));
+    let fault = check_listing(&key, &[nine.clone(), nine]).unwrap_err();
+    assert_eq!(fault.fault(), Fault::Listing);
+    let template = [PublicInput::Binding, PublicInput::Free];
+    let cut = &files.proof[..100];
+    let fault = check_task_proof(&key, cut, &files.publics, &template, [1; 32], [2; 32]);
+    assert_eq!(fault.unwrap_err().fault(), Fault::Submission);
     let leading = PublicInput::Fixed("09".into());
     assert!(matches!(check(&[PublicInput::Binding, leading]), Err(Malformed::Template { .. })));
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use ark_bn254::Fr;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use zeroize::Zeroize;
+
 use super::ProveError;
 use crate::groth16::{malformed::shortened, number};
 
@@ -27,6 +29,13 @@ impl Signals {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[Fr])> {
         self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+}
+
+/// Private inputs are the requestor's secrets.
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(Zeroize::zeroize);
     }
 }
 

@@ -18,6 +18,7 @@ use ark_bn254::{Bn254, Fr};
 use ark_ff::{BigInteger, PrimeField};
 use sha2::{Digest, Sha256};
 use taceo_groth16::{CircomReduction, Groth16};
+use zeroize::{Zeroize, Zeroizing};
 
 pub use error::ProveError;
 
@@ -95,6 +96,7 @@ pub fn prove(
     signals.set(BINDING_SIGNAL, binding);
     let parsed = Zkey::parse(zkey)?;
     let (witness, fuel) = witness::calculate(witness_wasm, &signals, parsed.wires(), limits)?;
+    drop(signals);
 
     let inputs = witness.get(1..=parsed.public_count()).ok_or(ProveError::BindingNotPublic)?;
     if !inputs.contains(&binding) {
@@ -136,7 +138,7 @@ fn randomness(seed: &[u8; 32], zkey: &[u8], witness: &[Fr]) -> [Fr; 2] {
     statement.update(b"fog/groth16/blinding/v1");
     statement.update(Sha256::digest(zkey));
     for element in witness {
-        statement.update(element.into_bigint().to_bytes_le());
+        statement.update(Zeroizing::new(element.into_bigint().to_bytes_le()));
     }
     let statement = statement.finalize();
     [b'r', b's'].map(|name| {
@@ -149,6 +151,8 @@ fn randomness(seed: &[u8; 32], zkey: &[u8], witness: &[Fr]) -> [Fr; 2] {
             hash.update([name, block]);
             half.copy_from_slice(&hash.finalize());
         }
-        Fr::from_le_bytes_mod_order(&wide)
+        let scalar = Fr::from_le_bytes_mod_order(&wide);
+        wide.zeroize();
+        scalar
     })
 }

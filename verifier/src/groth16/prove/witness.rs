@@ -9,6 +9,7 @@ use wasmtime::{
     Caller, Config, Engine, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder, Trap,
     TypedFunc, WasmParams, WasmResults,
 };
+use zeroize::Zeroizing;
 
 use super::inputs::Signals;
 use super::{ProveError, ProveLimits};
@@ -35,7 +36,7 @@ pub(super) fn calculate(
     signals: &Signals,
     wires: usize,
     limits: &ProveLimits,
-) -> Result<(Vec<Fr>, u64), ProveError> {
+) -> Result<(Zeroizing<Vec<Fr>>, u64), ProveError> {
     let mut calculator = Calculator::start(wasm, limits)?;
     calculator.check_prime()?;
     calculator.give(signals)?;
@@ -152,12 +153,13 @@ impl Calculator {
         }
     }
 
-    fn read(&mut self, wires: usize) -> Result<Vec<Fr>, ProveError> {
+    fn read(&mut self, wires: usize) -> Result<Zeroizing<Vec<Fr>>, ProveError> {
         if self.count("getWitnessSize")? != wires {
             return Err(ProveError::Module("its witness has another size than the zkey's".into()));
         }
         let get = self.function::<i32, ()>("getWitness")?;
-        let mut witness = Vec::with_capacity(wires);
+        // Room for all: growing would leave copies behind.
+        let mut witness = Zeroizing::new(Vec::with_capacity(wires));
         for (index, _) in (0_i32..).zip(0..wires) {
             self.call(&get, index)?;
             let element = self.shared()?;

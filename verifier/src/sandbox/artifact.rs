@@ -1,0 +1,122 @@
+//! Compiled modules, and what is known about a module.
+
+use std::hash::Hasher;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Whether NaN bits can reach the output. Canonicalising them costs float code dearly, so
+/// modules without float arithmetic are compiled without.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
+pub enum Floats {
+    /// No float arithmetic in the module.
+    None,
+    /// Some: compiled with NaN canonicalisation.
+    Canonical,
+}
+
+/// What [`inspect`](super::inspect) found.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+pub struct ModuleFacts {
+    /// Float arithmetic or not.
+    pub floats: Floats,
+    /// Size of the module, bytes.
+    pub module_bytes: u64,
+    /// Memory it starts with, bytes.
+    pub memory_bytes: u64,
+    /// Elements of the largest table it starts with.
+    pub table_elements: u64,
+    /// Functions with a body.
+    pub functions: u64,
+}
+
+/// Compiled code. Only [`Sandbox::compile`](super::Sandbox::compile) and the authenticated
+/// [`ArtifactCache`](super::ArtifactCache) make one: code from elsewhere would run unchecked.
+#[derive(Clone)]
+pub struct Artifact {
+    pub(super) code: Vec<u8>,
+    pub(super) facts: ModuleFacts,
+    pub(super) module_hash: [u8; 32],
+}
+
+impl Artifact {
+    /// SHA-256 of the module it was made from.
+    #[must_use]
+    pub fn module_hash(&self) -> [u8; 32] {
+        self.module_hash
+    }
+
+    /// What is known about the module.
+    #[must_use]
+    pub fn facts(&self) -> ModuleFacts {
+        self.facts
+    }
+
+    /// Bytes of compiled code.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.code.len()
+    }
+
+    pub(super) fn to_wire(&self) -> ArtifactWire {
+        ArtifactWire {
+            code: self.code.clone(),
+            facts: self.facts,
+            module_hash: self.module_hash,
+        }
+    }
+}
+
+/// An artifact on its way between our own processes or in the authenticated cache. Private to
+/// the sandbox, so that nobody else can turn bytes into an [`Artifact`].
+#[derive(Clone, BorshSerialize, BorshDeserialize)]
+pub(super) struct ArtifactWire {
+    code: Vec<u8>,
+    facts: ModuleFacts,
+    module_hash: [u8; 32],
+}
+
+impl ArtifactWire {
+    /// The caller vouches that the bytes come from our own compiler.
+    pub(super) fn vouched(self) -> Artifact {
+        Artifact { code: self.code, facts: self.facts, module_hash: self.module_hash }
+    }
+}
+
+/// SHA-256 as a [`Hasher`]: Wasmtime describes its settings only through `Hash`.
+pub(super) struct ShaHasher(Sha256);
+
+impl ShaHasher {
+    pub(super) fn new() -> Self {
+        Self(Sha256::new())
+    }
+
+    pub(super) fn digest(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+impl Hasher for ShaHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest: [u8; 32] = self.0.clone().finalize().into();
+        digest.iter().take(8).fold(0, |value, byte| (value << 8) | u64::from(*byte))
+    }
+}

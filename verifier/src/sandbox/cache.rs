@@ -1,0 +1,207 @@
+//! Compiled modules on disk, and only ours.
+//!
+//! Compiled code is as powerful as the process that loads it. So it lies in a directory that we
+//! made with mode 0700, and each file carries an HMAC under a key that is in that directory and
+//! is read by the parent only: children that run guests never hold it.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+use super::artifact::{Artifact, ArtifactWire};
+
+const KEY_FILE: &str = "key";
+const KEY_BYTES: usize = 32;
+const MAC_BYTES: usize = 32;
+const MAX_FILES: usize = 512;
+const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// Why a cache can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The directory or key is not ours alone.
+    #[error("{path} is not private: {reason}")]
+    NotPrivate {
+        /// What was looked at.
+        path: PathBuf,
+        /// Which condition fails.
+        reason: &'static str,
+    },
+    /// The file system failed.
+    #[error("the cache at {path} can't be used")]
+    Io {
+        /// What was touched.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The system gave no random key.
+    #[error("the system gave no random key")]
+    Random,
+}
+
+/// A private directory of compiled modules.
+pub struct ArtifactCache {
+    directory: PathBuf,
+    key: [u8; KEY_BYTES],
+}
+
+impl ArtifactCache {
+    /// Opens the cache, and makes directory and key if they are not there yet.
+    ///
+    /// # Errors
+    /// [`CacheError::NotPrivate`] when others could have written there.
+    pub fn open(directory: &Path) -> Result<Self, CacheError> {
+        let io_error = |source| CacheError::Io { path: directory.into(), source };
+        match DirBuilder::new().mode(0o700).create(directory) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(io_error(error)),
+        }
+        let metadata = fs::symlink_metadata(directory).map_err(io_error)?;
+        if !metadata.is_dir() {
+            return Err(not_private(directory, "it is not a directory"));
+        }
+        check_owner(directory, &metadata)?;
+        let key = read_or_make_key(&directory.join(KEY_FILE))?;
+        Ok(Self { directory: directory.into(), key })
+    }
+
+    /// The artifact of a module for an engine, if it is here and carries our MAC. A file that
+    /// does not is removed.
+    #[must_use]
+    pub fn get(&self, module_hash: [u8; 32], fingerprint: [u8; 32]) -> Option<Artifact> {
+        let name = name(module_hash, fingerprint);
+        let path = self.directory.join(&name);
+        let mut bytes = Vec::new();
+        let file = File::open(&path).ok()?;
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).ok()?;
+        let artifact = self.authenticated(&name, &bytes, module_hash);
+        if artifact.is_none() {
+            tracing::warn!(file = name, "compiled code without our MAC removed from the cache");
+            fs::remove_file(&path).ok();
+        }
+        artifact
+    }
+
+    /// Keeps an artifact; the oldest files make room.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`]. The cache is only quicker, callers may go on without.
+    pub fn put(&self, artifact: &Artifact, fingerprint: [u8; 32]) -> Result<(), CacheError> {
+        let name = name(artifact.module_hash, fingerprint);
+        let path = self.directory.join(&name);
+        let io_error = |source| CacheError::Io { path: path.clone(), source };
+        let body = borsh::to_vec(&artifact.to_wire()).map_err(io_error)?;
+        if body.len() as u64 + MAC_BYTES as u64 > MAX_FILE_BYTES {
+            return Ok(());
+        }
+        self.make_room().map_err(io_error)?;
+        let mac = self.mac(&name, &body).ok_or(CacheError::Random)?.finalize().into_bytes();
+        let partial = self.directory.join(format!("{name}.{}.partial", unique()));
+        let written = private_file(&partial).and_then(|mut file| {
+            file.write_all(&mac)?;
+            file.write_all(&body)?;
+            fs::rename(&partial, &path)
+        });
+        if written.is_err() {
+            fs::remove_file(&partial).ok();
+        }
+        written.map_err(io_error)
+    }
+
+    fn authenticated(&self, name: &str, bytes: &[u8], hash: [u8; 32]) -> Option<Artifact> {
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return None;
+        }
+        let (mac, body) = bytes.split_at_checked(MAC_BYTES)?;
+        self.mac(name, body)?.verify_slice(mac).ok()?;
+        let artifact = borsh::from_slice::<ArtifactWire>(body).ok()?.vouched();
+        (artifact.module_hash == hash).then_some(artifact)
+    }
+
+    fn mac(&self, name: &str, body: &[u8]) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
+        mac.update(b"fog/sandbox/artifact/v1");
+        mac.update(name.as_bytes());
+        mac.update(body);
+        Some(mac)
+    }
+
+    fn make_room(&self) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            if entry.file_name() != KEY_FILE {
+                files.push((entry.metadata()?.modified()?, entry.path()));
+            }
+        }
+        if files.len() >= MAX_FILES {
+            files.sort();
+            for (_, path) in files.iter().take(files.len() + 1 - MAX_FILES) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name(module_hash: [u8; 32], fingerprint: [u8; 32]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(module_hash);
+    hash.update(fingerprint);
+    format!("{}.code", hex::encode(hash.finalize()))
+}
+
+/// Distinguishes files being written by two threads of one process.
+fn unique() -> String {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn not_private(path: &Path, reason: &'static str) -> CacheError {
+    CacheError::NotPrivate { path: path.into(), reason }
+}
+
+fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), CacheError> {
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(not_private(path, "another user owns it"));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        return Err(not_private(path, "others may open it (chmod go= it, or name another)"));
+    }
+    Ok(())
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn read_or_make_key(path: &Path) -> Result<[u8; KEY_BYTES], CacheError> {
+    let io_error = |source| CacheError::Io { path: path.into(), source };
+    match private_file(path) {
+        Ok(mut file) => {
+            let mut key = [0; KEY_BYTES];
+            getrandom::fill(&mut key).map_err(|_| CacheError::Random)?;
+            file.write_all(&key).map_err(io_error)?;
+            return Ok(key);
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(io_error(error)),
+    }
+    let metadata = fs::symlink_metadata(path).map_err(io_error)?;
+    if !metadata.is_file() {
+        return Err(not_private(path, "it is not a file"));
+    }
+    check_owner(path, &metadata)?;
+    let bytes = fs::read(path).map_err(io_error)?;
+    bytes.try_into().map_err(|_| not_private(path, "the key has the wrong length; remove it"))
+}

@@ -1,0 +1,403 @@
+//! Compiles, loads and runs guests in this process.
+
+use std::{
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use sha2::{Digest, Sha256};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module,
+    PoolConcurrencyLimitError, PoolingAllocationConfig, Store, Trap,
+};
+
+use super::{
+    artifact::{Artifact, Floats, ModuleFacts, ShaHasher},
+    host::{HostState, Stop},
+    inspect::{self, FEATURES, MAX_TABLES},
+    limits::Limits,
+    lru::Lru,
+    outcome::{Exit, LimitKind, Outcome, Refusal, TrapKind},
+    ticker::{EPOCH, Ticker},
+    trusted, wasi,
+};
+
+/// Compiled code is for this target without the host's own CPU features: frames, and so the
+/// depth at which the stack ends, are the same on every host.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+const MAX_ARGS: usize = 64;
+const MAX_ARG_BYTES: usize = 64 << 10;
+/// Bumped when what is compiled or charged changes.
+const SANDBOX_VERSION: u32 = 1;
+
+/// Where instances get their memory from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Allocation {
+    /// From slots that are reused: quicker, and at most this many guests at once.
+    Pooled {
+        /// Guests at once.
+        instances: u32,
+    },
+    /// Mapped for each run.
+    OnDemand,
+}
+
+/// How a [`Sandbox`] is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SandboxConfig {
+    /// The most a job may ask for.
+    pub max_limits: Limits,
+    /// Where instances get their memory from.
+    pub allocation: Allocation,
+    /// Modules kept ready to run.
+    pub ready_modules: u32,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            max_limits: Limits::default(),
+            allocation: Allocation::Pooled { instances: 2 },
+            ready_modules: 64,
+        }
+    }
+}
+
+/// One run: what goes in and what it may use.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Job {
+    /// Stdin.
+    pub input: Vec<u8>,
+    /// What it may use.
+    pub limits: Limits,
+    /// Seed of the guest's random numbers.
+    pub seed: [u8; 32],
+    /// Arguments after the first, which is always `task`.
+    pub args: Vec<String>,
+}
+
+impl Job {
+    /// A job with default limits, seed zero and no arguments.
+    #[must_use]
+    pub fn new(input: impl Into<Vec<u8>>) -> Self {
+        Self { input: input.into(), limits: Limits::default(), seed: [0; 32], args: Vec::new() }
+    }
+
+    /// Whether a host with the limits `max` takes it.
+    ///
+    /// # Errors
+    /// [`Refusal`] of limits, input or arguments.
+    pub fn check(&self, max: &Limits) -> Result<(), Refusal> {
+        self.limits.check_within(max)?;
+        let bytes = self.input.len() as u64;
+        if bytes > self.limits.input_bytes {
+            return Err(Refusal::InputTooLarge { bytes, limit: self.limits.input_bytes });
+        }
+        let bad = |reason: &str| Err(Refusal::BadArguments { reason: reason.into() });
+        if self.args.len() > MAX_ARGS {
+            return bad("more than 64");
+        }
+        if self.args.iter().map(String::len).sum::<usize>() > MAX_ARG_BYTES {
+            return bad("more than 64 KiB");
+        }
+        if self.args.iter().any(|arg| arg.contains('\0')) {
+            return bad("one contains NUL");
+        }
+        Ok(())
+    }
+}
+
+/// The host failed; nothing is known about the guest.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// All slots of the pool are in use.
+    #[error("all slots of the sandbox are in use")]
+    Busy,
+    /// The host has no memory left for the guest.
+    #[error("the host has no memory left for the guest")]
+    HostMemory,
+    /// Wasmtime failed in a way no guest should be able to cause.
+    #[error("the engine failed: {0}")]
+    Engine(String),
+    /// The thread behind the wall limit can't be started.
+    #[error("the epoch thread can't be started")]
+    Thread(#[source] std::io::Error),
+}
+
+fn engine_error(error: wasmtime::Error) -> SandboxError {
+    SandboxError::Engine(format!("{error:#}"))
+}
+
+/// Settings that need an engine of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Profile {
+    floats: Floats,
+    stack_bytes: u32,
+}
+
+#[derive(Clone)]
+struct ProfileEngine {
+    engine: Engine,
+    linker: Arc<Linker<HostState>>,
+}
+
+/// A module that is ready to run.
+#[derive(Clone)]
+pub struct Prepared {
+    pre: InstancePre<HostState>,
+    facts: ModuleFacts,
+}
+
+/// Runs guests in this process. Share it freely; it is for processes that hold no key.
+pub struct Sandbox {
+    config: SandboxConfig,
+    engines: Mutex<Vec<(Profile, ProfileEngine)>>,
+    ready: Mutex<Lru<([u8; 32], u32), Prepared>>,
+    ticker: Ticker,
+}
+
+impl Sandbox {
+    /// Sets up an empty sandbox; engines are made when first needed.
+    ///
+    /// # Errors
+    /// [`SandboxError::Thread`].
+    pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
+        Ok(Self {
+            config,
+            engines: Mutex::new(Vec::new()),
+            ready: Mutex::new(Lru::new(config.ready_modules as usize)),
+            ticker: Ticker::start().map_err(SandboxError::Thread)?,
+        })
+    }
+
+    /// Compiles the module unless it is ready, and runs it.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when the host fails; what the guest does is an [`Outcome`].
+    pub fn run(&self, module: &[u8], job: Job) -> Result<Result<Outcome, Refusal>, SandboxError> {
+        if let Err(refusal) = job.check(&self.config.max_limits) {
+            return Ok(Err(refusal));
+        }
+        let hash = Sha256::digest(module).into();
+        let prepared = match self.ready(hash, &job.limits) {
+            Some(prepared) => prepared,
+            None => match self.compile(module, &job.limits)? {
+                Ok(artifact) => self.load(&artifact, &job.limits)?,
+                Err(refusal) => return Ok(Err(refusal)),
+            },
+        };
+        self.execute(&prepared, job)
+    }
+
+    /// Inspects and compiles a module, within no bounds of time: untrusted modules are
+    /// compiled in a child process, see [`process`](super::process).
+    ///
+    /// # Errors
+    /// [`SandboxError::Engine`] when the engine can't be set up.
+    pub fn compile(
+        &self,
+        module: &[u8],
+        limits: &Limits,
+    ) -> Result<Result<Artifact, Refusal>, SandboxError> {
+        let facts = match inspect::inspect(module, limits) {
+            Ok(facts) => facts,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let engine = self.engine(Profile {
+            floats: facts.floats,
+            stack_bytes: self.config.max_limits.stack_class(),
+        })?;
+        let compiled = Module::from_binary(&engine.engine, module);
+        let code = match compiled.and_then(|module| module.serialize()) {
+            Ok(code) => code,
+            Err(error) => {
+                return Ok(Err(Refusal::InvalidModule { reason: first_line(&error) }));
+            }
+        };
+        Ok(Ok(Artifact { code, facts, module_hash: Sha256::digest(module).into() }))
+    }
+
+    /// Makes compiled code ready to run with the stack of these limits.
+    ///
+    /// # Errors
+    /// [`SandboxError::Engine`] when the code is of another engine.
+    pub fn load(&self, artifact: &Artifact, limits: &Limits) -> Result<Prepared, SandboxError> {
+        let stack_bytes = limits.stack_class();
+        let engine = self.engine(Profile { floats: artifact.facts.floats, stack_bytes })?;
+        let module = trusted::load(&engine.engine, artifact).map_err(engine_error)?;
+        let pre = engine.linker.instantiate_pre(&module).map_err(engine_error)?;
+        let prepared = Prepared { pre, facts: artifact.facts };
+        lock(&self.ready).put((artifact.module_hash, stack_bytes), prepared.clone());
+        Ok(prepared)
+    }
+
+    /// The module with this SHA-256, if it was loaded lately for such a stack.
+    #[must_use]
+    pub fn ready(&self, module_hash: [u8; 32], limits: &Limits) -> Option<Prepared> {
+        lock(&self.ready).get(&(module_hash, limits.stack_class()))
+    }
+
+    /// Runs a module once, in a store of its own.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when the host fails; what the guest does is an [`Outcome`].
+    pub fn execute(
+        &self,
+        prepared: &Prepared,
+        job: Job,
+    ) -> Result<Result<Outcome, Refusal>, SandboxError> {
+        let checked = job
+            .check(&self.config.max_limits)
+            .and_then(|()| inspect::check_facts(&prepared.facts, &job.limits));
+        if let Err(refusal) = checked {
+            return Ok(Err(refusal));
+        }
+        let limits = job.limits;
+        let mut store = Store::new(prepared.pre.module().engine(), HostState::new(job));
+        store.limiter(|state| state);
+        store.set_fuel(limits.fuel).map_err(engine_error)?;
+        let epoch_ms = EPOCH.as_millis() as u64;
+        // One more than asked for: the first epoch is already running.
+        store.set_epoch_deadline(u64::from(limits.wall_ms).div_ceil(epoch_ms) + 1);
+
+        let result = {
+            let _running = self.ticker.running();
+            prepared.pre.instantiate(&mut store).and_then(|instance| {
+                let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+                start.call(&mut store, ())
+            })
+        };
+        let left = store.get_fuel().map_err(engine_error)?;
+        let mut state = store.into_data();
+        let exit = match result {
+            Ok(()) => Exit::Success,
+            Err(error) => classify(&error, state.refused)?,
+        };
+        let fuel_used = match exit {
+            Exit::LimitHit { limit: LimitKind::Fuel } => limits.fuel,
+            _ => limits.fuel.saturating_sub(left),
+        };
+        state.trim_stderr();
+        let output = match exit {
+            Exit::Success | Exit::GuestFailed { .. } => state.stdout,
+            Exit::Trapped { .. } | Exit::LimitHit { .. } => Vec::new(),
+        };
+        Ok(Ok(Outcome::new(output, state.stderr, fuel_used, exit)))
+    }
+
+    /// Identifies the engine version and all settings that compiled code depends on.
+    ///
+    /// # Errors
+    /// [`SandboxError::Engine`] when the engine can't be set up.
+    pub fn fingerprint(&self) -> Result<[u8; 32], SandboxError> {
+        let mut hasher = ShaHasher::new();
+        SANDBOX_VERSION.hash(&mut hasher);
+        for floats in [Floats::None, Floats::Canonical] {
+            let stack_bytes = self.config.max_limits.stack_class();
+            let engine = self.engine(Profile { floats, stack_bytes })?;
+            engine.engine.precompile_compatibility_hash().hash(&mut hasher);
+        }
+        Ok(hasher.digest())
+    }
+
+    fn engine(&self, profile: Profile) -> Result<ProfileEngine, SandboxError> {
+        let mut engines = lock(&self.engines);
+        if let Some((_, engine)) = engines.iter().find(|(p, _)| *p == profile) {
+            return Ok(engine.clone());
+        }
+        let engine = Engine::new(&self.engine_config(profile)?).map_err(engine_error)?;
+        let mut linker = Linker::new(&engine);
+        wasi::define(&mut linker).map_err(engine_error)?;
+        self.ticker.watch(&engine);
+        let made = ProfileEngine { engine, linker: Arc::new(linker) };
+        engines.push((profile, made.clone()));
+        Ok(made)
+    }
+
+    fn engine_config(&self, profile: Profile) -> Result<Config, SandboxError> {
+        let max = &self.config.max_limits;
+        let mut config = Config::new();
+        config.target(TARGET).map_err(engine_error)?;
+        config.wasm_features(FEATURES.complement(), false);
+        config.wasm_features(FEATURES, true);
+        config.consume_fuel(true);
+        config.operator_cost(fuel_prices());
+        config.epoch_interruption(true);
+        config.max_wasm_stack(profile.stack_bytes as usize);
+        config.cranelift_nan_canonicalization(profile.floats == Floats::Canonical);
+        config.parallel_compilation(false);
+        config.wasm_backtrace_max_frames(None);
+        if let Allocation::Pooled { instances } = self.config.allocation {
+            let tables = MAX_TABLES * instances;
+            let mut pool = PoolingAllocationConfig::new();
+            pool.total_core_instances(instances);
+            pool.total_memories(instances);
+            pool.total_tables(tables);
+            pool.max_memories_per_module(1);
+            pool.max_tables_per_module(MAX_TABLES);
+            pool.max_memory_size(max.memory_bytes as usize);
+            pool.table_elements(max.table_elements as usize);
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        }
+        Ok(config)
+    }
+}
+
+/// Wasmtime's own prices, and one for fresh memory, which is free there.
+fn fuel_prices() -> wasmtime::OperatorCost {
+    let mut prices = wasmtime::OperatorCost::new();
+    prices.variable.memory_grow_per_page = u8::MAX;
+    prices
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn first_line(error: &wasmtime::Error) -> String {
+    let text = format!("{error:#}");
+    text.lines().next().unwrap_or_default().chars().take(300).collect()
+}
+
+/// What an error of Wasmtime says about the guest.
+///
+/// A guest that was refused memory and then gave up (`abort` is `unreachable`) is reported with
+/// the cause, not with the symptom.
+fn classify(
+    error: &wasmtime::Error,
+    refused: Option<LimitKind>,
+) -> Result<Exit, SandboxError> {
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return match *stop {
+            Stop::Exit(0) => Ok(Exit::Success),
+            Stop::Exit(code) => Ok(Exit::GuestFailed { code }),
+            Stop::Limit(limit) => Ok(Exit::LimitHit { limit }),
+            Stop::HostMemory => Err(SandboxError::HostMemory),
+        };
+    }
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        return Err(SandboxError::Busy);
+    }
+    let Some(trap) = error.downcast_ref::<Trap>() else {
+        return Err(SandboxError::Engine(format!("{error:#}")));
+    };
+    let kind = match trap {
+        Trap::OutOfFuel => return Ok(Exit::LimitHit { limit: LimitKind::Fuel }),
+        Trap::StackOverflow => return Ok(Exit::LimitHit { limit: LimitKind::Stack }),
+        Trap::Interrupt => return Ok(Exit::LimitHit { limit: LimitKind::Wall }),
+        Trap::UnreachableCodeReached => TrapKind::Unreachable,
+        Trap::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
+        Trap::TableOutOfBounds => TrapKind::TableOutOfBounds,
+        Trap::IndirectCallToNull => TrapKind::IndirectCallToNull,
+        Trap::BadSignature => TrapKind::BadSignature,
+        Trap::IntegerOverflow => TrapKind::IntegerOverflow,
+        Trap::IntegerDivisionByZero => TrapKind::DivisionByZero,
+        Trap::BadConversionToInteger => TrapKind::BadConversion,
+        _ => TrapKind::Other,
+    };
+    if let Some(limit) = refused {
+        return Ok(Exit::LimitHit { limit });
+    }
+    Ok(Exit::Trapped { kind, message: trap.to_string() })
+}

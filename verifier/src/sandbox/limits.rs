@@ -1,0 +1,119 @@
+//! What one run may use. The listing lowers these, nothing raises them over the host's own.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use fog_protocol::ResourceLimits;
+use serde::{Deserialize, Serialize};
+
+use super::outcome::{LimitKind, Refusal};
+
+const MIB: u64 = 1 << 20;
+
+/// Bounds of one run. All are part of the deterministic result except `wall_ms`, which only
+/// protects the host: a run stopped by it proves nothing about the guest.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+pub struct Limits {
+    /// Wasmtime fuel: about one unit an instruction, one a byte for bulk and host copies.
+    pub fuel: u64,
+    /// Linear memory, bytes.
+    pub memory_bytes: u64,
+    /// Native stack of the guest, bytes; rounded down to a power of two between
+    /// [`Limits::SMALLEST_STACK`] and [`Limits::LARGEST_STACK`].
+    pub stack_bytes: u32,
+    /// Time on the wall, milliseconds.
+    pub wall_ms: u32,
+    /// Elements of each table.
+    pub table_elements: u32,
+    /// Size of the module, bytes.
+    pub module_bytes: u64,
+    /// Size of stdin, bytes.
+    pub input_bytes: u64,
+    /// Size of stdout, bytes.
+    pub output_bytes: u64,
+    /// How much of the end of stderr is kept, bytes.
+    pub stderr_bytes: u32,
+}
+
+impl Limits {
+    /// The smallest stack a guest can be given, bytes.
+    pub const SMALLEST_STACK: u32 = 16 << 10;
+    /// The largest stack a guest can be given, bytes.
+    pub const LARGEST_STACK: u32 = 1 << 20;
+
+    /// Limits of a listing: what it names is taken from there, the rest from the defaults.
+    #[must_use]
+    pub fn for_listing(terms: &ResourceLimits) -> Self {
+        Self {
+            fuel: terms.fuel,
+            memory_bytes: terms.memory_bytes,
+            output_bytes: terms.output_bytes,
+            ..Self::default()
+        }
+    }
+
+    /// Each limit at most the one in `max`.
+    ///
+    /// Use it to build a listing's limits, not to squeeze a listing into a smaller host: two
+    /// hosts that cap differently would disagree on the result.
+    #[must_use]
+    pub fn capped_by(self, max: &Self) -> Self {
+        Self {
+            fuel: self.fuel.min(max.fuel),
+            memory_bytes: self.memory_bytes.min(max.memory_bytes),
+            stack_bytes: self.stack_bytes.min(max.stack_bytes),
+            wall_ms: self.wall_ms.min(max.wall_ms),
+            table_elements: self.table_elements.min(max.table_elements),
+            module_bytes: self.module_bytes.min(max.module_bytes),
+            input_bytes: self.input_bytes.min(max.input_bytes),
+            output_bytes: self.output_bytes.min(max.output_bytes),
+            stderr_bytes: self.stderr_bytes.min(max.stderr_bytes),
+        }
+    }
+
+    /// Whether a host with the limits `max` can honour these.
+    ///
+    /// # Errors
+    /// [`Refusal::LimitAboveHost`] names the first limit that is over the host's.
+    pub fn check_within(&self, max: &Self) -> Result<(), Refusal> {
+        let pairs = [
+            (LimitKind::Fuel, self.fuel, max.fuel),
+            (LimitKind::Memory, self.memory_bytes, max.memory_bytes),
+            (LimitKind::Stack, self.stack_bytes.into(), max.stack_bytes.into()),
+            (LimitKind::Wall, self.wall_ms.into(), max.wall_ms.into()),
+            (LimitKind::Table, self.table_elements.into(), max.table_elements.into()),
+            (LimitKind::Module, self.module_bytes, max.module_bytes),
+            (LimitKind::Input, self.input_bytes, max.input_bytes),
+            (LimitKind::Output, self.output_bytes, max.output_bytes),
+            (LimitKind::Stderr, self.stderr_bytes.into(), max.stderr_bytes.into()),
+        ];
+        for (limit, asked, host) in pairs {
+            if asked > host {
+                return Err(Refusal::LimitAboveHost { limit, asked, host });
+            }
+        }
+        Ok(())
+    }
+
+    /// The stack size that engines are built with, see [`Limits::stack_bytes`].
+    pub(super) fn stack_class(&self) -> u32 {
+        let bounded = self.stack_bytes.clamp(Self::SMALLEST_STACK, Self::LARGEST_STACK);
+        1 << (31 - bounded.leading_zeros())
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            fuel: 1_000_000_000,
+            memory_bytes: 256 * MIB,
+            stack_bytes: Self::LARGEST_STACK,
+            wall_ms: 30_000,
+            table_elements: 100_000,
+            module_bytes: 16 * MIB,
+            input_bytes: 64 * MIB,
+            output_bytes: 64 * MIB,
+            stderr_bytes: 16 << 10,
+        }
+    }
+}

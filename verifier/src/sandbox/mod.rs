@@ -1,0 +1,38 @@
+//! The deterministic sandbox for WebAssembly guests.
+//!
+//! A guest is a WASI preview 1 command: it reads stdin and writes stdout. It sees a fixed clock,
+//! a seeded generator and its arguments; no files, no network, no environment. Same module, job
+//! and limits: same output, same fuel, same end, on every x86-64 host.
+//!
+//! ```text
+//!   module bytes --inspect--> facts --compile (child A)--> Artifact --load (child B)--> run
+//! ```
+//!
+//! * [`inspect`] judges a module without compiling it (imports, sizes, floats).
+//! * [`Sandbox`] compiles and runs in this process: for children, tests and benches.
+//! * [`process::RunnerPool`] is what services use: guests run in child processes that hold no
+//!   key, compile in others that never run a guest.
+//!
+//! Invariants: nothing but this module touches Wasmtime; compiled code is only loaded when this
+//! process, its parent or an authenticated cache made it ([`Artifact`] can't be built from bytes
+//! outside); a store is never used after its run.
+
+mod artifact;
+mod cache;
+mod engine;
+mod host;
+mod inspect;
+mod limits;
+mod lru;
+mod outcome;
+pub mod process;
+mod ticker;
+mod trusted;
+mod wasi;
+
+pub use artifact::{Artifact, Floats, ModuleFacts};
+pub use cache::{ArtifactCache, CacheError};
+pub use engine::{Allocation, Job, Prepared, Sandbox, SandboxConfig, SandboxError};
+pub use inspect::inspect;
+pub use limits::Limits;
+pub use outcome::{Exit, LimitKind, Outcome, Refusal, TrapKind};

@@ -1,0 +1,19 @@
+//! Guests in child processes.
+//!
+//! [`RunnerPool`] is the parent's side: a blocking call that any number of threads may make.
+//! [`child_main`] is the child's: `fog __sandbox` calls it before anything else.
+//!
+//! The two speak length-prefixed borsh over one socket pair, which is the child's stdin. A child
+//! starts with an empty environment, in `/`, closes every other descriptor, gives up privileges
+//! and bounds itself by rlimits before it reads the first byte that came from outside. There are
+//! two roles: a compiler serves one module and never runs a guest; a runner never compiles and
+//! is replaced after a trap or a limit. The key of the on-disk cache stays with the parent.
+
+mod child;
+mod confine;
+mod frame;
+mod link;
+mod pool;
+
+pub use child::child_main;
+pub use pool::{RunnerConfig, RunnerError, RunnerPool};

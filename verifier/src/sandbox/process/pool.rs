@@ -1,0 +1,448 @@
+//! The parent's side: a bounded number of children, a bounded queue, a deadline on everything.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::unix::process::ExitStatusExt,
+    path::PathBuf,
+    process::ExitStatus,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use sha2::{Digest, Sha256};
+
+use super::super::{
+    artifact::Artifact,
+    cache::{ArtifactCache, CacheError},
+    engine::{Allocation, Job, SandboxConfig},
+    inspect::check_facts,
+    limits::Limits,
+    lru::Lru,
+    outcome::{Exit, Outcome, Refusal},
+};
+use super::{
+    frame::{FromChild, Role, Setup, ToChild},
+    link::{Link, LinkError},
+};
+
+/// Compiled modules the parent keeps in memory.
+const KEPT_ARTIFACTS: usize = 32;
+
+/// How a [`RunnerPool`] is set up.
+#[derive(Debug, Clone)]
+pub struct RunnerConfig {
+    /// The program that calls [`child_main`](super::child_main).
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Children that run guests, and so guests at once; as many may compile at once.
+    pub children: usize,
+    /// Callers that may wait for a child.
+    pub queue: usize,
+    /// How long a caller waits for a child.
+    pub queue_wait: Duration,
+    /// The most a job may ask for.
+    pub max_limits: Limits,
+    /// What a run may take over its wall limit before its child is killed.
+    pub grace: Duration,
+    /// How long compiling may take.
+    pub compile_wall: Duration,
+    /// Most memory of a child that compiles, bytes.
+    pub compile_memory: u64,
+    /// Most memory of a child that runs guests, bytes; holds input, output and guest.
+    pub run_memory: u64,
+    /// Runs after which a child is replaced.
+    pub runs_per_child: u32,
+    /// Directory of compiled modules; `None` for memory only.
+    pub cache: Option<PathBuf>,
+}
+
+impl RunnerConfig {
+    /// Two children of `program __sandbox`, default limits, no cache on disk.
+    #[must_use]
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            args: vec!["__sandbox".into()],
+            children: 2,
+            queue: 256,
+            queue_wait: Duration::from_secs(120),
+            max_limits: Limits::default(),
+            grace: Duration::from_secs(10),
+            compile_wall: Duration::from_secs(30),
+            compile_memory: 1 << 30,
+            run_memory: 2 << 30,
+            runs_per_child: 1_000,
+            cache: None,
+        }
+    }
+
+    /// The same for the program that is running, as `fog` does.
+    ///
+    /// # Errors
+    /// When the system can't say which that is.
+    pub fn current_exe() -> io::Result<Self> {
+        Ok(Self::new(std::env::current_exe()?))
+    }
+
+    fn setup(&self, role: Role) -> Setup {
+        let sandbox = SandboxConfig {
+            max_limits: self.max_limits,
+            allocation: Allocation::Pooled { instances: 1 },
+            ready_modules: KEPT_ARTIFACTS as u32,
+        };
+        match role {
+            Role::Compiler => Setup {
+                role,
+                sandbox,
+                memory_bytes: self.compile_memory,
+                cpu_seconds: Some(self.compile_wall.as_secs() + 2),
+            },
+            Role::Runner => {
+                Setup { role, sandbox, memory_bytes: self.run_memory, cpu_seconds: None }
+            }
+        }
+    }
+}
+
+/// The host failed; nothing is known about the guest. Trying again is reasonable.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The program can't be started.
+    #[error("the sandbox process can't be started")]
+    Spawn(#[source] io::Error),
+    /// It was started and did not get ready.
+    #[error("the sandbox process did not get ready: {0}")]
+    Start(String),
+    /// Too many callers wait already, or a child did not come free in time.
+    #[error("all sandbox processes are busy")]
+    Busy,
+    /// The child ended during the run.
+    #[error("the sandbox process died: {0}")]
+    ChildDied(String),
+    /// The child was killed: it did not answer although its wall limit was over.
+    #[error("the sandbox process did not answer in time and was killed")]
+    Hung,
+    /// The child's host side failed.
+    #[error("the sandbox failed: {0}")]
+    Fault(String),
+    /// The cache of compiled modules can't be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+struct State {
+    idle: Vec<Link>,
+    /// Children that run, are idle, or are being started.
+    live: usize,
+    waiting: usize,
+    compiling: usize,
+}
+
+struct Shared {
+    config: RunnerConfig,
+    fingerprint: [u8; 32],
+    state: Mutex<State>,
+    freed: Condvar,
+    artifacts: Mutex<Lru<[u8; 32], Arc<Artifact>>>,
+    cache: Option<ArtifactCache>,
+}
+
+/// Child processes that run guests. Clones share the children, the last one ends them.
+#[derive(Clone)]
+pub struct RunnerPool {
+    shared: Arc<Shared>,
+}
+
+impl RunnerPool {
+    /// Starts one child, to know that the program works; the others start when needed.
+    ///
+    /// # Errors
+    /// [`RunnerError::Spawn`], [`RunnerError::Start`], [`RunnerError::Cache`].
+    pub fn start(config: RunnerConfig) -> Result<Self, RunnerError> {
+        let cache = config.cache.as_deref().map(ArtifactCache::open).transpose()?;
+        let first = Link::start(&config, config.setup(Role::Runner))?;
+        let fingerprint = first.fingerprint;
+        let state = State { idle: vec![first], live: 1, waiting: 0, compiling: 0 };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config,
+                fingerprint,
+                state: Mutex::new(state),
+                freed: Condvar::new(),
+                artifacts: Mutex::new(Lru::new(KEPT_ARTIFACTS)),
+                cache,
+            }),
+        })
+    }
+
+    /// Runs a module in a child. Blocks: call it from `spawn_blocking`.
+    ///
+    /// # Errors
+    /// [`RunnerError`] when the host fails; what the guest does is an [`Outcome`], and a module
+    /// that is not run is a [`Refusal`].
+    pub fn run(&self, module: &[u8], job: Job) -> Result<Result<Outcome, Refusal>, RunnerError> {
+        if let Err(refusal) = job.check(&self.shared.config.max_limits) {
+            return Ok(Err(refusal));
+        }
+        let artifact = match self.compile(module, &job.limits)? {
+            Ok(artifact) => artifact,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let mut lease = self.shared.lease()?;
+        let wall = Duration::from_millis(job.limits.wall_ms.into());
+        let deadline = Instant::now() + wall + self.shared.config.grace;
+        let result = lease.link()?.run(&artifact, job, deadline);
+        match &result {
+            // The process of a guest that misbehaved is not used again.
+            Ok(Ok(outcome)) if ended_well(&outcome.exit) => lease.give_back(),
+            Ok(Err(_)) => lease.give_back(),
+            _ => {}
+        }
+        result
+    }
+
+    /// Compiles a module in a child, or finds it compiled. Blocks.
+    ///
+    /// # Errors
+    /// [`RunnerError`] when the host fails.
+    pub fn compile(
+        &self,
+        module: &[u8],
+        limits: &Limits,
+    ) -> Result<Result<Arc<Artifact>, Refusal>, RunnerError> {
+        let hash: [u8; 32] = Sha256::digest(module).into();
+        if let Some(artifact) = self.shared.known(hash) {
+            return Ok(check_facts(&artifact.facts, limits).map(|()| artifact));
+        }
+        let _slot = self.shared.compile_slot()?;
+        // Another caller may have compiled it meanwhile.
+        if let Some(artifact) = self.shared.known(hash) {
+            return Ok(check_facts(&artifact.facts, limits).map(|()| artifact));
+        }
+        if let Err(refusal) = limits.check_within(&self.shared.config.max_limits) {
+            return Ok(Err(refusal));
+        }
+        let bytes = module.len() as u64;
+        if bytes > limits.module_bytes {
+            return Ok(Err(Refusal::TooLarge { bytes, limit: limits.module_bytes }));
+        }
+        let compiled = self.shared.compile_in_child(module, limits)?;
+        Ok(compiled.map(|artifact| self.shared.keep(artifact)))
+    }
+
+    /// Process ids of idle children, for health reports and tests.
+    #[must_use]
+    pub fn idle_children(&self) -> Vec<u32> {
+        self.shared.lock().idle.iter().map(Link::id).collect()
+    }
+
+    /// Children alive now: running, idle or being started.
+    #[must_use]
+    pub fn live_children(&self) -> usize {
+        self.shared.lock().live
+    }
+}
+
+fn ended_well(exit: &Exit) -> bool {
+    matches!(exit, Exit::Success | Exit::GuestFailed { .. })
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self, hash: [u8; 32]) -> Option<Arc<Artifact>> {
+        let found = self.artifacts.lock().unwrap_or_else(PoisonError::into_inner).get(&hash);
+        if found.is_some() {
+            return found;
+        }
+        let artifact = Arc::new(self.cache.as_ref()?.get(hash, self.fingerprint)?);
+        self.artifacts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .put(hash, Arc::clone(&artifact));
+        Some(artifact)
+    }
+
+    fn keep(&self, artifact: Artifact) -> Arc<Artifact> {
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.put(&artifact, self.fingerprint)
+        {
+            tracing::warn!(%error, "a compiled module is not kept on disk");
+        }
+        let artifact = Arc::new(artifact);
+        self.artifacts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .put(artifact.module_hash(), Arc::clone(&artifact));
+        artifact
+    }
+
+    /// Waits until `take` gives something, in a queue that is bounded in length and time.
+    fn wait_for<T>(&self, mut take: impl FnMut(&mut State) -> Option<T>) -> Result<T, RunnerError> {
+        let deadline = Instant::now() + self.config.queue_wait;
+        let mut state = self.lock();
+        if let Some(taken) = take(&mut state) {
+            return Ok(taken);
+        }
+        if state.waiting >= self.config.queue {
+            return Err(RunnerError::Busy);
+        }
+        state.waiting += 1;
+        let result = loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break Err(RunnerError::Busy);
+            }
+            state =
+                self.freed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            if let Some(taken) = take(&mut state) {
+                break Ok(taken);
+            }
+        };
+        state.waiting -= 1;
+        result
+    }
+
+    fn compile_slot(&self) -> Result<CompileSlot<'_>, RunnerError> {
+        let most = self.config.children.max(1);
+        self.wait_for(|state| {
+            (state.compiling < most).then(|| state.compiling += 1)
+        })?;
+        Ok(CompileSlot(self))
+    }
+
+    fn lease(&self) -> Result<Lease<'_>, RunnerError> {
+        let most = self.config.children.max(1);
+        let link = self.wait_for(|state| match state.idle.pop() {
+            Some(link) => Some(Some(link)),
+            None if state.live < most => {
+                state.live += 1;
+                Some(None)
+            }
+            None => None,
+        })?;
+        Ok(Lease { shared: self, link })
+    }
+
+    fn compile_in_child(
+        &self,
+        module: &[u8],
+        limits: &Limits,
+    ) -> Result<Result<Artifact, Refusal>, RunnerError> {
+        let mut link = Link::start(&self.config, self.config.setup(Role::Compiler))?;
+        let deadline = Instant::now() + self.config.compile_wall;
+        let message = ToChild::Compile { module: module.to_vec(), limits: *limits };
+        let answer = link.send(&message, deadline).and_then(|()| link.receive(deadline));
+        match answer {
+            Ok(FromChild::Compiled(result)) => Ok(result.map(|wire| wire.vouched())),
+            Ok(FromChild::Fault(fault)) => Err(RunnerError::Fault(fault)),
+            Ok(_) => Err(RunnerError::Fault("a compiler gave no code".into())),
+            Err(LinkError::Late) => Ok(Err(self.too_long())),
+            Err(LinkError::Died(Some(status))) => self.compiler_died(status),
+            Err(error) => Err(RunnerError::ChildDied(error.to_string())),
+        }
+    }
+
+    fn too_long(&self) -> Refusal {
+        Refusal::CompileTimeout { limit_ms: self.config.compile_wall.as_millis() as u64 }
+    }
+
+    /// A compiler that ran into its own limits says something about the module; one that was
+    /// killed from outside does not.
+    fn compiler_died(&self, status: ExitStatus) -> Result<Result<Artifact, Refusal>, RunnerError> {
+        match status.signal() {
+            Some(signal) if signal == Signal::ABORT.as_raw() => {
+                Ok(Err(Refusal::CompileMemory { limit: self.config.compile_memory }))
+            }
+            Some(signal) if signal == Signal::XCPU.as_raw() => Ok(Err(self.too_long())),
+            Some(signal) if signal != Signal::KILL.as_raw() && signal != Signal::TERM.as_raw() => {
+                Ok(Err(Refusal::CompilerFailed { reason: format!("signal {signal}") }))
+            }
+            _ => Err(RunnerError::ChildDied(LinkError::Died(Some(status)).to_string())),
+        }
+    }
+}
+
+impl Link {
+    fn run(
+        &mut self,
+        artifact: &Artifact,
+        job: Job,
+        deadline: Instant,
+    ) -> Result<Result<Outcome, Refusal>, RunnerError> {
+        self.served += 1;
+        let message = ToChild::Run { module_hash: artifact.module_hash(), job };
+        self.send(&message, deadline)?;
+        let mut answer = self.receive(deadline)?;
+        if matches!(answer, FromChild::WantsArtifact) {
+            self.send(&ToChild::Artifact(artifact.to_wire()), deadline)?;
+            answer = self.receive(deadline)?;
+        }
+        match answer {
+            FromChild::Done(result) => Ok(result),
+            FromChild::Fault(fault) => Err(RunnerError::Fault(fault)),
+            _ => Err(RunnerError::Fault("a runner gave no outcome".into())),
+        }
+    }
+}
+
+impl From<LinkError> for RunnerError {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Late => Self::Hung,
+            other => Self::ChildDied(other.to_string()),
+        }
+    }
+}
+
+struct CompileSlot<'a>(&'a Shared);
+
+impl Drop for CompileSlot<'_> {
+    fn drop(&mut self) {
+        self.0.lock().compiling -= 1;
+        self.0.freed.notify_all();
+    }
+}
+
+/// The right to one child. Dropped without [`Lease::give_back`], the child is killed.
+struct Lease<'a> {
+    shared: &'a Shared,
+    link: Option<Link>,
+}
+
+impl Lease<'_> {
+    /// The child, started now if there is none or the idle one died.
+    fn link(&mut self) -> Result<&mut Link, RunnerError> {
+        let alive = self.link.take().and_then(|mut link| link.is_alive().then_some(link));
+        let link = match alive {
+            Some(link) => link,
+            None => Link::start(&self.shared.config, self.shared.config.setup(Role::Runner))?,
+        };
+        Ok(self.link.insert(link))
+    }
+
+    fn give_back(mut self) {
+        let link = self.link.take();
+        let link = link.filter(|link| link.served < self.shared.config.runs_per_child);
+        if let Some(link) = link {
+            let mut state = self.shared.lock();
+            state.idle.push(link);
+            // The drop below takes one off.
+            state.live += 1;
+        }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        // Killed before the place is free: never more processes than configured.
+        drop(self.link.take());
+        self.shared.lock().live -= 1;
+        self.shared.freed.notify_all();
+    }
+}

@@ -1,0 +1,41 @@
+//! The two operations that Rust can't check. Everything `unsafe` of the sandbox is here.
+#![expect(
+    unsafe_code,
+    reason = "loading compiled code and closing inherited descriptors have no safe form"
+)]
+
+use wasmtime::{Engine, Module};
+
+use super::artifact::Artifact;
+
+/// Turns compiled code into a module.
+///
+/// # Errors
+/// Wasmtime's, if the code is for another engine version or other flags.
+pub(super) fn load(engine: &Engine, artifact: &Artifact) -> wasmtime::Result<Module> {
+    // SAFETY: the code must come from Wasmtime's own compiler. An `Artifact` is only made by
+    // `Sandbox::compile`, from an `ArtifactCache` file that carries our MAC, or in a child from
+    // a frame of the parent that spawned it. No other bytes become one.
+    unsafe { Module::deserialize(engine, &artifact.code) }
+}
+
+/// Closes every descriptor but stdin, stdout and stderr.
+///
+/// Call it first in a child, before anything owns a descriptor.
+///
+/// # Errors
+/// When the list of descriptors can't be read.
+pub(super) fn close_inherited() -> std::io::Result<()> {
+    let mut open = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        if let Some(fd) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) {
+            open.push(fd);
+        }
+    }
+    for fd in open.into_iter().filter(|fd| *fd > 2) {
+        // SAFETY: nothing in this process owns a descriptor above 2 yet. One of the list, the
+        // listing's own, is closed already; closing it again does nothing.
+        unsafe { rustix::io::close(fd) };
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! The sandbox from outside: hostile modules, limits, determinism, child processes.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+#[path = "sandbox/cache.rs"]
+mod cache;
+#[path = "sandbox/determinism.rs"]
+mod determinism;
+#[path = "sandbox/generated.rs"]
+mod generated;
+#[path = "sandbox/guests.rs"]
+mod guests;
+#[path = "sandbox/hostile.rs"]
+mod hostile;
+#[path = "sandbox/process.rs"]
+mod process;
+#[path = "sandbox/support.rs"]
+mod support;
