@@ -6,3 +6,4 @@
 
 pub mod accounts;
 pub mod chain;
+pub mod toncenter;

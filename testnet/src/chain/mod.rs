@@ -65,7 +65,7 @@ pub use clock::Clock;
 pub use config::{NetworkConfig, TESTNET_GLOBAL_ID};
 pub use executor::{ExecuteError, Executed, Inbound, execute, missing_account};
 pub use getmethod::{GetMethodError, GetMethodOutput, MethodId, StackItem};
-pub use production::Receipt;
+pub use production::{Receipt, SignatureCheck};
 pub use store::{Order, Totals};
 pub use treasury::{Bounce, Transfer, Treasury};
 

@@ -30,6 +30,15 @@ pub struct Receipt {
     pub undelivered: usize,
 }
 
+/// Whether signatures count in a simulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureCheck {
+    /// They are checked.
+    Done,
+    /// Every signature is taken for good.
+    Skipped,
+}
+
 /// A block being made.
 struct OpenBlock {
     block: Block,
@@ -89,8 +98,21 @@ impl Chain {
     /// # Errors
     /// As [`Self::send_boc`].
     pub fn simulate(&mut self, message: Cell) -> Result<Executed, SendError> {
+        self.simulate_with(message, SignatureCheck::Done)
+    }
+
+    /// As [`Self::simulate`], with or without checking signatures (for estimates of fees).
+    ///
+    /// # Errors
+    /// As [`Self::send_boc`].
+    pub fn simulate_with(
+        &mut self,
+        message: Cell,
+        check: SignatureCheck,
+    ) -> Result<Executed, SendError> {
         let route = external_route(&message)?;
-        let open = self.open_block()?;
+        let mut open = self.open_block()?;
+        open.params.vm_modifiers.chksig_always_succeed = check == SignatureCheck::Skipped;
         let state = self.state_or_missing(&route.destination)?;
         let config = self.network.at(open.block.gen_utime)?;
         let min_lt = open.block.start_lt + 1;

@@ -53,7 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Three treasuries, three accounts nobody deployed, one in the masterchain, one burn address.
+/// Three treasuries, three accounts party deployed, one in the masterchain, one burn address.
 fn address(parties: &[Treasury], index: usize) -> StdAddr {
     match index {
         0..=2 => parties[index].address.clone(),
@@ -127,7 +127,7 @@ fn logical_times_grow_along_every_message_and_account() {
         let mut transfer = Transfer::call(target.clone(), 100_000_000, Cell::default());
         transfer.bounce = Bounce::Rich;
         let receipt = chain.send_from(&party, &transfer).unwrap();
-        // The order, its delivery to nobody, the bounce back.
+        // The order, its delivery to party, the bounce back.
         assert_eq!(receipt.transactions.len(), 3);
         for pair in receipt.transactions.windows(2) {
             assert!(pair[0].lt < pair[1].lt, "delivery comes after sending");
@@ -145,10 +145,9 @@ fn logical_times_grow_along_every_message_and_account() {
 fn an_order_is_not_applied_twice_and_a_refusal_changes_nothing() {
     let mut chain = manual_chain();
     let before = chain.totals();
-    // An external message to nobody: no account, no gas, no transaction.
-    let nobody = Treasury { ..chain.open_treasury(3, 1_000_000_000).unwrap() };
+    let party = chain.open_treasury(3, 1_000_000_000).unwrap();
     let receipt =
-        chain.send_from(&nobody, &Transfer::plain(nobody.address.clone(), 1_000)).unwrap();
+        chain.send_from(&party, &Transfer::plain(party.address.clone(), 1_000)).unwrap();
     let replay = receipt.transactions[0].load().unwrap().in_msg.unwrap();
     let totals = chain.totals();
     let blocks = chain.last_block().seqno;
@@ -164,8 +163,8 @@ fn an_order_is_not_applied_twice_and_a_refusal_changes_nothing() {
 }
 
 #[test]
-fn an_endless_message_loop_does_not_block_the_chain() {
-    // Two treasuries cannot loop by themselves, so bound the drain instead: one block a send.
+fn the_drain_limit_leaves_messages_for_later_blocks() {
+    // What keeps an endless loop of messages from blocking its sender forever.
     let config = ChainConfig {
         clock: Clock::Manual(START),
         max_drain_blocks: 0,

@@ -26,7 +26,32 @@ struct Recording {
 }
 
 /// Recordings that stock tycho 0.3.7 does not reproduce, by line number from 0, and why.
-const KNOWN_DIFFERENCES: &[(usize, &str)] = &[];
+///
+/// They concern flags in the transaction, statistics of undeployed accounts and one frozen account;
+/// no balance and no contract data differ but in line 47.
+const KNOWN_DIFFERENCES: &[(usize, &str)] = &[
+    (0, FLAGS),
+    (1, FLAGS),
+    (3, FLAGS),
+    (35, STUB),
+    (37, STUB),
+    (42, FLAGS),
+    (47, FROZEN),
+    (54, STUB),
+    (55, FLAGS),
+    (66, STUB),
+    (67, FLAGS),
+    (78, STUB),
+    (79, FLAGS),
+];
+
+/// The reference always writes false into these two flags.
+const FLAGS: &str = "deployment: msg_state_used and account_activated are true, reference false";
+/// The sandbox's stub of a missing account is an uninit one with zero storage statistics, which
+/// the reference then keeps and tycho computes anew.
+const STUB: &str = "starts from the sandbox's stub of a missing account";
+/// Tycho decides to freeze in the storage phase but still runs the code.
+const FROZEN: &str = "an account frozen in the storage phase still executes, reference skips";
 
 fn matches(index: usize, recording: &Recording) -> Result<(), String> {
     let mut network = NetworkConfig::recorded(recording.now).map_err(|error| error.to_string())?;
@@ -93,6 +118,9 @@ fn recordings_match_except_the_known_differences() {
             println!("{index:3} {:20} {reason}", recording.label);
             differing.insert(index);
         }
+    }
+    for (index, reason) in KNOWN_DIFFERENCES {
+        println!("known: {index:3} {reason}");
     }
     println!("{} of {total} recordings match", total - differing.len());
     assert_eq!(total, 89);

@@ -1,0 +1,116 @@
+//! Addresses and hashes in every form clients write them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::{DecodePaddingMode, general_purpose};
+use base64::alphabet;
+use serde_json::{Value, json};
+use tycho_types::models::{Base64StdAddrFlags, DisplayBase64StdAddr, StdAddr, StdAddrFormat};
+use tycho_types::prelude::*;
+
+/// Longest text that is decoded at all; a bag of cells of the largest external message is shorter.
+const MAX_TEXT: usize = 1 << 20;
+
+/// How an address was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Raw,
+    Friendly { bounceable: bool, testnet: bool },
+}
+
+/// An address and how it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Given {
+    pub(crate) address: StdAddr,
+    pub(crate) form: Form,
+}
+
+/// Parses raw (`0:..`) and friendly (`EQ`, `UQ`, `kQ`, `0Q`; base64 and base64url) addresses.
+pub(crate) fn parse(text: &str) -> Option<Given> {
+    let text = text.trim();
+    // Raw hashes may come without leading zeros nowhere else, so only the usual forms are taken.
+    if text.contains(':') {
+        let (workchain, hash) = text.split_once(':')?;
+        let workchain: i8 = workchain.parse().ok()?;
+        if hash.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0u8; 32];
+        hex::decode_to_slice(hash, &mut bytes).ok()?;
+        let address = StdAddr::new(workchain, HashBytes(bytes));
+        return Some(Given { address, form: Form::Raw });
+    }
+    let (address, flags) = StdAddr::from_str_ext(text, StdAddrFormat::any()).ok()?;
+    // tycho ignores the low bits of the tag; only 0x11 and 0x51 (and the test bit) are addresses.
+    let tag = *bytes_from_text(text)?.first()? & 0x7f;
+    if tag != 0x11 && tag != 0x51 {
+        return None;
+    }
+    let form = Form::Friendly { bounceable: flags.bounceable, testnet: flags.testnet };
+    Some(Given { address, form })
+}
+
+/// The bounceable base64url form (`EQ..`), which toncenter shows in all its answers.
+pub(crate) fn friendly(address: &StdAddr) -> String {
+    written(address, Base64StdAddrFlags { testnet: false, base64_url: true, bounceable: true })
+}
+
+/// The raw form in lower case.
+pub(crate) fn raw(address: &StdAddr) -> String {
+    format!("{}:{}", address.workchain, hex::encode(address.address.0))
+}
+
+fn written(address: &StdAddr, flags: Base64StdAddrFlags) -> String {
+    DisplayBase64StdAddr { addr: address, flags }.to_string()
+}
+
+/// The answer of `detectAddress`.
+pub(crate) fn detect(given: &Given) -> Value {
+    let address = &given.address;
+    let testnet = matches!(given.form, Form::Friendly { testnet: true, .. });
+    let both = |bounceable| {
+        let flags = |base64_url| Base64StdAddrFlags { testnet, base64_url, bounceable };
+        json!({ "b64": written(address, flags(false)), "b64url": written(address, flags(true)) })
+    };
+    let given_type = match given.form {
+        Form::Raw => "raw_form",
+        Form::Friendly { bounceable: true, .. } => "friendly_bounceable",
+        Form::Friendly { bounceable: false, .. } => "friendly_non_bounceable",
+    };
+    json!({
+        "raw_form": raw(address),
+        "bounceable": both(true),
+        "non_bounceable": both(false),
+        "given_type": given_type,
+        "test_only": testnet,
+    })
+}
+
+/// A 256-bit hash in hex, base64 or base64url.
+pub(crate) fn hash_from_text(text: &str) -> Option<HashBytes> {
+    Some(HashBytes(<[u8; 32]>::try_from(bytes_from_text(text.trim())?).ok()?))
+}
+
+/// Bytes in hex, base64 or base64url, padded or not. Hex wins where both are possible.
+pub(crate) fn bytes_from_text(text: &str) -> Option<Vec<u8>> {
+    if text.is_empty() || text.len() > MAX_TEXT {
+        return None;
+    }
+    if let Ok(bytes) = hex::decode(text) {
+        return Some(bytes);
+    }
+    let config = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    let alphabet =
+        if text.contains(['-', '_']) { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
+    // A plus sign in a query that was not escaped arrives as a space.
+    let text = text.replace(' ', "+");
+    GeneralPurpose::new(alphabet, config).decode(text).ok()
+}
+
+/// Standard base64, as toncenter writes hashes and bodies.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    let engine: &general_purpose::GeneralPurpose = &STANDARD;
+    engine.encode(bytes)
+}

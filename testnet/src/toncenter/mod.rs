@@ -1,0 +1,28 @@
+//! The embedded chain over HTTP, in the dialect of toncenter v2: unmodified clients work.
+//!
+//! ```no_run
+//! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
+//! use fog_testnet::toncenter::{ServerConfig, spawn};
+//!
+//! let (api, handle) = spawn(ServerConfig::default()).await?;
+//! println!("TonClient endpoint: {}", api.json_rpc_url());
+//! let mut blocks = api.subscribe();
+//! blocks.changed().await?;
+//! handle.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod accounts;
+mod address;
+mod blocks;
+mod control;
+mod dialect;
+mod messages;
+mod router;
+mod server;
+mod shape;
+mod stack;
+
+pub use dialect::ApiError;
+pub use server::{Api, Handle, Production, ServerConfig, ServerError, Tip, spawn};
