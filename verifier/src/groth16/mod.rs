@@ -12,7 +12,7 @@
 //!
 //! What is refused is [`Malformed`] and says what to do about it; a proof that is well-formed and
 //! wrong is [`Validity::NotValid`]. Nothing here panics, and everything is bounded by the `MAX_*`
-//! constants, which keep the worst case under a second.
+//! constants, which keep the worst case of one check under a second.
 //!
 //! A Groth16 proof can be re-randomised by anyone, so a proof or its hash identifies nothing. What
 //! ties a proof to a task and a worker is a public input that the verifier computes:

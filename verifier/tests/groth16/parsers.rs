@@ -77,6 +77,23 @@ fn sizes_are_checked_before_parsing() {
     assert_eq!(cap(PublicInputs::from_snarkjs(&spaces).map(drop)), MAX_PUBLICS_BYTES);
 }
 
+/// The one field we skip may hold anything; skipping it must not use the stack.
+#[test]
+fn deep_json_does_not_exhaust_the_stack() {
+    let text = String::from_utf8(vector("powers1.vk.json")).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    json.as_object_mut().unwrap().remove("vk_alphabeta_12");
+    let depth = 1_500_000;
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = open.repeat(depth / open.len()) + "1" + &close.repeat(depth / open.len());
+        let key = json.to_string().replacen('{', &format!("{{\"vk_alphabeta_12\":{deep},"), 1);
+        assert!(key.len() < MAX_KEY_BYTES);
+        assert!(VerifyingKey::from_snarkjs(key.as_bytes()).is_ok());
+        let publics = open.repeat(100_000);
+        assert!(PublicInputs::from_snarkjs(publics.as_bytes()).is_err());
+    }
+}
+
 #[test]
 fn too_many_inputs_are_refused() {
     let inputs = serde_json::Value::from(vec!["1"; MAX_PUBLIC_INPUTS + 1]).to_string();
