@@ -33,8 +33,11 @@ pub(super) fn close_inherited() -> std::io::Result<()> {
         }
     }
     for fd in open.into_iter().filter(|fd| *fd > 2) {
-        // SAFETY: nothing in this process owns a descriptor above 2 yet. One of the list, the
-        // listing's own, is closed already; closing it again does nothing.
+        // The listing's own descriptor is in the list, and closed by now.
+        if std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_err() {
+            continue;
+        }
+        // SAFETY: the descriptor is open, and nothing in this process owns one above 2 yet.
         unsafe { rustix::io::close(fd) };
     }
     Ok(())
