@@ -5,9 +5,7 @@
 //! to the previous block; there is no block BoC behind them.
 
 use tycho_types::cell::Lazy;
-use tycho_types::models::{
-    ComputePhase, MsgInfo, OwnedMessage, StdAddr, Transaction, TxInfo,
-};
+use tycho_types::models::{ComputePhase, MsgInfo, OwnedMessage, StdAddr, Transaction, TxInfo};
 use tycho_types::prelude::*;
 
 use super::ChainError;

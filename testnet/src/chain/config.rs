@@ -17,8 +17,7 @@ pub const TESTNET_GLOBAL_ID: i32 = -3;
 /// A bare `Hashmap 32 ^Cell`, recorded from the reference emulator (version 12).
 static CONFIG_BOC: &[u8] = include_bytes!("../../res/config.boc");
 
-const WORKCHAINS: u32 = 12;
-const STORAGE_PRICES: u32 = 18;
+/// TON's `size_limits_config`; tycho reads its own layout there.
 const SIZE_LIMITS: u32 = 43;
 
 /// A configuration parsed once and used for every transaction.
@@ -124,7 +123,7 @@ fn passed(switches: &[u32], now: u32) -> usize {
     switches.partition_point(|since| *since <= now)
 }
 
-/// One basic workchain: TON's entry has tag a7, which tycho does not read.
+/// Parameter 12 with one basic workchain: TON's entry has tag a7, which tycho does not read.
 fn basic_workchain() -> Result<Dict<i32, WorkchainDescription>, tycho_types::error::Error> {
     let mut workchains = Dict::new();
     workchains.set(
@@ -142,14 +141,11 @@ fn basic_workchain() -> Result<Dict<i32, WorkchainDescription>, tycho_types::err
             format: WorkchainFormat::Basic(WorkchainFormatBasic { vm_mode: 0, vm_version: 0 }),
         },
     )?;
-    debug_assert!(WORKCHAINS == 12, "set_workchains writes parameter 12");
     Ok(workchains)
 }
 
-fn price_switches(
-    params: &BlockchainConfigParams,
-) -> Result<Vec<u32>, tycho_types::error::Error> {
-    debug_assert!(STORAGE_PRICES == 18, "get_storage_prices reads parameter 18");
+/// Since when each entry of parameter 18 is in force.
+fn price_switches(params: &BlockchainConfigParams) -> Result<Vec<u32>, tycho_types::error::Error> {
     let mut switches = Vec::new();
     for entry in params.get_storage_prices()?.values() {
         switches.push(entry?.utime_since);

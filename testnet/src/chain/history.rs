@@ -79,11 +79,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError::Store`] if the store fails.
-    pub fn transaction(
-        &self,
-        address: &StdAddr,
-        lt: u64,
-    ) -> Result<Option<TxRecord>, ChainError> {
+    pub fn transaction(&self, address: &StdAddr, lt: u64) -> Result<Option<TxRecord>, ChainError> {
         self.store.transaction(address, lt)
     }
 
@@ -121,8 +117,7 @@ impl Chain {
         created_lt: u64,
     ) -> Result<Option<TxRecord>, ChainError> {
         // A message's time follows its transaction's, before the account's next one.
-        let Some(record) =
-            self.transactions(source, 0, created_lt, Order::NewestFirst, 1)?.pop()
+        let Some(record) = self.transactions(source, 0, created_lt, Order::NewestFirst, 1)?.pop()
         else {
             return Ok(None);
         };

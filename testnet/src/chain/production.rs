@@ -3,8 +3,8 @@
 use tycho_executor::ExecutorParams;
 use tycho_types::cell::Lazy;
 use tycho_types::models::{
-    Account, AccountState, CurrencyCollection, OptionalAccount, ShardAccount, StdAddr,
-    StorageInfo, StorageUsed,
+    Account, AccountState, CurrencyCollection, OptionalAccount, ShardAccount, StdAddr, StorageInfo,
+    StorageUsed,
 };
 use tycho_types::num::Tokens;
 use tycho_types::prelude::*;

@@ -6,9 +6,7 @@
 
 use tycho_types::dict::Dict;
 use tycho_types::error::Error;
-use tycho_types::models::{
-    ExtInMsgInfo, IntMsgInfo, MsgInfo, OwnedMessage, StateInit, StdAddr,
-};
+use tycho_types::models::{ExtInMsgInfo, IntMsgInfo, MsgInfo, OwnedMessage, StateInit, StdAddr};
 use tycho_types::num::Tokens;
 use tycho_types::prelude::*;
 

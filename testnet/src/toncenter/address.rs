@@ -1,9 +1,9 @@
 //! Addresses and hashes in every form clients write them.
 
 use base64::Engine as _;
+use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::{DecodePaddingMode, general_purpose};
-use base64::alphabet;
 use serde_json::{Value, json};
 use tycho_types::models::{Base64StdAddrFlags, DisplayBase64StdAddr, StdAddr, StdAddrFormat};
 use tycho_types::prelude::*;

@@ -175,8 +175,7 @@ impl ParametersExt for Parameters {
     }
 
     fn required_unsigned(&self, name: &str) -> Result<u64, ApiError> {
-        self.unsigned(name)?
-            .ok_or_else(|| ApiError::parameter(format!("{name}: field required")))
+        self.unsigned(name)?.ok_or_else(|| ApiError::parameter(format!("{name}: field required")))
     }
 
     fn address(&self, name: &str) -> Result<StdAddr, ApiError> {

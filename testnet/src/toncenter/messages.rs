@@ -1,9 +1,7 @@
 //! Methods about messages and transactions.
 
 use serde_json::{Value, json};
-use tycho_types::models::{
-    ComputePhase, ExtInMsgInfo, MsgInfo, OwnedMessage, StateInit, TxInfo,
-};
+use tycho_types::models::{ComputePhase, ExtInMsgInfo, MsgInfo, OwnedMessage, StateInit, TxInfo};
 use tycho_types::num::Tokens;
 use tycho_types::prelude::*;
 
@@ -117,11 +115,7 @@ pub(crate) enum End {
     Result,
 }
 
-pub(crate) fn locate(
-    chain: &Chain,
-    parameters: &Parameters,
-    end: End,
-) -> Result<Value, ApiError> {
+pub(crate) fn locate(chain: &Chain, parameters: &Parameters, end: End) -> Result<Value, ApiError> {
     let source = parameters.address("source")?;
     let destination = parameters.address("destination")?;
     let created_lt = parameters.required_unsigned("created_lt")?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, Response};
 use axum::routing::{get, post};
@@ -76,7 +76,11 @@ fn call(
     }
 }
 
-async fn answer(shared: Arc<Shared>, method: String, parameters: Parameters) -> Result<Value, ApiError> {
+async fn answer(
+    shared: Arc<Shared>,
+    method: String,
+    parameters: Parameters,
+) -> Result<Value, ApiError> {
     let delivery = shared.delivery();
     shared.run(move |chain| call(chain, &method, &parameters, delivery)).await
 }
@@ -153,9 +157,7 @@ async fn control_post(
     body: Body,
 ) -> Response {
     let result = match merged(query, body) {
-        Ok(parameters) => {
-            shared.run(move |chain| control::call(chain, &action, &parameters)).await
-        }
+        Ok(parameters) => shared.run(move |chain| control::call(chain, &action, &parameters)).await,
         Err(error) => Err(error),
     };
     envelope(result, Style::Rest)

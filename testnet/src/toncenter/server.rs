@@ -16,8 +16,8 @@ use super::dialect::ApiError;
 use super::messages::Delivery;
 use super::router::router;
 use crate::chain::{
-    AccountView, Block, Chain, ChainConfig, ChainError, GetMethodOutput, MethodId, Order, ReadError,
-    Receipt, SendError, StackItem, Totals, TxRecord,
+    AccountView, Block, Chain, ChainConfig, ChainError, GetMethodOutput, MethodId, Order,
+    ReadError, Receipt, SendError, StackItem, Totals, TxRecord,
 };
 
 /// Most calls waiting for the chain's lock at once; more are answered 429.

@@ -1,9 +1,7 @@
 //! Blocks, transactions and messages in the shapes tonlib gives them.
 
 use serde_json::{Value, json};
-use tycho_types::models::{
-    AnyAddr, IntAddr, MsgInfo, OwnedMessage, StdAddr, Transaction, TxInfo,
-};
+use tycho_types::models::{AnyAddr, IntAddr, MsgInfo, OwnedMessage, StdAddr, Transaction, TxInfo};
 use tycho_types::prelude::*;
 
 use super::address::{base64, friendly, raw};
@@ -109,9 +107,7 @@ fn message(cell: &Cell, parsed: &OwnedMessage) -> Result<Value, ApiError> {
             fwd_fee: info.fwd_fee.into_inner(),
             created_lt: info.created_lt,
         },
-        MsgInfo::ExtIn(info) => {
-            Head { destination: std_text(&info.dst), ..Head::default() }
-        }
+        MsgInfo::ExtIn(info) => Head { destination: std_text(&info.dst), ..Head::default() },
         MsgInfo::ExtOut(info) => Head {
             source: std_text(&info.src),
             destination: match AnyAddr::from(info.dst.clone()) {

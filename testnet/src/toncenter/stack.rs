@@ -230,7 +230,11 @@ mod tests {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
                 prop::collection::hash_map(
-                    prop_oneof![Just("@type".to_owned()), Just("elements".to_owned()), "[a-z]{1,6}"],
+                    prop_oneof![
+                        Just("@type".to_owned()),
+                        Just("elements".to_owned()),
+                        "[a-z]{1,6}"
+                    ],
                     inner,
                     0..4,
                 )

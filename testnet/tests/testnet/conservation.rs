@@ -1,8 +1,6 @@
 //! Money is neither made nor lost, whatever is sent.
 
-use fog_testnet::chain::{
-    Bounce, Chain, ChainConfig, Clock, SendError, Transfer, Treasury,
-};
+use fog_testnet::chain::{Bounce, Chain, ChainConfig, Clock, SendError, Transfer, Treasury};
 use proptest::prelude::*;
 use tycho_types::cell::{Cell, CellBuilder, HashBytes};
 use tycho_types::models::StdAddr;
@@ -146,8 +144,7 @@ fn an_order_is_not_applied_twice_and_a_refusal_changes_nothing() {
     let mut chain = manual_chain();
     let before = chain.totals();
     let party = chain.open_treasury(3, 1_000_000_000).unwrap();
-    let receipt =
-        chain.send_from(&party, &Transfer::plain(party.address.clone(), 1_000)).unwrap();
+    let receipt = chain.send_from(&party, &Transfer::plain(party.address.clone(), 1_000)).unwrap();
     let replay = receipt.transactions[0].load().unwrap().in_msg.unwrap();
     let totals = chain.totals();
     let blocks = chain.last_block().seqno;
@@ -165,11 +162,8 @@ fn an_order_is_not_applied_twice_and_a_refusal_changes_nothing() {
 #[test]
 fn the_drain_limit_leaves_messages_for_later_blocks() {
     // What keeps an endless loop of messages from blocking its sender forever.
-    let config = ChainConfig {
-        clock: Clock::Manual(START),
-        max_drain_blocks: 0,
-        ..ChainConfig::default()
-    };
+    let config =
+        ChainConfig { clock: Clock::Manual(START), max_drain_blocks: 0, ..ChainConfig::default() };
     let mut chain = Chain::new_in_memory(config).unwrap();
     let target = StdAddr::new(0, HashBytes([5; 32]));
     let receipt = chain.fund(&target, 1_000_000_000).unwrap();

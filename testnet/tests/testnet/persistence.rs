@@ -68,7 +68,9 @@ fn disk_and_memory_chains_agree_to_the_hash() {
         let party = chain.open_treasury(1, 10_000_000_000).unwrap();
         for value in 1..20u8 {
             let target = StdAddr::new(0, HashBytes([value; 32]));
-            chain.send_from(&party, &Transfer::call(target, 100_000_000, Default::default())).unwrap();
+            chain
+                .send_from(&party, &Transfer::call(target, 100_000_000, Default::default()))
+                .unwrap();
         }
         chain.warp(1_000_000).unwrap();
     }

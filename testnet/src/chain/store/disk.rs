@@ -16,14 +16,15 @@ use crate::chain::block::{Block, TxRecord, TxRef};
 /// Sortable account key: workchain (sign bit flipped), then address.
 type AccountKey = (u8, [u8; 32]);
 type Hash = [u8; 32];
+type TxKey = (u8, Hash, u64);
+type TxRow<'a> = (u32, Hash, &'a [u8]);
+type BlockRow<'a> = (u32, u64, u64, Hash, Hash, &'a [u8]);
 
 const ACCOUNTS: TableDefinition<'_, AccountKey, &[u8]> = TableDefinition::new("accounts");
 /// (account, logical time) to (block, transaction hash, BoC).
-const TRANSACTIONS: TableDefinition<'_, (u8, Hash, u64), (u32, Hash, &[u8])> =
-    TableDefinition::new("transactions");
+const TRANSACTIONS: TableDefinition<'_, TxKey, TxRow<'_>> = TableDefinition::new("transactions");
 /// Number to (time, first lt, last lt, root hash, file hash, transactions as fixed-size entries).
-const BLOCKS: TableDefinition<'_, u32, (u32, u64, u64, Hash, Hash, &[u8])> =
-    TableDefinition::new("blocks");
+const BLOCKS: TableDefinition<'_, u32, BlockRow<'_>> = TableDefinition::new("blocks");
 const QUEUE: TableDefinition<'_, (u64, Hash), &[u8]> = TableDefinition::new("queue");
 const HEAD: TableDefinition<'_, &str, u128> = TableDefinition::new("head");
 
