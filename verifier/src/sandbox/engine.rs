@@ -1,6 +1,7 @@
 //! Compiles, loads and runs guests in this process.
 
 use std::{
+    fmt,
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -65,7 +66,7 @@ impl Default for SandboxConfig {
 }
 
 /// One run: what goes in and what it may use.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Job {
     /// Stdin.
     pub input: Vec<u8>,
@@ -75,6 +76,17 @@ pub struct Job {
     pub seed: [u8; 32],
     /// Arguments after the first, which is always `task`.
     pub args: Vec<String>,
+}
+
+/// Input is the requestor's and may be large: only its size is shown.
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("input_bytes", &self.input.len())
+            .field("limits", &self.limits)
+            .field("args", &self.args.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Job {
@@ -194,7 +206,7 @@ impl Sandbox {
     /// compiled in a child process, see [`process`](super::process).
     ///
     /// # Errors
-    /// [`SandboxError::Engine`] when the engine can't be set up.
+    /// [`SandboxError::Engine`] when the engine can't be set up, [`SandboxError::HostMemory`].
     pub fn compile(
         &self,
         module: &[u8],
@@ -211,6 +223,7 @@ impl Sandbox {
         let compiled = Module::from_binary(&engine.engine, module);
         let code = match compiled.and_then(|module| module.serialize()) {
             Ok(code) => code,
+            Err(error) if is_host_memory(&error) => return Err(SandboxError::HostMemory),
             Err(error) => {
                 return Ok(Err(Refusal::InvalidModule { reason: first_line(&error) }));
             }
@@ -353,6 +366,12 @@ fn fuel_prices() -> wasmtime::OperatorCost {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The validator has passed the module, so an error of the system is one of memory.
+fn is_host_memory(error: &wasmtime::Error) -> bool {
+    error.downcast_ref::<wasmtime::error::OutOfMemory>().is_some()
+        || error.downcast_ref::<std::io::Error>().is_some()
 }
 
 fn first_line(error: &wasmtime::Error) -> String {

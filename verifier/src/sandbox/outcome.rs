@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 /// What a run gave. Equal module, job and limits give an equal outcome on every host, unless
 /// [`Exit::is_deterministic`] says otherwise.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
 pub struct Outcome {
     /// All of stdout; empty unless the guest ended by itself (success or its own exit code).
     pub output: Vec<u8>,
@@ -26,6 +26,19 @@ impl Outcome {
     pub(super) fn new(output: Vec<u8>, stderr_tail: Vec<u8>, fuel_used: u64, exit: Exit) -> Self {
         let output_hash = Sha256::digest(&output).into();
         Self { output, output_hash, stderr_tail, fuel_used, exit }
+    }
+}
+
+/// Output may be large, and is not for logs: only its size is shown.
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("output_bytes", &self.output.len())
+            .field("output_hash", &hex::encode(self.output_hash))
+            .field("stderr_bytes", &self.stderr_tail.len())
+            .field("fuel_used", &self.fuel_used)
+            .field("exit", &self.exit)
+            .finish()
     }
 }
 

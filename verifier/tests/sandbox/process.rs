@@ -238,7 +238,7 @@ fn a_compile_that_takes_too_long_is_refused() {
 #[test]
 fn a_compile_that_takes_too_much_memory_is_refused() {
     let _alone = alone();
-    let compile_memory = 24 << 20;
+    let compile_memory = 64 << 20;
     let pool = RunnerPool::start(RunnerConfig { compile_memory, ..config() }).unwrap();
     let refusal = pool.run(&bomb(20_000), job(b"")).unwrap().unwrap_err();
     assert_eq!(refusal, Refusal::CompileMemory { limit: compile_memory });

@@ -1,6 +1,7 @@
 //! The child's side: reads jobs from stdin, never touches anything else.
 
 use std::{
+    any::Any,
     io,
     os::{fd::AsFd, unix::net::UnixStream},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use super::super::{
-    engine::{Job, Prepared, Sandbox},
+    engine::{Job, Prepared, Sandbox, SandboxError},
     limits::Limits,
     outcome::{Outcome, Refusal},
 };
@@ -51,7 +52,7 @@ fn serve() -> io::Result<()> {
         };
         let answer = match (setup.role, message) {
             (Role::Compiler, ToChild::Compile { module, limits }) => {
-                compile(&sandbox, &module, &limits)
+                compile(&sandbox, &module, &limits, setup.memory_bytes)
             }
             (Role::Runner, ToChild::Run { module_hash, job }) => {
                 let prepared = match sandbox.ready(module_hash, &job.limits) {
@@ -69,16 +70,34 @@ fn serve() -> io::Result<()> {
     }
 }
 
-fn compile(sandbox: &Sandbox, module: &[u8], limits: &Limits) -> FromChild {
+fn compile(sandbox: &Sandbox, module: &[u8], limits: &Limits, memory_bytes: u64) -> FromChild {
     let compiled = catch_unwind(AssertUnwindSafe(|| sandbox.compile(module, limits)));
+    let too_much = Refusal::CompileMemory { limit: memory_bytes };
     match compiled {
         Ok(Ok(Ok(artifact))) => FromChild::Compiled(Ok(artifact.to_wire())),
         Ok(Ok(Err(refusal))) => FromChild::Compiled(Err(refusal)),
+        Ok(Err(SandboxError::HostMemory)) => FromChild::Compiled(Err(too_much)),
         Ok(Err(error)) => FromChild::Fault(error.to_string()),
-        Err(_) => FromChild::Compiled(Err(Refusal::CompilerFailed {
-            reason: "it panicked on this module".into(),
-        })),
+        Err(panic) => {
+            let reason = words(panic.as_ref());
+            // Cranelift has no other way to say so.
+            let refusal = match reason.as_str() {
+                "out of memory" => too_much,
+                _ => Refusal::CompilerFailed { reason: format!("it panicked: {reason}") },
+            };
+            FromChild::Compiled(Err(refusal))
+        }
     }
+}
+
+/// The message of a panic, cut short.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text.as_str(),
+        (None, None) => "without a message",
+    };
+    text.chars().take(200).collect()
 }
 
 /// Asks the parent for the compiled code. The inner error is for the parent, the outer one
