@@ -1,0 +1,144 @@
+//! The rules one market decides by.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use fog_protocol::{Address, Durations, Hash32, Listing, Nano, RATE_ONE};
+
+use crate::{Refused, stake_rule};
+
+/// The parameters of all decisions. Rates and factors are parts per million, times seconds.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Rules {
+    /// TON global id.
+    pub network: i32,
+    /// The `Market` contract.
+    pub market: Address,
+    /// The node's wallet.
+    pub operator: Address,
+    /// Fee in basis points of the price.
+    pub fee_bps: u16,
+    /// First assignments of a worker that are always audited.
+    pub probation: u32,
+    /// Accepted audits after which a worker caught once is trusted with the draw again.
+    pub flag_audits: u32,
+    /// Lowest audit rate of a listing.
+    pub min_rate_ppm: u32,
+    /// A reserve is at least the price times this.
+    pub min_reserve_factor_ppm: u32,
+    /// Odds that an audit finds a wrong result (a replay finds every one).
+    pub detection_ppm: u32,
+    /// How long workers have to answer an offer.
+    pub bid_round_seconds: u32,
+    /// How long the requestor has to open its nonce once the commitment is on chain.
+    pub nonce_grace: u32,
+    /// How long a posted listing waits for its money.
+    pub funding_seconds: u32,
+    /// A bid's consent must hold for at least this long: the assignment has to reach the chain.
+    pub min_consent_seconds: u32,
+    /// Seconds after which an action on a passed deadline is asked for again.
+    pub retry_seconds: u32,
+    /// Shortest durations of a listing.
+    pub min_durations: Durations,
+    /// Longest durations of a listing.
+    pub max_durations: Durations,
+    /// Tasks that have not ended, at most.
+    pub max_open_tasks: u32,
+    /// Of one requestor key, at most.
+    pub max_open_per_requestor: u32,
+    /// Ended tasks that are remembered.
+    pub max_closed_tasks: u32,
+    /// Workers that are remembered.
+    pub max_workers: u32,
+    /// Workers asked in one round of a task, cheapest first; also its bids, at most.
+    pub max_bids_per_task: u32,
+    /// Tasks a worker may hold at once.
+    pub max_slots: u16,
+    /// Open tasks offered to a worker when it joins or gets a slot free, best paid first.
+    pub max_offers_per_worker: u32,
+    /// Decides between bids of equal score.
+    pub tie_seed: Hash32,
+}
+
+impl Rules {
+    /// The usual rules for a market: 5 % fee and lowest audit rate, probation of 5, two-second
+    /// rounds.
+    #[must_use]
+    pub fn new(network: i32, market: Address, operator: Address, tie_seed: Hash32) -> Self {
+        let day = 24 * 3600;
+        Self {
+            network,
+            market,
+            operator,
+            fee_bps: 500,
+            probation: 5,
+            flag_audits: 50,
+            min_rate_ppm: 50_000,
+            min_reserve_factor_ppm: RATE_ONE,
+            detection_ppm: RATE_ONE,
+            bid_round_seconds: 2,
+            nonce_grace: 60,
+            funding_seconds: 3600,
+            min_consent_seconds: 30,
+            retry_seconds: 15,
+            min_durations: Durations { bid: 10, commit: 10, verdict: 10, window: 0 },
+            max_durations: Durations { bid: day, commit: 7 * day, verdict: day, window: 7 * day },
+            max_open_tasks: 100_000,
+            max_open_per_requestor: 10_000,
+            max_closed_tasks: 10_000,
+            max_workers: 100_000,
+            max_bids_per_task: 256,
+            max_slots: 64,
+            max_offers_per_worker: 64,
+            tie_seed,
+        }
+    }
+
+    /// The smallest reserve for `listing` at `price`.
+    ///
+    /// # Errors
+    /// [`Refused::NoReserveSuffices`].
+    pub fn reserve_for(&self, listing: &Listing, price: Nano) -> Result<Nano, Refused> {
+        stake_rule::required_reserve(
+            price,
+            listing.policy.rate_ppm(),
+            self.detection_ppm,
+            self.min_reserve_factor_ppm,
+        )
+        .ok_or(Refused::NoReserveSuffices { price, rate_ppm: listing.policy.rate_ppm() })
+    }
+
+    /// Is `listing` one for this market, inside its bounds?
+    ///
+    /// # Errors
+    /// What is wrong with it, and what would be accepted.
+    pub fn check_listing(&self, listing: &Listing) -> Result<(), Refused> {
+        listing.check()?;
+        if listing.network != self.network {
+            return Err(Refused::WrongNetwork { given: listing.network, here: self.network });
+        }
+        for (field, given, here) in
+            [("market", listing.market, self.market), ("operator", listing.operator, self.operator)]
+        {
+            if given != here {
+                return Err(Refused::WrongParty { field, given, here });
+            }
+        }
+        if listing.policy.rate_ppm() < self.min_rate_ppm {
+            return Err(Refused::RateTooLow {
+                given: listing.policy.rate_ppm(),
+                min: self.min_rate_ppm,
+            });
+        }
+        let (given, min, max) = (&listing.durations, &self.min_durations, &self.max_durations);
+        for (field, given, min, max) in [
+            ("bid", given.bid, min.bid, max.bid),
+            ("commit", given.commit, min.commit, max.commit),
+            ("verdict", given.verdict, min.verdict, max.verdict),
+            ("window", given.window, min.window, max.window),
+        ] {
+            if !(min..=max).contains(&given) {
+                return Err(Refused::Duration { field, given, min, max });
+            }
+        }
+        self.reserve_for(listing, listing.price_cap).map(drop)
+    }
+}
