@@ -4,8 +4,9 @@
 //! market: a message to a contract arrives here as an [`OutMessage`] and leaves as signed bytes.
 //!
 //! Wallet codes come from `tonlib-core`; messages are built here on `tycho-types` cells, because
-//! `tonlib-core` stores v5r1 actions in reverse order and always with mode 3. The tests read what
-//! is built here with `ton-contracts`, an independent implementation, and the other way round.
+//! `tonlib-core` 0.26 stores v5r1 actions in reverse order and sends always with mode 3. The tests
+//! hold addresses, StateInits and messages against `tonlib-core` and `ton-contracts` 0.11 (of which
+//! v5r1 requests are left out: it lists the actions in line, which the contract refuses).
 
 mod address;
 mod keystore;
