@@ -31,16 +31,20 @@ struct Wallet {
     name: &'static str,
     seqno: u32,
     id: u32,
+    /// Whether it takes signed messages; only v5 can say no.
+    signature_allowed: Option<bool>,
 }
 
 fn wallet_of(view: &AccountView) -> Option<Wallet> {
     let hash = base64(view.code.as_ref()?.repr_hash().as_slice());
     let (_, name, layout) = WALLETS.iter().find(|(known, _, _)| *known == hash)?;
     let mut data = view.data.as_ref()?.as_slice().ok()?;
-    if matches!(layout, Layout::FlagFirst) {
-        data.load_bit().ok()?;
-    }
-    Some(Wallet { name, seqno: data.load_u32().ok()?, id: data.load_u32().ok()? })
+    let signature_allowed = match layout {
+        Layout::FlagFirst => Some(data.load_bit().ok()?),
+        Layout::SeqnoFirst => None,
+    };
+    let (seqno, id) = (data.load_u32().ok()?, data.load_u32().ok()?);
+    Some(Wallet { name, seqno, id, signature_allowed })
 }
 
 fn state_name(status: AccountStatus) -> &'static str {
@@ -60,7 +64,18 @@ fn hash_text(hash: Option<&HashBytes>) -> String {
 }
 
 fn view(chain: &Chain, parameters: &Parameters) -> Result<AccountView, ApiError> {
+    present_only(chain, parameters)?;
     Ok(chain.account(&parameters.address("address")?)?)
+}
+
+/// Only the present state is kept; an old one must not be answered with it.
+fn present_only(chain: &Chain, parameters: &Parameters) -> Result<(), ApiError> {
+    match parameters.unsigned("seqno")? {
+        Some(seqno) if seqno < u64::from(chain.last_block().seqno) => {
+            Err(ApiError::parameter("seqno: the state of past blocks is not kept"))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn information(chain: &Chain, parameters: &Parameters) -> Result<Value, ApiError> {
@@ -132,6 +147,9 @@ pub(crate) fn wallet(chain: &Chain, parameters: &Parameters) -> Result<Value, Ap
         fields.insert("wallet_type".to_owned(), wallet.name.into());
         fields.insert("seqno".to_owned(), wallet.seqno.into());
         fields.insert("wallet_id".to_owned(), wallet.id.into());
+        if let Some(allowed) = wallet.signature_allowed {
+            fields.insert("is_signature_allowed".to_owned(), allowed.into());
+        }
     }
     Ok(answer)
 }
@@ -157,7 +175,26 @@ pub(crate) fn detect(parameters: &Parameters) -> Result<Value, ApiError> {
     Ok(address::detect(&address::parse(&text).ok_or_else(ApiError::address)?))
 }
 
-pub(crate) fn run_get_method(chain: &Chain, parameters: &Parameters) -> Result<Value, ApiError> {
+pub(crate) fn detect_hash(parameters: &Parameters) -> Result<Value, ApiError> {
+    let missing = || ApiError::parameter("hash: field required");
+    Ok(address::detect_hash(&parameters.hash("hash")?.ok_or_else(missing)?))
+}
+
+/// How the values of a stack are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StackForm {
+    /// `[type, value]` pairs: `runGetMethod`.
+    Pairs,
+    /// tonlib's `@type` objects: `runGetMethodStd`.
+    Objects,
+}
+
+pub(crate) fn run_get_method(
+    chain: &Chain,
+    parameters: &Parameters,
+    form: StackForm,
+) -> Result<Value, ApiError> {
+    present_only(chain, parameters)?;
     let address = parameters.address("address")?;
     let name = parameters.required_text("method")?;
     let method = match name.parse::<u32>() {
@@ -168,10 +205,14 @@ pub(crate) fn run_get_method(chain: &Chain, parameters: &Parameters) -> Result<V
     let view = chain.account(&address)?;
     let output = chain.run_get_method(&address, method, &arguments)?;
     let last = chain.last_block();
+    let written = match form {
+        StackForm::Pairs => stack::pair,
+        StackForm::Objects => stack::entry,
+    };
     Ok(json!({
         "@type": "smc.runResult",
         "gas_used": output.gas_used,
-        "stack": output.stack.iter().map(stack::pair).collect::<Vec<_>>(),
+        "stack": output.stack.iter().map(written).collect::<Vec<_>>(),
         "exit_code": output.exit_code,
         "@extra": extra(last),
         "block_id": block_id(last, -1),

@@ -1,9 +1,8 @@
 //! Addresses and hashes in every form clients write them.
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
-use base64::engine::{DecodePaddingMode, general_purpose};
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE};
+use base64::{Engine as _, alphabet};
 use serde_json::{Value, json};
 use tycho_types::models::{Base64StdAddrFlags, DisplayBase64StdAddr, StdAddr, StdAddrFormat};
 use tycho_types::prelude::*;
@@ -86,6 +85,15 @@ pub(crate) fn detect(given: &Given) -> Value {
     })
 }
 
+/// The answer of `detectHash`.
+pub(crate) fn detect_hash(hash: &HashBytes) -> Value {
+    json!({
+        "b64": base64(hash.as_slice()),
+        "b64url": URL_SAFE.encode(hash.as_slice()),
+        "hex": hex::encode(hash.as_slice()),
+    })
+}
+
 /// A 256-bit hash in hex, base64 or base64url.
 pub(crate) fn hash_from_text(text: &str) -> Option<HashBytes> {
     Some(HashBytes(<[u8; 32]>::try_from(bytes_from_text(text.trim())?).ok()?))
@@ -111,6 +119,57 @@ pub(crate) fn bytes_from_text(text: &str) -> Option<Vec<u8>> {
 
 /// Standard base64, as toncenter writes hashes and bodies.
 pub(crate) fn base64(bytes: &[u8]) -> String {
-    let engine: &general_purpose::GeneralPurpose = &STANDARD;
-    engine.encode(bytes)
+    STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn wrong_checksums_tags_and_lengths_are_refused() {
+        let address = StdAddr::new(0, HashBytes([7; 32]));
+        let good = friendly(&address);
+        assert_eq!(parse(&good).unwrap().address, address);
+        let mut wrong = good.clone().into_bytes();
+        wrong[20] ^= 1;
+        assert_eq!(parse(&String::from_utf8(wrong).unwrap()), None);
+        for text in ["", "EQ", "0:07", "0:zz", "128:", ":", "0:", &good[1..]] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,100}", short in "[A-Za-z0-9+/_=-]{0,70}") {
+            for text in [text, short] {
+                let _ = parse(&text);
+                let _ = hash_from_text(&text);
+                let _ = bytes_from_text(&text);
+            }
+        }
+
+        #[test]
+        fn every_form_reads_back(hash in any::<[u8; 32]>(), workchain in -1..=0i8) {
+            let address = StdAddr::new(workchain, HashBytes(hash));
+            for (bounceable, testnet, base64_url) in
+                [(true, false, true), (false, false, false), (true, true, false), (false, true, true)]
+            {
+                let text = written(&address, Base64StdAddrFlags { testnet, base64_url, bounceable });
+                let given = parse(&text).unwrap();
+                prop_assert_eq!(&given.address, &address);
+                prop_assert_eq!(given.form, Form::Friendly { bounceable, testnet });
+            }
+            prop_assert_eq!(parse(&raw(&address)).unwrap().address, address);
+            let hash = HashBytes(hash);
+            let forms = detect_hash(&hash);
+            for form in ["b64", "b64url", "hex"] {
+                prop_assert_eq!(hash_from_text(forms[form].as_str().unwrap()), Some(hash));
+            }
+        }
+    }
 }

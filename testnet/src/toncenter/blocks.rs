@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::address::base64;
 use super::dialect::{ApiError, Parameters, ParametersExt, boc};
-use super::shape::{SHARD, block_id, extra, short_transaction, transaction};
+use super::shape::{Accounts, SHARD, block_id, extra, short_transaction, transaction};
 use crate::chain::{Block, Chain, TxRef};
 
 /// Most transactions of a block in one answer.
@@ -121,7 +121,8 @@ pub(crate) fn transactions(
             Detail::Short => short_transaction(tx),
             Detail::Full => {
                 let record = chain.transaction(&tx.address, tx.lt)?;
-                transaction(&record.ok_or_else(|| ApiError::not_found("transaction"))?)?
+                let record = record.ok_or_else(|| ApiError::not_found("transaction"))?;
+                transaction(&record, Accounts::Objects)?
             }
         });
     }
@@ -155,6 +156,15 @@ pub(crate) fn config_all(chain: &Chain) -> Result<Value, ApiError> {
     let root = params.as_dict().root().as_ref();
     let root = root.ok_or_else(|| ApiError::not_found("config"))?;
     Ok(config_info(chain, &boc(root)))
+}
+
+/// Past configurations are the present one, and there are no public libraries.
+pub(crate) fn libraries(chain: &Chain) -> Result<Value, ApiError> {
+    Ok(json!({
+        "@type": "smc.libraryResult",
+        "result": [],
+        "@extra": extra(chain.last_block()),
+    }))
 }
 
 fn config_info(chain: &Chain, bytes: &str) -> Value {

@@ -7,7 +7,7 @@ use tycho_types::prelude::*;
 
 use super::address::base64;
 use super::dialect::{ApiError, Parameters, ParametersExt};
-use super::shape::{extra, transaction};
+use super::shape::{Accounts, extra, transaction, transaction_id};
 use crate::chain::{Chain, Order, SendError, SignatureCheck, TxRecord};
 
 /// Most transactions in one answer, as at toncenter.
@@ -78,7 +78,33 @@ fn normalized_hash(message: &Cell) -> Result<HashBytes, ApiError> {
     Ok(*normal.build()?.repr_hash())
 }
 
+/// `getTransactions`: a bare list.
 pub(crate) fn list(chain: &Chain, parameters: &Parameters) -> Result<Value, ApiError> {
+    let records = page(chain, parameters)?;
+    let rows = records.iter().map(|record| transaction(record, Accounts::Text));
+    Ok(rows.collect::<Result<Vec<_>, _>>()?.into())
+}
+
+/// `getTransactionsStd`: the list and where it goes on.
+pub(crate) fn list_std(chain: &Chain, parameters: &Parameters) -> Result<Value, ApiError> {
+    let records = page(chain, parameters)?;
+    let rows = records.iter().map(|record| transaction(record, Accounts::Objects));
+    let previous = match records.last() {
+        Some(last) => {
+            let last = last.load()?;
+            transaction_id(last.prev_trans_lt, &last.prev_trans_hash)
+        }
+        None => transaction_id(0, &HashBytes::ZERO),
+    };
+    Ok(json!({
+        "@type": "raw.transactions",
+        "transactions": rows.collect::<Result<Vec<_>, _>>()?,
+        "previous_transaction_id": previous,
+        "@extra": extra(chain.last_block()),
+    }))
+}
+
+fn page(chain: &Chain, parameters: &Parameters) -> Result<Vec<TxRecord>, ApiError> {
     let address = parameters.address("address")?;
     let limit = parameters.unsigned("limit")?.unwrap_or(10);
     let limit = usize::try_from(limit).unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
@@ -102,8 +128,7 @@ pub(crate) fn list(chain: &Chain, parameters: &Parameters) -> Result<Value, ApiE
     };
     // `to_lt` itself is not listed any more.
     let oldest = if to_lt == 0 { 0 } else { to_lt.saturating_add(1) };
-    let records = chain.transactions(&address, oldest, newest, Order::NewestFirst, limit)?;
-    Ok(records.iter().map(transaction).collect::<Result<Vec<_>, _>>()?.into())
+    Ok(chain.transactions(&address, oldest, newest, Order::NewestFirst, limit)?)
 }
 
 /// Which end of a message is looked for.
@@ -123,7 +148,7 @@ pub(crate) fn locate(chain: &Chain, parameters: &Parameters, end: End) -> Result
         End::Source => chain.locate_source(&source, &destination, created_lt)?,
         End::Result => chain.locate_result(&source, &destination, created_lt)?,
     };
-    transaction(&record.ok_or_else(|| ApiError::not_found("transaction"))?)
+    transaction(&record.ok_or_else(|| ApiError::not_found("transaction"))?, Accounts::Text)
 }
 
 pub(crate) fn estimate(chain: &mut Chain, parameters: &Parameters) -> Result<Value, ApiError> {

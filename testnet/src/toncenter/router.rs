@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use serde_json::{Map, Value};
 use tower_http::cors::CorsLayer;
 
+use super::accounts::StackForm;
 use super::blocks::Detail;
 use super::dialect::{ApiError, Parameters, Style, envelope};
 use super::messages::{Delivery, End};
@@ -56,6 +57,7 @@ fn call(
         "getBlockTransactionsExt" => blocks::transactions(chain, parameters, Detail::Full),
         "getConfigParam" => blocks::config_param(chain, parameters),
         "getConfigAll" => blocks::config_all(chain),
+        "getLibraries" => blocks::libraries(chain),
         "getOutMsgQueueSize" | "getOutMsgQueueSizes" => blocks::queue_size(chain),
         "getAddressInformation" => accounts::information(chain, parameters),
         "getExtendedAddressInformation" => accounts::extended(chain, parameters),
@@ -65,10 +67,13 @@ fn call(
         "packAddress" => accounts::pack(parameters),
         "unpackAddress" => accounts::unpack(parameters),
         "detectAddress" => accounts::detect(parameters),
-        "runGetMethod" => accounts::run_get_method(chain, parameters),
+        "detectHash" => accounts::detect_hash(parameters),
+        "runGetMethod" => accounts::run_get_method(chain, parameters, StackForm::Pairs),
+        "runGetMethodStd" => accounts::run_get_method(chain, parameters, StackForm::Objects),
         "sendBoc" => messages::send(chain, parameters, delivery),
         "sendBocReturnHash" => messages::send_return_hash(chain, parameters, delivery),
         "getTransactions" => messages::list(chain, parameters),
+        "getTransactionsStd" => messages::list_std(chain, parameters),
         "tryLocateTx" | "tryLocateResultTx" => messages::locate(chain, parameters, End::Result),
         "tryLocateSourceTx" => messages::locate(chain, parameters, End::Source),
         "estimateFee" => messages::estimate(chain, parameters),

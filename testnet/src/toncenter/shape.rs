@@ -49,8 +49,17 @@ pub(crate) fn short_transaction(tx: &TxRef) -> Value {
     })
 }
 
+/// How messages of a transaction name their accounts; it depends on the method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accounts {
+    /// As text, with a readable `message` beside the body: `getTransactions`.
+    Text,
+    /// As tonlib's `accountAddress` objects: `getTransactionsStd`, `getBlockTransactionsExt`.
+    Objects,
+}
+
 /// `raw.transaction`.
-pub(crate) fn transaction(record: &TxRecord) -> Result<Value, ApiError> {
+pub(crate) fn transaction(record: &TxRecord, accounts: Accounts) -> Result<Value, ApiError> {
     let parsed = record.load()?;
     let mut out_msgs = Vec::new();
     let mut fee = parsed.total_fees.tokens.into_inner();
@@ -61,7 +70,7 @@ pub(crate) fn transaction(record: &TxRecord) -> Result<Value, ApiError> {
         if let MsgInfo::Int(info) = &parsed.info {
             fee = fee.saturating_add(info.fwd_fee.into_inner());
         }
-        out_msgs.push(message(&cell, &parsed)?);
+        out_msgs.push(message(&cell, &parsed, accounts)?);
     }
     let storage_fee = storage_fee(&parsed)?;
     let mut value = json!({
@@ -77,7 +86,7 @@ pub(crate) fn transaction(record: &TxRecord) -> Result<Value, ApiError> {
         "out_msgs": out_msgs,
     });
     if let (Some(cell), Some(fields)) = (&parsed.in_msg, value.as_object_mut()) {
-        let in_msg = message(cell, &cell.parse::<OwnedMessage>()?)?;
+        let in_msg = message(cell, &cell.parse::<OwnedMessage>()?, accounts)?;
         fields.insert("in_msg".to_owned(), in_msg);
     }
     Ok(value)
@@ -93,7 +102,7 @@ fn storage_fee(transaction: &Transaction) -> Result<u128, ApiError> {
 }
 
 /// `raw.message`.
-fn message(cell: &Cell, parsed: &OwnedMessage) -> Result<Value, ApiError> {
+fn message(cell: &Cell, parsed: &OwnedMessage, accounts: Accounts) -> Result<Value, ApiError> {
     let body = body_cell(parsed)?;
     let init = match &parsed.init {
         Some(init) => boc(&CellBuilder::build_from(init)?),
@@ -118,11 +127,15 @@ fn message(cell: &Cell, parsed: &OwnedMessage) -> Result<Value, ApiError> {
             ..Head::default()
         },
     };
-    Ok(json!({
+    let named = |address: &str| match accounts {
+        Accounts::Text => Value::from(address),
+        Accounts::Objects => json!({ "@type": "accountAddress", "account_address": address }),
+    };
+    let mut value = json!({
         "@type": "raw.message",
         "hash": base64(cell.repr_hash().as_slice()),
-        "source": head.source,
-        "destination": head.destination,
+        "source": named(&head.source),
+        "destination": named(&head.destination),
         "value": head.value.to_string(),
         "extra_currencies": [],
         "fwd_fee": head.fwd_fee.to_string(),
@@ -130,8 +143,11 @@ fn message(cell: &Cell, parsed: &OwnedMessage) -> Result<Value, ApiError> {
         "created_lt": head.created_lt.to_string(),
         "body_hash": base64(body.repr_hash().as_slice()),
         "msg_data": { "@type": "msg.dataRaw", "body": boc(&body), "init_state": init },
-        "message": comment(&body),
-    }))
+    });
+    if let (Accounts::Text, Some(fields)) = (accounts, value.as_object_mut()) {
+        fields.insert("message".to_owned(), comment(&body).into());
+    }
+    Ok(value)
 }
 
 /// What the three kinds of messages share on the wire.

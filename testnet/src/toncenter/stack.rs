@@ -151,7 +151,7 @@ fn tuple(items: &[StackItem]) -> Value {
 }
 
 /// A value inside a tuple, as tonlib's `@type` object.
-fn entry(item: &StackItem) -> Value {
+pub(crate) fn entry(item: &StackItem) -> Value {
     match item {
         StackItem::Int(value) => json!({
             "@type": "tvm.stackEntryNumber",
