@@ -1,5 +1,10 @@
 //! The sandbox from outside: hostile modules, limits, determinism, child processes.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "tests; they print the figures they measure"
+)]
 
 #[path = "sandbox/cache.rs"]
 mod cache;
@@ -13,5 +18,7 @@ mod guests;
 mod hostile;
 #[path = "sandbox/process.rs"]
 mod process;
+#[path = "sandbox/refused.rs"]
+mod refused;
 #[path = "sandbox/support.rs"]
 mod support;

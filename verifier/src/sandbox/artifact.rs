@@ -73,11 +73,7 @@ impl Artifact {
     }
 
     pub(super) fn to_wire(&self) -> ArtifactWire {
-        ArtifactWire {
-            code: self.code.clone(),
-            facts: self.facts,
-            module_hash: self.module_hash,
-        }
+        ArtifactWire { code: self.code.clone(), facts: self.facts, module_hash: self.module_hash }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Compiles, loads and runs guests in this process.
 
 use std::{
-    fmt,
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -17,6 +16,7 @@ use super::{
     artifact::{Artifact, Floats, ModuleFacts, ShaHasher},
     host::{HostState, Stop},
     inspect::{self, FEATURES, MAX_TABLES},
+    job::Job,
     limits::Limits,
     lru::Lru,
     outcome::{Exit, LimitKind, Outcome, Refusal, TrapKind},
@@ -27,8 +27,6 @@ use super::{
 /// Compiled code is for this target without the host's own CPU features: frames, and so the
 /// depth at which the stack ends, are the same on every host.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-const MAX_ARGS: usize = 64;
-const MAX_ARG_BYTES: usize = 64 << 10;
 /// Bumped when what is compiled or charged changes.
 const SANDBOX_VERSION: u32 = 1;
 
@@ -62,61 +60,6 @@ impl Default for SandboxConfig {
             allocation: Allocation::Pooled { instances: 2 },
             ready_modules: 64,
         }
-    }
-}
-
-/// One run: what goes in and what it may use.
-#[derive(Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct Job {
-    /// Stdin.
-    pub input: Vec<u8>,
-    /// What it may use.
-    pub limits: Limits,
-    /// Seed of the guest's random numbers.
-    pub seed: [u8; 32],
-    /// Arguments after the first, which is always `task`.
-    pub args: Vec<String>,
-}
-
-/// Input is the requestor's and may be large: only its size is shown.
-impl fmt::Debug for Job {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job")
-            .field("input_bytes", &self.input.len())
-            .field("limits", &self.limits)
-            .field("args", &self.args.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Job {
-    /// A job with default limits, seed zero and no arguments.
-    #[must_use]
-    pub fn new(input: impl Into<Vec<u8>>) -> Self {
-        Self { input: input.into(), limits: Limits::default(), seed: [0; 32], args: Vec::new() }
-    }
-
-    /// Whether a host with the limits `max` takes it.
-    ///
-    /// # Errors
-    /// [`Refusal`] of limits, input or arguments.
-    pub fn check(&self, max: &Limits) -> Result<(), Refusal> {
-        self.limits.check_within(max)?;
-        let bytes = self.input.len() as u64;
-        if bytes > self.limits.input_bytes {
-            return Err(Refusal::InputTooLarge { bytes, limit: self.limits.input_bytes });
-        }
-        let bad = |reason: &str| Err(Refusal::BadArguments { reason: reason.into() });
-        if self.args.len() > MAX_ARGS {
-            return bad("more than 64");
-        }
-        if self.args.iter().map(String::len).sum::<usize>() > MAX_ARG_BYTES {
-            return bad("more than 64 KiB");
-        }
-        if self.args.iter().any(|arg| arg.contains('\0')) {
-            return bad("one contains NUL");
-        }
-        Ok(())
     }
 }
 
@@ -383,10 +326,7 @@ fn first_line(error: &wasmtime::Error) -> String {
 ///
 /// A guest that was refused memory and then gave up (`abort` is `unreachable`) is reported with
 /// the cause, not with the symptom.
-fn classify(
-    error: &wasmtime::Error,
-    refused: Option<LimitKind>,
-) -> Result<Exit, SandboxError> {
+fn classify(error: &wasmtime::Error, refused: Option<LimitKind>) -> Result<Exit, SandboxError> {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match *stop {
             Stop::Exit(0) => Ok(Exit::Success),

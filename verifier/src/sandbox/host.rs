@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use wasmtime::ResourceLimiter;
 
-use super::{engine::Job, limits::Limits, outcome::LimitKind};
+use super::{job::Job, limits::Limits, outcome::LimitKind};
 
 /// 2024-01-01T00:00:00Z, where every guest's clock starts, nanoseconds since 1970.
 const EPOCH_NS: u64 = 1_704_067_200_000_000_000;

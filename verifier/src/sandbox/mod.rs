@@ -22,6 +22,7 @@ mod cache;
 mod engine;
 mod host;
 mod inspect;
+mod job;
 mod limits;
 mod lru;
 mod outcome;
@@ -32,7 +33,8 @@ mod wasi;
 
 pub use artifact::{Artifact, Floats, ModuleFacts};
 pub use cache::{ArtifactCache, CacheError};
-pub use engine::{Allocation, Job, Prepared, Sandbox, SandboxConfig, SandboxError};
+pub use engine::{Allocation, Prepared, Sandbox, SandboxConfig, SandboxError};
 pub use inspect::inspect;
+pub use job::Job;
 pub use limits::Limits;
 pub use outcome::{Exit, LimitKind, Outcome, Refusal, TrapKind};

@@ -12,8 +12,11 @@ use super::{
 
 mod memory;
 mod poll;
+mod signatures;
 
 use memory::{Memory, iovecs};
+use signatures::SIGNATURES;
+pub(super) use signatures::signature;
 
 /// The only module that guests can import from.
 pub(super) const MODULE: &str = "wasi_snapshot_preview1";
@@ -58,61 +61,6 @@ impl From<Stop> for Fault {
 type Guest<'a> = Caller<'a, HostState>;
 type Call = Result<(), Fault>;
 
-/// All functions of preview 1 with their parameters and results (`i` is i32, `l` is i64).
-const SIGNATURES: &[(&str, &str, &str)] = &[
-    ("args_get", "ii", "i"),
-    ("args_sizes_get", "ii", "i"),
-    ("environ_get", "ii", "i"),
-    ("environ_sizes_get", "ii", "i"),
-    ("clock_res_get", "ii", "i"),
-    ("clock_time_get", "ili", "i"),
-    ("fd_advise", "illi", "i"),
-    ("fd_allocate", "ill", "i"),
-    ("fd_close", "i", "i"),
-    ("fd_datasync", "i", "i"),
-    ("fd_fdstat_get", "ii", "i"),
-    ("fd_fdstat_set_flags", "ii", "i"),
-    ("fd_fdstat_set_rights", "ill", "i"),
-    ("fd_filestat_get", "ii", "i"),
-    ("fd_filestat_set_size", "il", "i"),
-    ("fd_filestat_set_times", "illi", "i"),
-    ("fd_pread", "iiili", "i"),
-    ("fd_prestat_get", "ii", "i"),
-    ("fd_prestat_dir_name", "iii", "i"),
-    ("fd_pwrite", "iiili", "i"),
-    ("fd_read", "iiii", "i"),
-    ("fd_readdir", "iiili", "i"),
-    ("fd_renumber", "ii", "i"),
-    ("fd_seek", "ilii", "i"),
-    ("fd_sync", "i", "i"),
-    ("fd_tell", "ii", "i"),
-    ("fd_write", "iiii", "i"),
-    ("path_create_directory", "iii", "i"),
-    ("path_filestat_get", "iiiii", "i"),
-    ("path_filestat_set_times", "iiiilli", "i"),
-    ("path_link", "iiiiiii", "i"),
-    ("path_open", "iiiiillii", "i"),
-    ("path_readlink", "iiiiii", "i"),
-    ("path_remove_directory", "iii", "i"),
-    ("path_rename", "iiiiii", "i"),
-    ("path_symlink", "iiiii", "i"),
-    ("path_unlink_file", "iii", "i"),
-    ("poll_oneoff", "iiii", "i"),
-    ("proc_exit", "i", ""),
-    ("proc_raise", "i", "i"),
-    ("sched_yield", "", "i"),
-    ("random_get", "ii", "i"),
-    ("sock_accept", "iii", "i"),
-    ("sock_recv", "iiiiii", "i"),
-    ("sock_send", "iiiii", "i"),
-    ("sock_shutdown", "ii", "i"),
-];
-
-/// Parameters and results of a function of preview 1; `None` if there is none of that name.
-pub(super) fn signature(name: &str) -> Option<(&'static str, &'static str)> {
-    SIGNATURES.iter().find(|(known, _, _)| *known == name).map(|(_, p, r)| (*p, *r))
-}
-
 /// Defines all of preview 1.
 ///
 /// # Errors
@@ -142,13 +90,9 @@ pub(super) fn define(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         call(g, |g| random_get(g, buf, len))
     })?;
     linker.func_wrap(MODULE, "sched_yield", |g: Guest<'_>| call(g, |_| Ok(())))?;
-    linker.func_wrap(
-        MODULE,
-        "proc_exit",
-        |_: Guest<'_>, code: i32| -> wasmtime::Result<()> {
-            Err(Stop::Exit(code.cast_unsigned()).into())
-        },
-    )?;
+    linker.func_wrap(MODULE, "proc_exit", |_: Guest<'_>, code: i32| -> wasmtime::Result<()> {
+        Err(Stop::Exit(code.cast_unsigned()).into())
+    })?;
     linker.func_wrap(
         MODULE,
         "poll_oneoff",
@@ -161,13 +105,9 @@ pub(super) fn define(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
 }
 
 fn define_streams(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
-    linker.func_wrap(
-        MODULE,
-        "fd_read",
-        |g: Guest<'_>, fd: i32, iovs: i32, n: i32, out: i32| {
-            call(g, |g| fd_read(g, fd, iovs, n, out))
-        },
-    )?;
+    linker.func_wrap(MODULE, "fd_read", |g: Guest<'_>, fd: i32, iovs: i32, n: i32, out: i32| {
+        call(g, |g| fd_read(g, fd, iovs, n, out))
+    })?;
     linker.func_wrap(
         MODULE,
         "fd_write",
@@ -192,7 +132,8 @@ fn define_streams(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         call(g, |g| {
             open_stream(g, fd)?;
             // All zero: no device, no size, an unknown type, as for a pipe.
-            Ok(Memory::of(g)?.slice_mut(out, 64)?.fill(0))
+            Memory::of(g)?.slice_mut(out, 64)?.fill(0);
+            Ok(())
         })
     })?;
     Ok(())
@@ -249,10 +190,7 @@ fn val_types(spelled: &str) -> Vec<ValType> {
 }
 
 /// Charges for the call, makes it, and turns what came out into what the guest sees.
-fn call(
-    mut guest: Guest<'_>,
-    body: impl FnOnce(&mut Guest<'_>) -> Call,
-) -> wasmtime::Result<i32> {
+fn call(mut guest: Guest<'_>, body: impl FnOnce(&mut Guest<'_>) -> Call) -> wasmtime::Result<i32> {
     let result = charge(&mut guest, CALL_FUEL).and_then(|()| body(&mut guest));
     match result {
         Ok(()) => Ok(0),

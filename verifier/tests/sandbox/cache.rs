@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fog_verifier::sandbox::{Allocation, ArtifactCache, CacheError, Artifact};
+use fog_verifier::sandbox::{Allocation, Artifact, ArtifactCache, CacheError};
 
 use super::support::{WORDCOUNT, command, job, sandbox, small};
 

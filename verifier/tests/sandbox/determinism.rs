@@ -11,9 +11,15 @@ use super::{
 fn zoo() -> Vec<Vec<u8>> {
     vec![
         WORDCOUNT.to_vec(),
-        command("(drop (call $random (i32.const 64) (i32.const 999))) (call $put (i32.const 64) (i32.const 999))"),
-        command("(drop (call $clock (i32.const 1) (i64.const 0) (i32.const 64))) (call $put (i32.const 64) (i32.const 8))"),
-        command("(drop (memory.grow (i32.const 1000))) (call $put (i32.const 0) (i32.const 9)) unreachable"),
+        command(
+            "(drop (call $random (i32.const 64) (i32.const 999))) (call $put (i32.const 64) (i32.const 999))",
+        ),
+        command(
+            "(drop (call $clock (i32.const 1) (i64.const 0) (i32.const 64))) (call $put (i32.const 64) (i32.const 8))",
+        ),
+        command(
+            "(drop (memory.grow (i32.const 1000))) (call $put (i32.const 0) (i32.const 9)) unreachable",
+        ),
         command("(call $put (i32.const 0) (i32.const 9)) (call $exit (i32.const 9))"),
         command("(loop $l (br $l))"),
         assemble("(module (func $f (export \"_start\") (call $f)))"),
@@ -27,7 +33,7 @@ fn nan_maker() -> Vec<u8> {
     let nan64 = "(f64.reinterpret_i64 (i64.const 0x7ff4123456789abc))";
     let makers32 = [
         format!("(f32.add {nan32} (f32.const 1))"),
-        format!("(f32.mul (f32.const -inf) (f32.const 0)) "),
+        "(f32.mul (f32.const -inf) (f32.const 0))".into(),
         "(f32.div (f32.const 0) (f32.const 0))".into(),
         "(f32.sqrt (f32.const -1))".into(),
         format!("(f32.min {nan32} (f32.const 1))"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fog_verifier::sandbox::{Exit, Job, LimitKind, inspect, Floats, Limits};
+use fog_verifier::sandbox::{Exit, Floats, Job, LimitKind, Limits, inspect};
 use sha2::{Digest, Sha256};
 
 use super::support::{WORDCOUNT, command, exit_of, job, run, small};
@@ -19,9 +19,9 @@ fn counted(text: &[u8]) -> Vec<u8> {
             *counts.entry(std::mem::take(&mut word)).or_default() += 1;
         }
     }
-    let lines = counts.into_iter().map(|(word, count)| {
-        [&word[..], b"\t", count.to_string().as_bytes(), b"\n"].concat()
-    });
+    let lines = counts
+        .into_iter()
+        .map(|(word, count)| [&word[..], b"\t", count.to_string().as_bytes(), b"\n"].concat());
     lines.collect::<Vec<_>>().concat()
 }
 
@@ -30,8 +30,10 @@ pub(crate) fn text(bytes: usize) -> Vec<u8> {
     let mut state = 1u64;
     let mut text = Vec::new();
     while text.len() < bytes {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let word = format!("W{:x}ab{} ", (state >> 40) % 5_000, "\u{e9}".repeat((state >> 62) as usize));
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let word =
+            format!("W{:x}ab{} ", (state >> 40) % 5_000, "\u{e9}".repeat((state >> 62) as usize));
         text.extend_from_slice(word.as_bytes());
     }
     text.truncate(bytes);
@@ -40,10 +42,15 @@ pub(crate) fn text(bytes: usize) -> Vec<u8> {
 
 #[test]
 fn words_are_counted_as_a_second_implementation_counts_them() {
-    for input in [&b""[..], b"a", b"The the THE 1st 2nd a1b2-c3", b"\xff\xfe na\xc3\xafve", b"one\ntwo\tone"] {
+    for input in
+        [&b""[..], b"a", b"The the THE 1st 2nd a1b2-c3", b"\xff\xfe na\xc3\xafve", b"one\ntwo\tone"]
+    {
         let outcome = run(WORDCOUNT, job(input));
         assert_eq!(outcome.exit, Exit::Success);
-        assert_eq!(String::from_utf8_lossy(&outcome.output), String::from_utf8_lossy(&counted(input)));
+        assert_eq!(
+            String::from_utf8_lossy(&outcome.output),
+            String::from_utf8_lossy(&counted(input))
+        );
     }
 }
 
@@ -89,7 +96,9 @@ fn arguments_come_after_the_name_task() {
 
 #[test]
 fn random_numbers_are_the_seeds_alone() {
-    let module = command("(drop (call $random (i32.const 100) (i32.const 70))) (call $put (i32.const 100) (i32.const 70))");
+    let module = command(
+        "(drop (call $random (i32.const 100) (i32.const 70))) (call $put (i32.const 100) (i32.const 70))",
+    );
     let of = |seed: u8| run(&module, Job { seed: [seed; 32], ..job(b"") }).output;
     assert_eq!(of(1), of(1));
     assert_ne!(of(1), of(2));

@@ -1,13 +1,8 @@
 //! The hostile corpus: each module ends in exactly the way named here, twice the same.
 
-use fog_verifier::sandbox::{Exit, Job, LimitKind, Limits, Refusal, TrapKind};
+use fog_verifier::sandbox::{Exit, Job, LimitKind, Limits, TrapKind};
 
-use super::support::{WORDCOUNT, assemble, command, exit_of, job, refused, run, shared, small};
-
-/// A command without imports.
-fn bare(fields: &str, body: &str) -> Vec<u8> {
-    assemble(&format!("(module {fields} (func (export \"_start\") {body}))"))
-}
+use super::support::{assemble, bare, command, exit_of, job, run, small};
 
 fn trap_of(module: &[u8]) -> TrapKind {
     match exit_of(module) {
@@ -34,17 +29,36 @@ fn endless_work_ends_by_fuel() {
         bare("", "(loop $l (block (block (br $l))))"),
         bare("(func $f (loop $l (br $l))) (start $f)", ""),
         bare("(func $a (call $b)) (func $b (loop $l (br $l)))", "(call $a)"),
-        bare("(memory 1)", "(loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 65536)) (br $l))"),
-        bare("(memory 1)", "(loop $l (memory.copy (i32.const 0) (i32.const 1) (i32.const 60000)) (br $l))"),
+        bare(
+            "(memory 1)",
+            "(loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 65536)) (br $l))",
+        ),
+        bare(
+            "(memory 1)",
+            "(loop $l (memory.copy (i32.const 0) (i32.const 1) (i32.const 60000)) (br $l))",
+        ),
         bare(grow, "(loop $l (drop (memory.grow (i32.const 0))) (br $l))"),
         bare(grow, "(loop $l (drop (table.grow $t (ref.null func) (i32.const 1))) (br $l))"),
-        bare("(table $t 100 funcref)", "(loop $l (table.fill $t (i32.const 0) (ref.null func) (i32.const 100)) (br $l))"),
-        command("(loop $l (drop (call $clock (i32.const 0) (i64.const 0) (i32.const 16))) (br $l))"),
+        bare(
+            "(table $t 100 funcref)",
+            "(loop $l (table.fill $t (i32.const 0) (ref.null func) (i32.const 100)) (br $l))",
+        ),
+        command(
+            "(loop $l (drop (call $clock (i32.const 0) (i64.const 0) (i32.const 16))) (br $l))",
+        ),
         command("(loop $l (drop (call $random (i32.const 0) (i32.const 65536))) (br $l))"),
-        command("(loop $l (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 8))) (br $l))"),
-        command("(loop $l (drop (call $write (i32.const 2) (i32.const 0) (i32.const 1000) (i32.const 8))) (br $l))"),
-        command("(loop $l (drop (call $poll (i32.const 0) (i32.const 4096) (i32.const 200) (i32.const 8))) (br $l))"),
-        command("(loop $l (drop (call $seek (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 8))) (br $l))"),
+        command(
+            "(loop $l (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 8))) (br $l))",
+        ),
+        command(
+            "(loop $l (drop (call $write (i32.const 2) (i32.const 0) (i32.const 1000) (i32.const 8))) (br $l))",
+        ),
+        command(
+            "(loop $l (drop (call $poll (i32.const 0) (i32.const 4096) (i32.const 200) (i32.const 8))) (br $l))",
+        ),
+        command(
+            "(loop $l (drop (call $seek (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 8))) (br $l))",
+        ),
         command("(loop $l (drop (call $close (i32.const 99))) (br $l))"),
     ];
     for (n, module) in modules.iter().enumerate() {
@@ -75,9 +89,17 @@ fn deep_stacks_end_by_the_stack_limit() {
     let modules = [
         bare("(func $f (call $f))", "(call $f)"),
         bare("(func $a (call $b)) (func $b (call $a))", "(call $a)"),
-        bare("(type $v (func)) (table 1 1 funcref) (elem (i32.const 0) $f) (func $f (call_indirect (type $v) (i32.const 0)))", "(call $f)"),
+        bare(
+            "(type $v (func)) (table 1 1 funcref) (elem (i32.const 0) $f) (func $f (call_indirect (type $v) (i32.const 0)))",
+            "(call $f)",
+        ),
         bare("(func $f (call $f)) (start $f)", ""),
-        bare(&format!("(global $g (mut i64) (i64.const 0)) (func $f {wide} {sums} (call $f) {keep})"), "(call $f)"),
+        bare(
+            &format!(
+                "(global $g (mut i64) (i64.const 0)) (func $f {wide} {sums} (call $f) {keep})"
+            ),
+            "(call $f)",
+        ),
     ];
     for module in &modules {
         assert_eq!(limit_of(module), LimitKind::Stack);
@@ -94,26 +116,41 @@ fn deep_stacks_end_by_the_stack_limit() {
 #[test]
 fn memory_and_tables_grow_to_their_limit_and_not_further() {
     // Counts the pages it got and says so by its exit code.
-    let hog = command("(local $n i32) (loop $l (if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then (local.set $n (i32.add (local.get $n) (i32.const 1))) (br $l)))) (call $exit (local.get $n))");
+    let hog = command(
+        "(local $n i32) (loop $l (if (i32.ne (memory.grow (i32.const 1)) (i32.const -1)) (then (local.set $n (i32.add (local.get $n) (i32.const 1))) (br $l)))) (call $exit (local.get $n))",
+    );
     assert_eq!(exit_of(&hog), Exit::GuestFailed { code: 255 });
     let huge = command("(call $exit (memory.grow (i32.const 65535)))");
     assert_eq!(exit_of(&huge), Exit::GuestFailed { code: u32::MAX });
-    let aborts = command("(if (i32.eq (memory.grow (i32.const 5000)) (i32.const -1)) (then unreachable))");
+    let aborts =
+        command("(if (i32.eq (memory.grow (i32.const 5000)) (i32.const -1)) (then unreachable))");
     assert_eq!(limit_of(&aborts), LimitKind::Memory);
-    let table = bare("(table $t 1 funcref)", "(if (i32.eq (table.grow $t (ref.null func) (i32.const 10000)) (i32.const -1)) (then unreachable))");
+    let table = bare(
+        "(table $t 1 funcref)",
+        "(if (i32.eq (table.grow $t (ref.null func) (i32.const 10000)) (i32.const -1)) (then unreachable))",
+    );
     assert_eq!(limit_of(&table), LimitKind::Table);
-    let own_maximum = assemble("(module (memory 1 2) (func (export \"_start\") (if (i32.eq (memory.grow (i32.const 5)) (i32.const -1)) (then unreachable))))");
+    let own_maximum = assemble(
+        "(module (memory 1 2) (func (export \"_start\") (if (i32.eq (memory.grow (i32.const 5)) (i32.const -1)) (then unreachable))))",
+    );
     assert_eq!(trap_of(&own_maximum), TrapKind::Unreachable);
-    let touches = bare("(memory 1)", "(drop (memory.grow (i32.const 255))) (memory.fill (i32.const 0) (i32.const 7) (i32.const 16777216))");
+    let touches = bare(
+        "(memory 1)",
+        "(drop (memory.grow (i32.const 255))) (memory.fill (i32.const 0) (i32.const 7) (i32.const 16777216))",
+    );
     assert_eq!(exit_of(&touches), Exit::Success);
 }
 
 #[test]
 fn floods_end_by_the_output_limit() {
-    let flood = command("(i32.store (i32.const 4) (i32.const 65536)) (i32.store (i32.const 0) (i32.const 0)) (loop $l (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))) (i32.store (i32.const 4) (i32.const 60000)) (br $l))");
+    let flood = command(
+        "(i32.store (i32.const 4) (i32.const 65536)) (i32.store (i32.const 0) (i32.const 0)) (loop $l (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))) (i32.store (i32.const 4) (i32.const 60000)) (br $l))",
+    );
     assert_eq!(limit_of(&flood), LimitKind::Output);
     let exactly = |bytes: u32| {
-        command(&format!("(local $n i32) (local.set $n (i32.const {bytes})) (loop $l (call $put (i32.const 0) (i32.const 1)) (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))"))
+        command(&format!(
+            "(local $n i32) (local.set $n (i32.const {bytes})) (loop $l (call $put (i32.const 0) (i32.const 1)) (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))"
+        ))
     };
     let limits = Limits { output_bytes: 1000, ..small() };
     let at = |bytes| run(&exactly(bytes), Job { limits, ..job(b"") });
@@ -127,19 +164,37 @@ fn traps_are_named() {
     let cases = [
         (bare("", "unreachable"), TrapKind::Unreachable),
         (bare("(memory 1)", "(drop (i32.load (i32.const -1)))"), TrapKind::MemoryOutOfBounds),
-        (bare("(memory 1)", "(i32.store8 (i32.const 65536) (i32.const 1))"), TrapKind::MemoryOutOfBounds),
-        (bare("(memory 1)", "(i64.store offset=4294967295 (i32.const -1) (i64.const 1))"), TrapKind::MemoryOutOfBounds),
-        (bare("(memory 1)", "(memory.fill (i32.const 1) (i32.const 1) (i32.const 65536))"), TrapKind::MemoryOutOfBounds),
+        (
+            bare("(memory 1)", "(i32.store8 (i32.const 65536) (i32.const 1))"),
+            TrapKind::MemoryOutOfBounds,
+        ),
+        (
+            bare("(memory 1)", "(i64.store offset=4294967295 (i32.const -1) (i64.const 1))"),
+            TrapKind::MemoryOutOfBounds,
+        ),
+        (
+            bare("(memory 1)", "(memory.fill (i32.const 1) (i32.const 1) (i32.const 65536))"),
+            TrapKind::MemoryOutOfBounds,
+        ),
         (bare("(memory 1) (data (i32.const 65530) \"too long\")", ""), TrapKind::MemoryOutOfBounds),
         (bare("", "(drop (i32.div_u (i32.const 1) (i32.const 0)))"), TrapKind::DivisionByZero),
         (bare("", "(drop (i64.rem_s (i64.const 1) (i64.const 0)))"), TrapKind::DivisionByZero),
-        (bare("", "(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))"), TrapKind::IntegerOverflow),
+        (
+            bare("", "(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))"),
+            TrapKind::IntegerOverflow,
+        ),
         (bare("", "(drop (i32.trunc_f64_s (f64.const nan)))"), TrapKind::BadConversion),
         (bare("", "(drop (i32.trunc_f32_u (f32.const -1)))"), TrapKind::IntegerOverflow),
         (bare(table, "(call_indirect (type $v) (i32.const 1))"), TrapKind::IndirectCallToNull),
         (bare(table, "(call_indirect (type $v) (i32.const 2))"), TrapKind::TableOutOfBounds),
-        (bare(table, "(call_indirect (type $w) (i32.const 5) (i32.const 0))"), TrapKind::BadSignature),
-        (bare("(table 1 1 funcref) (func $f) (elem (i32.const 1) $f)", ""), TrapKind::TableOutOfBounds),
+        (
+            bare(table, "(call_indirect (type $w) (i32.const 5) (i32.const 0))"),
+            TrapKind::BadSignature,
+        ),
+        (
+            bare("(table 1 1 funcref) (func $f) (elem (i32.const 1) $f)", ""),
+            TrapKind::TableOutOfBounds,
+        ),
         (bare("(func $f unreachable) (start $f)", ""), TrapKind::Unreachable),
     ];
     for (n, (module, kind)) in cases.iter().enumerate() {
@@ -181,156 +236,25 @@ fn bad_pointers_are_errors_the_guest_is_told() {
         ("$poll (i32.const 0) (i32.const 0) (i32.const 257) (i32.const 8)", INVAL),
         ("$poll (i32.const 65500) (i32.const 0) (i32.const 1) (i32.const 8)", FAULT),
         ("$poll (i32.const 1024) (i32.const 65520) (i32.const 1) (i32.const 8)", FAULT),
-        ("$open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 0) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 0)", BADF),
+        (
+            "$open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 0) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 0)",
+            BADF,
+        ),
     ];
     for (call, errno) in calls {
         let module = command(&format!("(call $exit (call {call}))"));
         assert_eq!(exit_of(&module), Exit::GuestFailed { code: errno }, "{call}");
     }
-    let closed = command("(drop (call $close (i32.const 1))) (call $exit (call $write (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 8)))");
+    let closed = command(
+        "(drop (call $close (i32.const 1))) (call $exit (call $write (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 8)))",
+    );
     assert_eq!(exit_of(&closed), Exit::GuestFailed { code: BADF });
-    let evil_buffer = command("(i32.store (i32.const 16) (i32.const 65000)) (i32.store (i32.const 20) (i32.const -1)) (call $exit (call $read (i32.const 0) (i32.const 16) (i32.const 1) (i32.const 8)))");
+    let evil_buffer = command(
+        "(i32.store (i32.const 16) (i32.const 65000)) (i32.store (i32.const 20) (i32.const -1)) (call $exit (call $read (i32.const 0) (i32.const 16) (i32.const 1) (i32.const 8)))",
+    );
     assert_eq!(exit_of(&evil_buffer), Exit::GuestFailed { code: FAULT });
-    let no_memory = assemble("(module (import \"wasi_snapshot_preview1\" \"random_get\" (func $r (param i32 i32) (result i32))) (import \"wasi_snapshot_preview1\" \"proc_exit\" (func $e (param i32))) (func (export \"_start\") (call $e (call $r (i32.const 0) (i32.const 1)))))");
+    let no_memory = assemble(
+        "(module (import \"wasi_snapshot_preview1\" \"random_get\" (func $r (param i32 i32) (result i32))) (import \"wasi_snapshot_preview1\" \"proc_exit\" (func $e (param i32))) (func (export \"_start\") (call $e (call $r (i32.const 0) (i32.const 1)))))",
+    );
     assert_eq!(exit_of(&no_memory), Exit::GuestFailed { code: FAULT });
-}
-
-#[test]
-fn what_is_no_module_is_refused() {
-    assert_eq!(refused(b""), Refusal::NotWasm);
-    assert_eq!(refused(b"#!/bin/sh\n"), Refusal::NotWasm);
-    assert_eq!(refused(b"\x7fELF\x02\x01\x01"), Refusal::NotWasm);
-    assert_eq!(refused(b"  \n(module)"), Refusal::TextFormat);
-    assert_eq!(refused(b";; text\n(module)"), Refusal::TextFormat);
-    assert_eq!(refused(&assemble("(component)")), Refusal::Component);
-    assert_eq!(refused(&assemble("(module)")), Refusal::NoStart);
-    for cut in [4, 7, 8, 9, 100, WORDCOUNT.len() - 1] {
-        let refusal = refused(&WORDCOUNT[..cut]);
-        let expected = matches!(refusal, Refusal::InvalidModule { .. } | Refusal::NoStart);
-        assert!(expected, "{cut}: {refusal:?}");
-    }
-}
-
-#[test]
-fn compiled_code_from_outside_is_refused() {
-    // What an attacker would upload: Wasmtime's own format for compiled modules is ELF.
-    let engine = wasmtime::Engine::default();
-    let foreign = engine.precompile_module(WORDCOUNT).unwrap();
-    assert_eq!(refused(&foreign), Refusal::NotWasm);
-}
-
-#[test]
-fn forbidden_imports_are_named_with_the_cure() {
-    let cases = [
-        ("env", "memory", "(memory 1)", "only wasi_snapshot_preview1"),
-        ("env", "abort", "(func)", "only wasi_snapshot_preview1"),
-        ("wasi_unstable", "fd_write", "(func (param i32 i32 i32 i32) (result i32))", "before"),
-        ("wasi:cli/run@0.2.0", "run", "(func)", "preview 2"),
-        ("wasi_snapshot_preview1", "fd_writ", "(func)", "no such function"),
-        ("wasi_snapshot_preview1", "fd_write", "(func)", "another signature"),
-        ("wasi_snapshot_preview1", "fd_write", "(func (param i32 i32 i32 i64) (result i32))", "signature"),
-        ("wasi_snapshot_preview1", "fd_write", "(global i32)", "only functions"),
-        ("wasi_snapshot_preview1", "fd_write", "(table 1 funcref)", "only functions"),
-        ("", "", "(func)", "only wasi_snapshot_preview1"),
-    ];
-    for (module, name, ty, part) in cases {
-        let text = format!("(module (import \"{module}\" \"{name}\" {ty}) (func (export \"_start\")))");
-        let refusal = refused(&assemble(&text));
-        let Refusal::ForbiddenImport { module: m, name: n, reason } = &refusal else {
-            panic!("{module}.{name}: {refusal:?}");
-        };
-        assert_eq!((m.as_str(), n.as_str()), (module, name));
-        assert!(reason.contains(part), "{reason}");
-        assert!(refusal.cure().contains("wasm32-wasip1"));
-    }
-}
-
-#[test]
-fn modules_without_a_command_entry_are_refused() {
-    for fields in [
-        "(func (export \"main\"))",
-        "(func (export \"_initialize\"))",
-        "(func (export \"_start\") (param i32))",
-        "(func (export \"_start\") (result i32) (i32.const 0))",
-        "(global (export \"_start\") i32 (i32.const 0))",
-        "(memory (export \"_start\") 1)",
-    ] {
-        assert_eq!(refused(&assemble(&format!("(module {fields})"))), Refusal::NoStart, "{fields}");
-    }
-}
-
-#[test]
-fn sizes_over_the_limits_are_refused() {
-    let memory = refused(&bare("(memory 257)", ""));
-    assert_eq!(memory, Refusal::MemoryTooBig { bytes: 257 << 16, limit: 16 << 20 });
-    let memory = refused(&bare("(memory 65536)", ""));
-    assert_eq!(memory, Refusal::MemoryTooBig { bytes: 4 << 30, limit: 16 << 20 });
-    let table = refused(&bare("(table 4294967295 funcref)", ""));
-    assert_eq!(table, Refusal::TableTooBig { elements: u64::from(u32::MAX), limit: 10_000 });
-    let tables = refused(&bare(&"(table 1 funcref)".repeat(5), ""));
-    assert_eq!(tables, Refusal::TooMany { what: "tables".into(), count: 5, limit: 4 });
-    let body = "(drop (i32.const 0x7fffffff))".repeat(200_000);
-    let refusal = refused(&bare("", &body));
-    assert!(matches!(refusal, Refusal::TooMany { .. }), "{refusal:?}");
-    let data = format!("(memory 100) (data (i32.const 0) \"{}\")", "x".repeat(3 << 20));
-    let refusal = refused(&bare(&data, ""));
-    assert!(matches!(refusal, Refusal::TooLarge { limit, .. } if limit == 2 << 20), "{refusal:?}");
-    let refusal = refused(&bare(&"(func)".repeat(100_001), ""));
-    assert!(matches!(refusal, Refusal::TooMany { count: 100_002, .. }), "{refusal:?}");
-}
-
-#[test]
-fn proposals_that_are_off_are_refused() {
-    for (fields, body) in [
-        ("(memory 1) (memory 1)", ""),
-        ("(memory i64 1)", ""),
-        ("(memory 1 1 shared)", ""),
-        ("(memory 1) (func $f (drop (i32.atomic.load (i32.const 0))))", ""),
-        ("(func $f (return_call $f))", ""),
-        ("(tag $t)", ""),
-        ("(type $s (struct (field i32)))", ""),
-        ("", "(drop (f32x4.relaxed_madd (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)))"),
-        ("(table 1 externref)", ""),
-        ("(memory 1 (pagesize 1))", ""),
-    ] {
-        let refusal = refused(&bare(fields, body));
-        assert!(matches!(refusal, Refusal::InvalidModule { .. }), "{fields}: {refusal:?}");
-    }
-}
-
-#[test]
-fn jobs_over_the_hosts_limits_are_refused() {
-    let host = Limits::default();
-    let over = [
-        Limits { fuel: host.fuel + 1, ..host },
-        Limits { memory_bytes: host.memory_bytes + 1, ..host },
-        Limits { stack_bytes: host.stack_bytes + 1, ..host },
-        Limits { wall_ms: host.wall_ms + 1, ..host },
-        Limits { table_elements: host.table_elements + 1, ..host },
-        Limits { module_bytes: host.module_bytes + 1, ..host },
-        Limits { input_bytes: host.input_bytes + 1, ..host },
-        Limits { output_bytes: host.output_bytes + 1, ..host },
-        Limits { stderr_bytes: host.stderr_bytes + 1, ..host },
-    ];
-    for limits in over {
-        let refusal = shared().run(WORDCOUNT, Job { limits, ..job(b"") }).unwrap().unwrap_err();
-        assert!(matches!(refusal, Refusal::LimitAboveHost { asked, host, .. } if asked == host + 1));
-        assert!(limits.capped_by(&host).check_within(&host).is_ok());
-    }
-    let long = Job { limits: Limits { input_bytes: 3, ..small() }, ..job(b"four") };
-    let refusal = shared().run(WORDCOUNT, long).unwrap().unwrap_err();
-    assert_eq!(refusal, Refusal::InputTooLarge { bytes: 4, limit: 3 });
-    for args in [vec!["x".to_owned(); 65], vec!["x".repeat(65 << 10)], vec!["a\0b".to_owned()]] {
-        let refusal = shared().run(WORDCOUNT, Job { args, ..job(b"") }).unwrap().unwrap_err();
-        assert!(matches!(refusal, Refusal::BadArguments { .. }));
-    }
-}
-
-#[test]
-fn limits_of_a_known_module_are_checked_again_for_each_job() {
-    let module = bare("(memory 100)", "");
-    assert_eq!(exit_of(&module), Exit::Success);
-    let limits = Limits { memory_bytes: 99 << 16, ..small() };
-    let refusal = shared().run(&module, Job { limits, ..job(b"") }).unwrap().unwrap_err();
-    assert_eq!(refusal, Refusal::MemoryTooBig { bytes: 100 << 16, limit: 99 << 16 });
 }

@@ -61,7 +61,9 @@ fn a_child_gives_what_this_process_gives() {
     let pool = RunnerPool::start(config()).unwrap();
     let modules = [
         WORDCOUNT.to_vec(),
-        command("(drop (call $random (i32.const 64) (i32.const 99))) (call $put (i32.const 64) (i32.const 99))"),
+        command(
+            "(drop (call $random (i32.const 64) (i32.const 99))) (call $put (i32.const 64) (i32.const 99))",
+        ),
         command("unreachable"),
         command("(call $exit (i32.const 3))"),
         spin(),
@@ -194,8 +196,8 @@ fn the_wall_limit_ends_a_guest_with_endless_fuel() {
 #[test]
 fn a_child_that_does_not_answer_is_killed() {
     let _alone = alone();
-    let pool =
-        RunnerPool::start(RunnerConfig { grace: Duration::from_millis(200), ..generous() }).unwrap();
+    let pool = RunnerPool::start(RunnerConfig { grace: Duration::from_millis(200), ..generous() })
+        .unwrap();
     let child = pool.idle_children()[0];
     pool.compile(WORDCOUNT, &Limits::default()).unwrap().unwrap();
     let pid = rustix::process::Pid::from_raw(i32::try_from(child).unwrap()).unwrap();

@@ -81,3 +81,8 @@ pub(crate) fn refused(module: &[u8]) -> Refusal {
 pub(crate) fn exit_of(module: &[u8]) -> Exit {
     run(module, job(b"")).exit
 }
+
+/// A command without imports.
+pub(crate) fn bare(fields: &str, body: &str) -> Vec<u8> {
+    assemble(&format!("(module {fields} (func (export \"_start\") {body}))"))
+}

@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::super::{
-    engine::{Job, Prepared, Sandbox, SandboxError},
+    engine::{Prepared, Sandbox, SandboxError},
+    job::Job,
     limits::Limits,
     outcome::{Outcome, Refusal},
 };

@@ -6,7 +6,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::super::{
     artifact::ArtifactWire,
-    engine::{Job, SandboxConfig},
+    engine::SandboxConfig,
+    job::Job,
     limits::Limits,
     outcome::{Outcome, Refusal},
 };
@@ -38,8 +39,14 @@ pub(super) struct Setup {
 #[derive(BorshSerialize, BorshDeserialize)]
 pub(super) enum ToChild {
     Setup(Setup),
-    Compile { module: Vec<u8>, limits: Limits },
-    Run { module_hash: [u8; 32], job: Job },
+    Compile {
+        module: Vec<u8>,
+        limits: Limits,
+    },
+    Run {
+        module_hash: [u8; 32],
+        job: Job,
+    },
     /// Answers [`FromChild::WantsArtifact`].
     Artifact(ArtifactWire),
 }
@@ -48,7 +55,9 @@ pub(super) enum ToChild {
 #[derive(BorshSerialize, BorshDeserialize)]
 pub(super) enum FromChild {
     /// Set up; the fingerprint of its engines.
-    Ready { fingerprint: [u8; 32] },
+    Ready {
+        fingerprint: [u8; 32],
+    },
     /// It does not have the module that it shall run.
     WantsArtifact,
     Compiled(Result<ArtifactWire, Refusal>),

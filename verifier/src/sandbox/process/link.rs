@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
+    config::{RunnerConfig, RunnerError},
     frame::{self, FromChild, Setup, ToChild},
-    pool::{RunnerConfig, RunnerError},
 };
 
 /// A child has this long to start.

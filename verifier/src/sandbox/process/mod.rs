@@ -10,10 +10,12 @@
 //! is replaced after a trap or a limit. The key of the on-disk cache stays with the parent.
 
 mod child;
+mod config;
 mod confine;
 mod frame;
 mod link;
 mod pool;
 
 pub use child::child_main;
-pub use pool::{RunnerConfig, RunnerError, RunnerPool};
+pub use config::{RunnerConfig, RunnerError};
+pub use pool::RunnerPool;
