@@ -131,6 +131,9 @@ pub enum SendError {
     /// Too many messages wait already.
     #[error("the pool of external messages is full")]
     PoolFull,
+    /// The faucet has less than was asked for.
+    #[error("the faucet has no more than {0} nanogram")]
+    FaucetEmpty(u128),
     /// The chain itself failed.
     #[error(transparent)]
     Chain(#[from] ChainError),

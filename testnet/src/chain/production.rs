@@ -146,27 +146,37 @@ impl Chain {
     /// owes for storage).
     ///
     /// # Errors
-    /// [`SendError::Refused`] if the faucet is empty.
+    /// [`SendError::FaucetEmpty`] if the faucet has no more than that.
     pub fn fund(&mut self, address: &StdAddr, nano: u128) -> Result<Receipt, SendError> {
+        self.send_from_faucet(&Transfer::plain(address.clone(), nano))
+    }
+
+    fn send_from_faucet(&mut self, transfer: &Transfer) -> Result<Receipt, SendError> {
+        let balance = self.account(&self.faucet.address)?.balance;
+        // It also pays for gas and forwarding, so "exactly all of it" is too much as well.
+        if balance <= transfer.value {
+            return Err(SendError::FaucetEmpty(balance));
+        }
         let faucet = self.faucet.clone();
-        self.send_from(&faucet, &Transfer::plain(address.clone(), nano))
+        self.send_from(&faucet, transfer)
     }
 
     /// Opens (or tops up) the treasury with this salt: an account that plays any party in tests.
     ///
     /// # Errors
-    /// [`SendError::Refused`] if the faucet is empty.
+    /// [`SendError::FaucetEmpty`] if the faucet has no more than that.
     pub fn open_treasury(&mut self, salt: u64, nano: u128) -> Result<Treasury, SendError> {
         // Salt 0 is the faucet itself.
         let treasury = Treasury::new(salt.saturating_add(1))?;
         let init = treasury.init()?;
         let deploy = Transfer::deploy(treasury.address.clone(), nano, init, Cell::default());
-        let faucet = self.faucet.clone();
-        self.send_from(&faucet, &deploy)?;
+        self.send_from_faucet(&deploy)?;
         Ok(treasury)
     }
 
-    /// Sends a real message from a treasury and delivers all that follows.
+    /// Sends a real message from a treasury and delivers all that follows. If the treasury has
+    /// money for gas but not for the message, the first transaction of the receipt says so by its
+    /// [`TxRecord::action_code`] (37) and nothing is sent.
     ///
     /// # Errors
     /// [`SendError::Refused`] if the treasury has no money left for gas.

@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Option<Given> {
     }
     let (address, flags) = StdAddr::from_str_ext(text, StdAddrFormat::any()).ok()?;
     // tycho ignores the low bits of the tag; only 0x11 and 0x51 (and the test bit) are addresses.
-    let tag = *bytes_from_text(text)?.first()? & 0x7f;
+    let tag = *bytes_from_base64(text)?.first()? & 0x7f;
     if tag != 0x11 && tag != 0x51 {
         return None;
     }
@@ -104,9 +104,10 @@ pub(crate) fn bytes_from_text(text: &str) -> Option<Vec<u8>> {
     if text.is_empty() || text.len() > MAX_TEXT {
         return None;
     }
-    if let Ok(bytes) = hex::decode(text) {
-        return Some(bytes);
-    }
+    hex::decode(text).ok().or_else(|| bytes_from_base64(text))
+}
+
+fn bytes_from_base64(text: &str) -> Option<Vec<u8>> {
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);

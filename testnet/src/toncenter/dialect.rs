@@ -78,6 +78,7 @@ impl From<SendError> for ApiError {
             SendError::PoolFull => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too many external messages are waiting")
             }
+            SendError::FaucetEmpty(_) => Self::parameter(error.to_string()),
             SendError::Chain(error) => error.into(),
             SendError::Refused(ExecuteError::NotAccepted { exit_code, gas_used }) => {
                 let outcome = match exit_code {

@@ -56,9 +56,15 @@ fn address(parties: &[Treasury], index: usize) -> StdAddr {
     match index {
         0..=2 => parties[index].address.clone(),
         6 => StdAddr::new(-1, HashBytes([0x77; 32])),
-        7 => StdAddr::new(-1, HashBytes::ZERO),
+        7 => burn_address(),
         other => StdAddr::new(0, HashBytes([u8::try_from(other).unwrap(); 32])),
     }
+}
+
+/// Parameter 5 of the configuration.
+fn burn_address() -> StdAddr {
+    let blackhole = manual_chain().network().current().blackhole_addr;
+    StdAddr::new(-1, blackhole.expect("TON's configuration names a burn address"))
 }
 
 fn body(bytes: &[u8]) -> Cell {
@@ -157,6 +163,44 @@ fn an_order_is_not_applied_twice_and_a_refusal_changes_nothing() {
     assert_eq!(chain.totals(), totals);
     assert_eq!(chain.last_block().seqno, blocks);
     assert!(totals.transactions > before.transactions);
+}
+
+#[test]
+fn what_is_sent_to_the_burn_address_is_gone_and_counted() {
+    let mut chain = manual_chain();
+    chain.fund(&burn_address(), 1_000_000_000).unwrap();
+    assert_eq!(chain.totals().burned, 1_000_000_000);
+    assert_conserved(&chain);
+}
+
+#[test]
+fn the_faucet_gives_no_more_than_it_has() {
+    let mut chain = manual_chain();
+    let target = StdAddr::new(0, HashBytes([9; 32]));
+    let all = chain.totals().supply;
+    assert!(matches!(chain.fund(&target, all), Err(SendError::FaucetEmpty(_))));
+    assert_eq!(chain.totals().transactions, 0);
+    // A treasury that cannot pay for its message: the order's transaction fails, nothing is sent.
+    let party = chain.open_treasury(1, 1_000_000_000).unwrap();
+    let receipt = chain.send_from(&party, &Transfer::plain(target, 2_000_000_000)).unwrap();
+    assert_eq!(receipt.transactions.len(), 1);
+    assert_eq!(receipt.transactions[0].action_code().unwrap(), Some(37));
+    assert_conserved(&chain);
+}
+
+#[test]
+fn rent_takes_what_a_poor_account_has() {
+    let mut chain = manual_chain();
+    let party = chain.open_treasury(1, 10_000_000).unwrap();
+    chain.warp(60 * 365 * 86_400).unwrap();
+    // The storage phase of any message takes what there is; the code does not run without money.
+    let mut poke = Transfer::plain(party.address.clone(), 1);
+    poke.bounce = Bounce::Classic;
+    let receipt = chain.inject(&StdAddr::new(0, HashBytes([1; 32])), &poke).unwrap();
+    assert_eq!(receipt.transactions[0].exit_code().unwrap(), None);
+    assert!(chain.account(&party.address).unwrap().balance <= 1);
+    assert!(chain.totals().network_fees_collected >= 9_000_000);
+    assert_conserved(&chain);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Tests of the embedded chain and its HTTP dialect, one binary.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 #![expect(clippy::print_stdout, reason = "the recordings' table is for people to read")]
 
 mod conservation;
