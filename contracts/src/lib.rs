@@ -1,1 +1,28 @@
-//! Compiled Tolk contracts with their hashes, and typed bindings.
+//! The contracts: compiled Tolk code with its hashes, and typed bindings.
+//!
+//! Sources are in `tolk/`, compiled code in `compiled/` (checked in; `node build.mjs --check`
+//! compiles again and compares). Bindings build message bodies and initial states, compute
+//! addresses and signing hashes, and read the contracts' data cells. Nothing here talks to a chain.
+//!
+//! State is read from an account's data cell rather than through get-methods: one request, and the
+//! same parser for every source of cells.
+
+mod cells;
+mod code;
+mod exit;
+mod fees;
+pub mod market;
+mod notify;
+mod signing;
+pub mod stake;
+pub mod task;
+
+pub use cells::ContractError;
+pub use code::{Code, market_code, stake_code, task_code};
+pub use exit::{ExitCode, explain_exit};
+pub use fees::{
+    ASSIGN_VALUE, COMMIT_VALUE, END_VALUE, FUND_VALUE, MARKET_VALUE, OWNER_VALUE, STAKE_RENT,
+    verdict_value,
+};
+pub use notify::{Notify, TaskState, op};
+pub use signing::{Consent, VerdictTerms, commit_hash, consent_hash, verdict_hash};

@@ -1,0 +1,25 @@
+//! What to attach. The contracts demand their own worst case at live prices; these are above it
+//! at the network's present configuration (a test compares), and what is not used comes back.
+
+use fog_protocol::Nano;
+
+/// To `fund`, beyond the price: rent for five years, registration, notices.
+pub const FUND_VALUE: Nano = Nano::new(200_000_000);
+/// To `assign`: reserves the stake.
+pub const ASSIGN_VALUE: Nano = Nano::new(80_000_000);
+/// To `commit`.
+pub const COMMIT_VALUE: Nano = Nano::new(30_000_000);
+/// To `finalize`, `expire` and `cancel`: the way through the stake and the end.
+pub const END_VALUE: Nano = Nano::new(80_000_000);
+/// To a stake's owner operations.
+pub const OWNER_VALUE: Nano = Nano::new(50_000_000);
+/// To a deposit, beyond the amount: five years of rent and gas.
+pub const STAKE_RENT: Nano = Nano::new(400_000_000);
+/// To the market's operations.
+pub const MARKET_VALUE: Nano = Nano::new(50_000_000);
+
+/// To `verdict`, by the number of signatures it carries.
+#[must_use]
+pub fn verdict_value(signatures: u8) -> Nano {
+    Nano::new(30_000_000 + 4_000_000 * u64::from(signatures))
+}

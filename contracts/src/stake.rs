@@ -1,0 +1,258 @@
+//! `Stake`: one worker's stake.
+
+use fog_protocol::{Address, Hash32, Nano, PublicKey};
+use tycho_types::{cell::Cell, cell::HashBytes, dict::Dict, models::StateInit, num::Tokens};
+
+use crate::{
+    cells::{self, ContractError, Fields as _, take_address, take_coins, take_hash, take_maybe},
+    code::{stake_code, task_code},
+};
+
+/// Opcodes of messages to a stake.
+pub mod op {
+    /// Adds stake, and sets the session key; from the owner.
+    pub const DEPOSIT: u32 = 0x5300_0001;
+    /// Sets the session key; from the owner.
+    pub const SET_SESSION: u32 = 0x5300_0002;
+    /// Reserves for a task; from the task.
+    pub const RESERVE: u32 = 0x5300_0003;
+    /// Pays for a task; from the task.
+    pub const SETTLE: u32 = 0x5300_0004;
+    /// Cuts the stake; from the task.
+    pub const SLASH: u32 = 0x5300_0005;
+    /// Frees a reservation; from the task.
+    pub const RELEASE: u32 = 0x5300_0006;
+    /// Starts unbonding; from the owner.
+    pub const UNBOND: u32 = 0x5300_0007;
+    /// Pays out what is unbonded; from the owner.
+    pub const WITHDRAW: u32 = 0x5300_0008;
+    /// Pays out earnings; from the owner.
+    pub const WITHDRAW_EARNINGS: u32 = 0x5300_0009;
+}
+
+/// Parameters all stakes of a market share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StakeParams {
+    /// Hash of the task code whose instances may reserve.
+    pub task_code_hash: Hash32,
+    /// Its depth.
+    pub task_code_depth: u16,
+    /// Seconds that unbonding takes.
+    pub unbonding: u32,
+    /// Where slashed stake is burned.
+    pub burn: Address,
+}
+
+impl StakeParams {
+    /// Parameters for this crate's task code.
+    #[must_use]
+    pub fn current(unbonding: u32, burn: Address) -> Self {
+        let code = task_code();
+        Self { task_code_hash: code.hash, task_code_depth: code.depth, unbonding, burn }
+    }
+
+    pub(crate) fn to_cell(self) -> Result<Cell, ContractError> {
+        cells::build("StakeParams", |cell| {
+            cell.put_hash(&self.task_code_hash)?;
+            cell.store_u16(self.task_code_depth)?;
+            cell.store_u32(self.unbonding)?;
+            cell.put_address(&self.burn)
+        })
+    }
+
+    pub(crate) fn parse(cell: &Cell) -> Result<Self, ContractError> {
+        cells::read("StakeParams", cell, |slice| {
+            Ok(Self {
+                task_code_hash: take_hash(slice)?,
+                task_code_depth: slice.load_u16()?,
+                unbonding: slice.load_u32()?,
+                burn: take_address(slice)?,
+            })
+        })
+    }
+}
+
+/// What a stake's address is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StakeInit {
+    /// The market.
+    pub market: Address,
+    /// The worker's wallet.
+    pub owner: Address,
+    /// The market's stake parameters.
+    pub params: StakeParams,
+}
+
+impl StakeInit {
+    fn to_cell(self) -> Result<Cell, ContractError> {
+        let params = self.params.to_cell()?;
+        cells::build("StakeInit", |cell| {
+            cell.put_address(&self.market)?;
+            cell.put_address(&self.owner)?;
+            cell.store_reference(params)
+        })
+    }
+
+    fn parse(cell: &Cell) -> Result<Self, ContractError> {
+        let (market, owner, params) = cells::read("StakeInit", cell, |slice| {
+            Ok((take_address(slice)?, take_address(slice)?, slice.load_reference_cloned()?))
+        })?;
+        Ok(Self { market, owner, params: StakeParams::parse(&params)? })
+    }
+
+    /// Code and data of the fresh contract.
+    ///
+    /// # Errors
+    /// [`ContractError::Build`].
+    pub fn state_init(&self) -> Result<StateInit, ContractError> {
+        let init = self.to_cell()?;
+        let data = cells::build("StakeStorage", |cell| {
+            cell.store_reference(init)?;
+            cell.put_hash(&Hash32::default())?;
+            for _ in 0..4 {
+                cell.put_coins(Nano::ZERO)?;
+            }
+            cell.store_u32(0)?;
+            cell.store_u8(0)?;
+            cell.put_maybe(None)
+        })?;
+        Ok(cells::state_init(&stake_code().cell, data))
+    }
+
+    /// The stake's address.
+    ///
+    /// # Errors
+    /// [`ContractError::Build`].
+    pub fn address(&self) -> Result<Address, ContractError> {
+        cells::address_of(&self.state_init()?)
+    }
+}
+
+/// A stake's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StakeData {
+    /// What its address is made of.
+    pub init: StakeInit,
+    /// The session key; zero if none was set.
+    pub session: PublicKey,
+    /// Own stake, reserved and unbonding parts included.
+    pub stake: Nano,
+    /// Reserved for tasks.
+    pub reserved: Nano,
+    /// On its way out; still counted in `stake`.
+    pub unbonding: Nano,
+    /// Earned and not withdrawn.
+    pub earnings: Nano,
+    /// Chain time from which the unbonding part may be withdrawn.
+    pub unbond_at: u32,
+    /// Reservations: hash of the task's address, amount.
+    pub reservations: Vec<(Hash32, Nano)>,
+}
+
+impl StakeData {
+    /// Reads the contract's data cell.
+    ///
+    /// # Errors
+    /// [`ContractError::Layout`].
+    pub fn parse(data: &Cell) -> Result<Self, ContractError> {
+        let (init, mut stake, map) = cells::read("StakeStorage", data, |slice| {
+            let init = slice.load_reference_cloned()?;
+            let parsed = Self {
+                // Replaced below, once the reference is read.
+                init: StakeInit {
+                    market: Address::basechain([0; 32]),
+                    owner: Address::basechain([0; 32]),
+                    params: StakeParams {
+                        task_code_hash: Hash32::default(),
+                        task_code_depth: 0,
+                        unbonding: 0,
+                        burn: Address::basechain([0; 32]),
+                    },
+                },
+                session: PublicKey(take_hash(slice)?),
+                stake: take_coins(slice)?,
+                reserved: take_coins(slice)?,
+                unbonding: take_coins(slice)?,
+                earnings: take_coins(slice)?,
+                unbond_at: slice.load_u32()?,
+                reservations: Vec::with_capacity(usize::from(slice.load_u8()?)),
+            };
+            Ok((init, parsed, take_maybe(slice)?))
+        })?;
+        stake.init = StakeInit::parse(&init)?;
+        for entry in Dict::<HashBytes, Tokens>::from_raw(map).iter() {
+            let layout = |cause: String| ContractError::Layout { what: "reservations", cause };
+            let (task, amount) = entry.map_err(|error| layout(error.to_string()))?;
+            let amount = u64::try_from(amount.into_inner())
+                .map_err(|_| layout("an amount is too large".to_owned()))?;
+            stake.reservations.push((Hash32(task.0), Nano::new(amount)));
+        }
+        Ok(stake)
+    }
+
+    /// What may still be reserved or unbonded.
+    #[must_use]
+    pub fn free(&self) -> Nano {
+        self.stake.saturating_sub(self.reserved).saturating_sub(self.unbonding)
+    }
+}
+
+fn plain(what: &'static str, op: u32, query: u64) -> Result<Cell, ContractError> {
+    cells::build(what, |cell| {
+        cell.store_u32(op)?;
+        cell.store_u64(query)
+    })
+}
+
+/// Body of `Deposit`: send it with the StateInit, the amount and [`crate::STAKE_RENT`].
+///
+/// # Errors
+/// [`ContractError::Build`].
+pub fn deposit(query: u64, amount: Nano, session: &PublicKey) -> Result<Cell, ContractError> {
+    cells::build("Deposit", |cell| {
+        cell.store_u32(op::DEPOSIT)?;
+        cell.store_u64(query)?;
+        cell.put_coins(amount)?;
+        cell.put_hash(&session.0)
+    })
+}
+
+/// Body of `SetSession`.
+///
+/// # Errors
+/// [`ContractError::Build`].
+pub fn set_session(query: u64, session: &PublicKey) -> Result<Cell, ContractError> {
+    cells::build("SetSession", |cell| {
+        cell.store_u32(op::SET_SESSION)?;
+        cell.store_u64(query)?;
+        cell.put_hash(&session.0)
+    })
+}
+
+/// Body of `Unbond`.
+///
+/// # Errors
+/// [`ContractError::Build`].
+pub fn unbond(query: u64, amount: Nano) -> Result<Cell, ContractError> {
+    cells::build("Unbond", |cell| {
+        cell.store_u32(op::UNBOND)?;
+        cell.store_u64(query)?;
+        cell.put_coins(amount)
+    })
+}
+
+/// Body of `Withdraw`.
+///
+/// # Errors
+/// [`ContractError::Build`].
+pub fn withdraw(query: u64) -> Result<Cell, ContractError> {
+    plain("Withdraw", op::WITHDRAW, query)
+}
+
+/// Body of `WithdrawEarnings`.
+///
+/// # Errors
+/// [`ContractError::Build`].
+pub fn withdraw_earnings(query: u64) -> Result<Cell, ContractError> {
+    plain("WithdrawEarnings", op::WITHDRAW_EARNINGS, query)
+}
