@@ -249,7 +249,14 @@ impl ChainClient {
         if let Some(to_lt) = to_lt {
             params["to_lt"] = to_lt.to_string().into();
         }
-        let value = self.read(METHOD, params).await?;
+        let value = self.read(METHOD, params).await.map_err(|error| match (error, from) {
+            // Behind one gateway are many machines; this one has not got that far.
+            (ChainError::Refused { code: 404, .. }, Some(from)) => {
+                let what = format!("it does not know transaction {} of {address} yet", from.hash);
+                ChainError::Stale { what }
+            }
+            (error, _) => error,
+        })?;
         let rows = Answer::new(METHOD, &value).array()?;
         let mut page: Vec<Tx> = Vec::with_capacity(limit.min(rows.len()));
         for row in rows.iter().take(limit) {
@@ -295,7 +302,10 @@ impl ChainClient {
                 if said.contains("duplicate message") {
                     return SendOutcome::Accepted;
                 }
-                let refused = said.contains("external message")
+                // Not every mention: "too many external messages" passes by itself.
+                let refused = said.contains("cannot apply external message")
+                    || said.contains("was not accepted")
+                    || said.contains("rejected by transaction")
                     || said.contains("deserialize")
                     || matches!(&error, ChainError::Refused { code: 400 | 422, .. });
                 if refused {
