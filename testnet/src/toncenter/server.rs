@@ -288,7 +288,8 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Stops taking requests, waits briefly for open ones, stops making blocks.
+    /// Stops taking requests, waits briefly for open ones, stops making blocks. The chain's folder
+    /// is free again when the last [`Api`] is dropped as well.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
         if tokio::time::timeout(SHUTDOWN_GRACE, &mut self.server).await.is_err() {

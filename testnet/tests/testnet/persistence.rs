@@ -1,6 +1,7 @@
 //! A restart loses nothing.
 
 use fog_testnet::chain::{Chain, ChainConfig, Clock, Order, Transfer};
+use fog_testnet::toncenter::{ServerConfig, spawn};
 use tycho_types::cell::HashBytes;
 use tycho_types::models::StdAddr;
 
@@ -92,4 +93,27 @@ fn disk_and_memory_chains_agree_to_the_hash() {
             None => break,
         }
     }
+}
+
+#[tokio::test]
+async fn a_server_stopped_and_started_again_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = || ServerConfig {
+        data: Some(dir.path().to_owned()),
+        chain: settings(),
+        ..ServerConfig::default()
+    };
+    let target = StdAddr::new(0, HashBytes([9; 32]));
+    let (api, handle) = spawn(config()).await.unwrap();
+    api.fund(target.clone(), 77).await.unwrap();
+    let totals = api.totals().await.unwrap();
+    assert!(spawn(config()).await.is_err(), "one process holds a chain");
+    handle.shutdown().await;
+    drop(api);
+
+    let (api, handle) = spawn(config()).await.unwrap();
+    assert_eq!(api.account(target.clone()).await.unwrap().balance, 77);
+    assert_eq!(api.totals().await.unwrap().transactions, totals.transactions);
+    assert_eq!(api.transactions(target, 10).await.unwrap().len(), 1);
+    handle.shutdown().await;
 }

@@ -28,6 +28,8 @@ const BLOCKS: TableDefinition<'_, u32, BlockRow<'_>> = TableDefinition::new("blo
 const QUEUE: TableDefinition<'_, (u64, Hash), &[u8]> = TableDefinition::new("queue");
 const HEAD: TableDefinition<'_, &str, u128> = TableDefinition::new("head");
 
+/// Pages kept in memory. redb's own default is a gigabyte, which looks like a leak.
+const CACHE_BYTES: usize = 16 << 20;
 /// Bytes of one transaction reference in a block: workchain, address, lt, hash.
 const TX_REF_LEN: usize = 1 + 32 + 8 + 32;
 
@@ -39,7 +41,10 @@ pub(crate) struct DiskStore {
 impl DiskStore {
     pub(crate) fn open(dir: &Path) -> Result<Self, ChainError> {
         std::fs::create_dir_all(dir).map_err(store_error)?;
-        let db = Database::create(dir.join("chain.redb")).map_err(store_error)?;
+        let db = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(dir.join("chain.redb"))
+            .map_err(store_error)?;
         let tx = db.begin_write().map_err(store_error)?;
         // Opening creates the tables, so reads never meet a missing one.
         tx.open_table(ACCOUNTS).map_err(store_error)?;
