@@ -47,6 +47,7 @@ mod clock;
 mod config;
 mod digest;
 mod executor;
+mod faucet;
 mod getmethod;
 mod history;
 mod production;

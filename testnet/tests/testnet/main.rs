@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "the recordings' table is for people to read")]
 
 mod conservation;
+mod hostile;
 mod http;
 mod persistence;
 mod recordings;
