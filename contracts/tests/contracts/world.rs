@@ -1,0 +1,306 @@
+//! A market with everybody in it.
+
+use std::collections::BTreeMap;
+
+use fog_contracts::{
+    ASSIGN_VALUE, COMMIT_VALUE, Consent, END_VALUE, FUND_VALUE, MARKET_VALUE, Notify, OWNER_VALUE,
+    STAKE_RENT, TaskState, VerdictTerms, commit_hash, consent_hash,
+    market::{self, Choice, Config, MarketInit},
+    stake::{self, StakeData, StakeInit},
+    task::{self, Assign, TaskData, TaskInit, Terms, Verdict},
+    verdict_hash, verdict_value,
+};
+use fog_protocol::{Address, Hash32, Nano, SecretKey, Signature};
+use fog_testnet::chain::{AccountStatus, Chain, ChainConfig, Clock, Receipt, Transfer, Treasury};
+use tycho_types::{
+    cell::{Cell, HashBytes},
+    models::{MsgInfo, StateInit, StdAddr},
+};
+
+pub(crate) const START: u32 = 1_760_000_000;
+pub(crate) const PRICE: Nano = Nano::new(1_000_000_000);
+pub(crate) const RESERVE: Nano = Nano::new(3_000_000_000);
+pub(crate) const STEP: u32 = 600;
+pub(crate) const WINDOW: u32 = 60;
+pub(crate) const UNBONDING: u32 = 3601 * 3;
+pub(crate) const FEE_BPS: u16 = 250;
+
+pub(crate) fn std(address: &Address) -> StdAddr {
+    StdAddr::new(address.workchain, HashBytes(address.hash.0))
+}
+
+pub(crate) fn ours(address: &StdAddr) -> Address {
+    Address { workchain: address.workchain, hash: Hash32(address.address.0) }
+}
+
+pub(crate) struct World {
+    pub(crate) chain: Chain,
+    pub(crate) owner: Treasury,
+    pub(crate) requestor: Treasury,
+    pub(crate) operator: Treasury,
+    pub(crate) worker: Treasury,
+    pub(crate) stranger: Treasury,
+    pub(crate) treasury: Address,
+    pub(crate) burn: Address,
+    pub(crate) session: SecretKey,
+    pub(crate) verifiers: Vec<SecretKey>,
+    pub(crate) market: Address,
+    pub(crate) stake: StakeInit,
+    pub(crate) query: u64,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with_threshold(2)
+    }
+
+    pub(crate) fn with_threshold(threshold: u8) -> Self {
+        let config = ChainConfig { clock: Clock::Manual(START), ..ChainConfig::default() };
+        let mut chain = Chain::new_in_memory(config).unwrap();
+        let mut party = |salt| chain.open_treasury(salt, 1_000_000_000_000).unwrap();
+        let (owner, requestor, operator) = (party(1), party(2), party(3));
+        let (worker, stranger) = (party(4), party(5));
+        let verifiers: Vec<_> = (0..3).map(|i| SecretKey::from_seed(&[100 + i; 32])).collect();
+        let treasury = Address::basechain([0xee; 32]);
+        let burn = Address::basechain([0; 32]);
+        let init = MarketInit { owner: ours(&owner.address), salt: 7 };
+        let market = init.address().unwrap();
+        let config = Config::of(Choice {
+            min_step: 10,
+            max_step: 3600,
+            timelock: 86_400,
+            threshold,
+            fee_bps: FEE_BPS,
+            treasury,
+            verifiers: verifiers.iter().map(SecretKey::public).collect(),
+            unbonding: UNBONDING,
+            burn,
+        });
+        let stake = config.stake_of(market, ours(&worker.address));
+        let mut world = Self {
+            chain,
+            owner: owner.clone(),
+            requestor,
+            operator,
+            worker,
+            stranger,
+            treasury,
+            burn,
+            session: SecretKey::from_seed(&[9; 32]),
+            verifiers,
+            market,
+            stake,
+            query: 0,
+        };
+        let body = market::setup(1, &config).unwrap();
+        world.deploy(&owner, market, Nano::grams(1), init.state_init().unwrap(), body);
+        world
+    }
+
+    pub(crate) fn next_query(&mut self) -> u64 {
+        self.query += 1;
+        self.query
+    }
+
+    pub(crate) fn deploy(
+        &mut self,
+        from: &Treasury,
+        to: Address,
+        value: Nano,
+        init: StateInit,
+        body: Cell,
+    ) -> Receipt {
+        let transfer = Transfer::deploy(std(&to), value.get().into(), init, body);
+        self.chain.send_from(from, &transfer).unwrap()
+    }
+
+    pub(crate) fn call(
+        &mut self,
+        from: &Treasury,
+        to: Address,
+        value: Nano,
+        body: Cell,
+    ) -> Receipt {
+        let transfer = Transfer::call(std(&to), value.get().into(), body);
+        self.chain.send_from(from, &transfer).unwrap()
+    }
+
+    pub(crate) fn deposit(&mut self, amount: Nano) -> Receipt {
+        let (worker, stake) = (self.worker.clone(), self.stake);
+        let body = stake::deposit(self.next_query(), amount, &self.session.public()).unwrap();
+        let value = amount.saturating_add(STAKE_RENT);
+        self.deploy(&worker, stake.address().unwrap(), value, stake.state_init().unwrap(), body)
+    }
+
+    pub(crate) fn task_init(&self, id: u8) -> TaskInit {
+        TaskInit {
+            market: self.market,
+            requestor: ours(&self.requestor.address),
+            operator: ours(&self.operator.address),
+            terms: Terms {
+                id: Hash32([id; 32]),
+                price: PRICE,
+                damages: PRICE,
+                bid: STEP,
+                commit: STEP,
+                verdict: STEP,
+                window: WINDOW,
+            },
+        }
+    }
+
+    pub(crate) fn fund(&mut self, init: &TaskInit) -> Receipt {
+        let requestor = self.requestor.clone();
+        let body = task::fund(self.next_query()).unwrap();
+        let value = init.terms.price.saturating_add(FUND_VALUE);
+        self.deploy(&requestor, init.address().unwrap(), value, init.state_init().unwrap(), body)
+    }
+
+    pub(crate) fn consent(&self, task: Address, price: Nano, reserve: Nano) -> Signature {
+        let consent = Consent {
+            network: -3,
+            stake: self.stake.address().unwrap(),
+            task,
+            reserve,
+            price,
+            valid_until: self.chain.now() + 300,
+        };
+        self.session.sign(&consent_hash(&consent).unwrap().0)
+    }
+
+    pub(crate) fn assign(&mut self, task: Address) -> Receipt {
+        let consent = self.consent(task, PRICE, RESERVE);
+        let valid_until = self.chain.now() + 300;
+        let owner = ours(&self.worker.address);
+        let body = task::assign(
+            self.next_query(),
+            &Assign { owner, price: PRICE, reserve: RESERVE, valid_until, consent },
+        );
+        let operator = self.operator.clone();
+        self.call(&operator, task, ASSIGN_VALUE, body.unwrap())
+    }
+
+    pub(crate) fn commit(&mut self, task: Address, commitment: Hash32) -> Receipt {
+        let hash = commit_hash(-3, &task, &commitment).unwrap();
+        let signature = self.session.sign(&hash.0);
+        let body = task::commit(self.next_query(), &commitment, &signature).unwrap();
+        let operator = self.operator.clone();
+        self.call(&operator, task, COMMIT_VALUE, body)
+    }
+
+    pub(crate) fn verdict_body(
+        &mut self,
+        task: Address,
+        commitment: Hash32,
+        accepted: bool,
+        signers: &[u8],
+    ) -> Cell {
+        let valid_until = self.chain.now() + 300;
+        let evidence = Hash32([0xab; 32]);
+        let terms = VerdictTerms {
+            network: -3,
+            task,
+            stake: self.stake.address().unwrap(),
+            price: PRICE,
+            commitment,
+            accepted,
+            evidence,
+            valid_until,
+        };
+        let hash = verdict_hash(&terms).unwrap();
+        let signatures: BTreeMap<_, _> = signers
+            .iter()
+            .map(|index| (*index, self.verifiers[usize::from(*index)].sign(&hash.0)))
+            .collect();
+        task::verdict(self.next_query(), &Verdict { accepted, evidence, valid_until, signatures })
+            .unwrap()
+    }
+
+    pub(crate) fn verdict(
+        &mut self,
+        task: Address,
+        commitment: Hash32,
+        accepted: bool,
+        signers: &[u8],
+    ) -> Receipt {
+        let body = self.verdict_body(task, commitment, accepted, signers);
+        let operator = self.operator.clone();
+        self.call(&operator, task, verdict_value(2), body)
+    }
+
+    pub(crate) fn push(&mut self, from: &Treasury, task: Address, body: Cell) -> Receipt {
+        self.call(from, task, END_VALUE, body)
+    }
+
+    pub(crate) fn owner_op(&mut self, body: Cell) -> Receipt {
+        let (worker, stake) = (self.worker.clone(), self.stake.address().unwrap());
+        self.call(&worker, stake, OWNER_VALUE, body)
+    }
+
+    pub(crate) fn market_op(&mut self, from: &Treasury, body: Cell) -> Receipt {
+        self.call(from, self.market, MARKET_VALUE, body)
+    }
+
+    /// The task's data; `None` once its account is gone.
+    pub(crate) fn task(&self, task: &Address) -> Option<TaskData> {
+        let view = self.chain.account(&std(task)).unwrap();
+        view.data.map(|data| TaskData::parse(&data).unwrap())
+    }
+
+    pub(crate) fn state(&self, task: &Address) -> Option<TaskState> {
+        self.task(task).map(|data| data.state)
+    }
+
+    pub(crate) fn stake(&self) -> StakeData {
+        let address = self.stake.address().unwrap();
+        let view = self.chain.account(&std(&address)).unwrap();
+        StakeData::parse(&view.data.expect("the stake is deployed")).unwrap()
+    }
+
+    pub(crate) fn balance(&self, address: &Address) -> u64 {
+        u64::try_from(self.chain.account(&std(address)).unwrap().balance).unwrap()
+    }
+
+    pub(crate) fn is_gone(&self, address: &Address) -> bool {
+        let status = self.chain.account(&std(address)).unwrap().status;
+        matches!(status, AccountStatus::Missing | AccountStatus::Uninit)
+    }
+
+    /// Genesis supply = balances + in flight + fees + burned, to the nanogram.
+    pub(crate) fn assert_conserved(&self) {
+        let totals = self.chain.totals();
+        let held = self.chain.total_balances().unwrap();
+        assert_eq!(
+            totals.supply,
+            held + totals.in_flight + totals.network_fees_collected + totals.burned
+        );
+    }
+}
+
+/// Notices to the operator among a receipt's transactions, in order.
+pub(crate) fn notices(receipt: &Receipt) -> Vec<Notify> {
+    let mut notices = Vec::new();
+    for record in &receipt.transactions {
+        for message in record.out_msgs().unwrap() {
+            if let MsgInfo::Int(_) = message.info {
+                let body = message.body.1.clone();
+                let slice = tycho_types::cell::CellSlice::apply(&message.body).unwrap();
+                let mut builder = tycho_types::cell::CellBuilder::new();
+                builder.store_slice(slice).unwrap();
+                notices.extend(Notify::parse(&builder.build().unwrap()).ok());
+                drop(body);
+            }
+        }
+    }
+    notices
+}
+
+/// Exit codes of a receipt's transactions that did not end well.
+pub(crate) fn failures(receipt: &Receipt) -> Vec<i32> {
+    receipt
+        .transactions
+        .iter()
+        .filter_map(|record| record.exit_code().unwrap())
+        .filter(|code| *code > 1 || *code < 0)
+        .collect()
+}
