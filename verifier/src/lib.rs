@@ -5,6 +5,7 @@
 pub mod draw;
 mod evidence;
 mod execute;
+mod executor;
 pub mod groth16;
 pub mod merkle;
 mod proof_check;
@@ -13,6 +14,7 @@ mod verdict;
 
 pub use evidence::{AuditBasis, Evidence, EvidenceError, Finding};
 pub use execute::{Execute, ExecuteError, Execution, Job, binding};
+pub use executor::Executor;
 pub use verdict::{
     Conclusion, Judgement, OpenError, Rejected, Submission, Verified, VerifyError, Work, rehydrate,
     verify,

@@ -18,6 +18,7 @@ use super::super::{
 use super::{
     confine,
     frame::{self, FromChild, Role, ToChild},
+    prove::{self, ProveJob},
 };
 
 /// The guest's stack lies on the thread's, below the host's own frames.
@@ -65,6 +66,7 @@ fn serve() -> io::Result<()> {
                     Err(fault) => FromChild::Fault(fault),
                 }
             }
+            (Role::Runner, ToChild::Prove(job)) => proven(&job),
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
         frame::write(&mut parent, &answer)?;
@@ -129,5 +131,12 @@ fn run(sandbox: &Sandbox, prepared: &Prepared, job: Job) -> FromChild {
     match done {
         Ok(result) => FromChild::Done(result),
         Err(fault) => FromChild::Fault(fault),
+    }
+}
+
+fn proven(job: &ProveJob) -> FromChild {
+    match catch_unwind(AssertUnwindSafe(|| prove::run(job))) {
+        Ok(result) => FromChild::Proved(result),
+        Err(_) => FromChild::Fault("the prover panicked".into()),
     }
 }

@@ -11,6 +11,7 @@ use super::super::{
     limits::Limits,
     outcome::{Outcome, Refusal},
 };
+use super::prove::{NoProof, ProofOutput, ProveJob};
 
 /// No message is larger: 256 MiB of code, input or output, and what surrounds it.
 const MAX_FRAME: u32 = (256 << 20) + (1 << 20);
@@ -49,6 +50,7 @@ pub(super) enum ToChild {
     },
     /// Answers [`FromChild::WantsArtifact`].
     Artifact(ArtifactWire),
+    Prove(ProveJob),
 }
 
 /// From the child.
@@ -62,6 +64,7 @@ pub(super) enum FromChild {
     WantsArtifact,
     Compiled(Result<ArtifactWire, Refusal>),
     Done(Result<Outcome, Refusal>),
+    Proved(Result<ProofOutput, NoProof>),
     /// The child's host side failed.
     Fault(String),
 }

@@ -15,7 +15,9 @@ mod confine;
 mod frame;
 mod link;
 mod pool;
+mod prove;
 
 pub use child::child_main;
 pub use config::{RunnerConfig, RunnerError};
 pub use pool::RunnerPool;
+pub use prove::{NoProof, ProofOutput, ProveJob};

@@ -23,6 +23,7 @@ use super::{
     config::{KEPT_ARTIFACTS, RunnerConfig, RunnerError},
     frame::{FromChild, Role, ToChild},
     link::{Link, LinkError},
+    prove::{NoProof, ProofOutput, ProveJob},
 };
 
 struct State {
@@ -124,6 +125,30 @@ impl RunnerPool {
         }
         let compiled = self.shared.compile_in_child(module, limits)?;
         Ok(compiled.map(|artifact| self.shared.keep(artifact)))
+    }
+
+    /// Proves a circom program in a child, within `wall`. Blocks.
+    ///
+    /// # Errors
+    /// [`RunnerError`] when the host fails; [`RunnerError::Hung`] when `wall` is over.
+    pub fn prove(
+        &self,
+        job: ProveJob,
+        wall: Duration,
+    ) -> Result<Result<ProofOutput, NoProof>, RunnerError> {
+        let mut lease = self.shared.lease()?;
+        let deadline = Instant::now() + wall;
+        let link = lease.link()?;
+        link.served += 1;
+        link.send(&ToChild::Prove(job), deadline)?;
+        match link.receive(deadline)? {
+            FromChild::Proved(result) => {
+                lease.give_back();
+                Ok(result)
+            }
+            FromChild::Fault(fault) => Err(RunnerError::Fault(fault)),
+            _ => Err(RunnerError::Fault("a prover gave no answer".into())),
+        }
     }
 
     /// Process ids of idle children, for health reports and tests.

@@ -1,0 +1,146 @@
+//! Jobs in sandbox processes: what workers and verifiers run programs with.
+
+use std::time::Duration;
+
+use fog_protocol::{GuestExit, Program};
+
+use crate::{
+    Execute, ExecuteError, Execution, Job,
+    sandbox::{
+        self, Exit, LimitKind, Limits, Outcome,
+        process::{NoProof, ProofOutput, ProveJob, RunnerConfig, RunnerError, RunnerPool},
+    },
+};
+
+/// How long making one proof may take.
+const PROVE_WALL: Duration = Duration::from_secs(120);
+/// Exit codes of a circom program, which has none of its own: the input does not satisfy it.
+const BAD_INPUT: i32 = 1;
+/// No proof can be made with it at all.
+const BAD_PROGRAM: i32 = 2;
+
+/// Runs jobs in child processes that hold no key. Clones share the children.
+#[derive(Clone)]
+pub struct Executor {
+    pool: RunnerPool,
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executor").finish_non_exhaustive()
+    }
+}
+
+impl Executor {
+    /// Starts the children.
+    ///
+    /// # Errors
+    /// [`RunnerError`] if the program of `config` does not work as a sandbox.
+    pub fn start(config: RunnerConfig) -> Result<Self, RunnerError> {
+        Ok(Self { pool: RunnerPool::start(config)? })
+    }
+
+    /// Compiles a module without running it: whether any worker could run it.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Refused`] names cause and cure; [`ExecuteError::Sandbox`] is ours.
+    pub fn admit(&self, job: &Job<'_>) -> Result<(), ExecuteError> {
+        match (job.program, job.blobs) {
+            (Program::Wasi { .. }, [module]) => {
+                match self.pool.compile(module, &Limits::for_listing(&job.limits)) {
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(refusal)) => Err(refused(&refusal)),
+                    Err(error) => Err(ExecuteError::Sandbox(error.to_string())),
+                }
+            }
+            (Program::Circom { .. }, [_, _]) => Ok(()),
+            (Program::Wasi { .. } | Program::Circom { .. }, _) => Err(missing()),
+        }
+    }
+
+    fn command(&self, job: &Job<'_>, module: &[u8]) -> Result<Execution, ExecuteError> {
+        let limits = Limits::for_listing(&job.limits);
+        let run = sandbox::Job {
+            limits,
+            seed: job.seed.0,
+            args: job.binding.iter().cloned().collect(),
+            ..sandbox::Job::new(job.input)
+        };
+        match self.pool.run(module, run) {
+            Ok(Ok(outcome)) => execution(outcome, &limits),
+            Ok(Err(refusal)) => Err(refused(&refusal)),
+            Err(error) => Err(ExecuteError::Sandbox(error.to_string())),
+        }
+    }
+
+    fn proof(&self, job: &Job<'_>, zkey: &[u8], witness: &[u8]) -> Result<Execution, ExecuteError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| ExecuteError::Sandbox(error.to_string()))?;
+        let prove = ProveJob {
+            zkey: zkey.to_vec(),
+            witness: witness.to_vec(),
+            input: job.input.to_vec(),
+            binding: job.binding.clone().unwrap_or_default(),
+            seed,
+            fuel: job.limits.fuel,
+            memory_bytes: job.limits.memory_bytes,
+        };
+        let failed = |exit| Ok(Execution { exit, output: Vec::new(), fuel_used: 0 });
+        match self.pool.prove(prove, PROVE_WALL) {
+            Ok(Ok(ProofOutput { json, fuel_used })) => {
+                Ok(Execution { exit: GuestExit::Success, output: json, fuel_used })
+            }
+            Ok(Err(NoProof::OutOfFuel)) => failed(GuestExit::OutOfFuel),
+            Ok(Err(NoProof::Trapped)) => failed(GuestExit::Trapped),
+            Ok(Err(NoProof::Input(_))) => failed(GuestExit::Failed { code: BAD_INPUT }),
+            Ok(Err(NoProof::Program(_))) => failed(GuestExit::Failed { code: BAD_PROGRAM }),
+            Ok(Err(NoProof::Host(cause))) => Err(ExecuteError::Sandbox(cause)),
+            Err(RunnerError::Hung) => Err(ExecuteError::TooSlow(PROVE_WALL.as_secs())),
+            Err(error) => Err(ExecuteError::Sandbox(error.to_string())),
+        }
+    }
+}
+
+impl Execute for Executor {
+    fn execute(&self, job: &Job<'_>) -> Result<Execution, ExecuteError> {
+        match (job.program, job.blobs) {
+            (Program::Wasi { .. }, [module]) => self.command(job, module),
+            (Program::Circom { .. }, [zkey, witness]) => self.proof(job, zkey, witness),
+            (Program::Wasi { .. } | Program::Circom { .. }, _) => Err(missing()),
+        }
+    }
+}
+
+fn missing() -> ExecuteError {
+    ExecuteError::Sandbox("the program's blobs are not all there".to_owned())
+}
+
+fn refused(refusal: &sandbox::Refusal) -> ExecuteError {
+    ExecuteError::Refused {
+        code: refusal.code().to_owned(),
+        reason: format!("{refusal}; {}", refusal.cure()),
+    }
+}
+
+/// The part of an outcome that can be committed to.
+fn execution(outcome: Outcome, limits: &Limits) -> Result<Execution, ExecuteError> {
+    let exit = match outcome.exit {
+        Exit::Success => GuestExit::Success,
+        Exit::GuestFailed { code } => GuestExit::Failed { code: code.cast_signed() },
+        Exit::Trapped { .. } => GuestExit::Trapped,
+        Exit::LimitHit { limit } => match limit {
+            LimitKind::Fuel => GuestExit::OutOfFuel,
+            LimitKind::Memory | LimitKind::Table => GuestExit::OutOfMemory,
+            LimitKind::Stack => GuestExit::OutOfStack,
+            LimitKind::Output | LimitKind::Stderr => GuestExit::TooMuchOutput,
+            LimitKind::Wall => {
+                return Err(ExecuteError::TooSlow(u64::from(limits.wall_ms) / 1000));
+            }
+            LimitKind::Module | LimitKind::Input => {
+                return Err(ExecuteError::Sandbox(format!("the {limit} limit was hit in a run")));
+            }
+        },
+    };
+    let output = if exit == GuestExit::Success { outcome.output } else { Vec::new() };
+    Ok(Execution { exit, output, fuel_used: outcome.fuel_used })
+}
