@@ -1,0 +1,143 @@
+//! The requestor's side of the market: posts tasks, pays their escrows, opens draw nonces,
+//! fetches results. Trusts the node with nothing: ids, escrow addresses and payments are computed
+//! here, from the listing it signed itself.
+
+mod draft;
+mod node;
+mod pay;
+
+pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, nonce};
+pub use node::{NodeClient, NodeError};
+pub use pay::{PayError, confirm, send};
+
+use fog_chain::ChainClient;
+use fog_contracts::{FUND_VALUE, task};
+use fog_protocol::{Hash32, SecretKey, Signed, TaskId, api::TaskView};
+use fog_wallet::{OutMessage, UnlockedWallet};
+
+/// Why a task could not be posted or paid.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestorError {
+    /// The node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The wallet or the chain.
+    #[error(transparent)]
+    Pay(#[from] PayError),
+    /// The listing is out of bounds.
+    #[error(transparent)]
+    Listing(#[from] fog_protocol::ListingError),
+    /// Cells.
+    #[error(transparent)]
+    Contract(#[from] fog_contracts::ContractError),
+    /// The node names another task or escrow than the listing gives: do not pay.
+    #[error("the node answered with another {0} than the listing gives: nothing was paid")]
+    Disagrees(&'static str),
+    /// A result whose hash is not the verified one.
+    #[error("the node's result is not the one that was verified: its hash differs")]
+    WrongResult,
+}
+
+/// A requestor: a wallet at a node.
+#[derive(Debug)]
+pub struct Requestor {
+    /// The node.
+    pub node: NodeClient,
+    /// Its own view of the chain.
+    pub chain: ChainClient,
+    /// Who pays.
+    pub wallet: UnlockedWallet,
+}
+
+impl Requestor {
+    /// Uploads the draft's blobs and posts its listing; nothing is paid yet.
+    ///
+    /// # Errors
+    /// [`RequestorError`].
+    pub async fn post(&self, draft: Draft) -> Result<Prepared, RequestorError> {
+        let info = self.node.info();
+        let prepared = draft.prepare(info, self.wallet.wallet.address(), &self.wallet.key)?;
+        for blob in &prepared.blobs {
+            self.node.put_blob(&self.wallet.key, blob.clone()).await?;
+        }
+        let signed = Signed::new(prepared.listing.clone(), &self.wallet.key);
+        let posted = self.node.post_task(&signed).await?;
+        if posted.task != prepared.task {
+            return Err(RequestorError::Disagrees("task"));
+        }
+        if posted.escrow != prepared.escrow {
+            return Err(RequestorError::Disagrees("escrow"));
+        }
+        Ok(prepared)
+    }
+
+    /// The payment that funds a posted task.
+    ///
+    /// # Errors
+    /// [`RequestorError::Contract`].
+    pub fn payment(&self, prepared: &Prepared) -> Result<OutMessage, RequestorError> {
+        let init = task::TaskInit::of(&prepared.listing);
+        let amount = prepared.listing.price_cap.saturating_add(FUND_VALUE);
+        Ok(OutMessage::new(prepared.escrow, amount)
+            .with_state_init(init.state_init()?)
+            .with_body(task::fund(0)?))
+    }
+
+    /// Pays the escrows of posted tasks, in as few wallet messages as the wallet allows, and waits
+    /// until each is final.
+    ///
+    /// # Errors
+    /// [`RequestorError`]; payments already made stay made.
+    pub async fn fund(&self, prepared: &[Prepared]) -> Result<(), RequestorError> {
+        let payments =
+            prepared.iter().map(|task| self.payment(task)).collect::<Result<Vec<_>, _>>()?;
+        for batch in payments.chunks(self.wallet.wallet.version().max_messages()) {
+            send(&self.chain, &self.wallet, batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens the draw nonce of one's own task.
+    ///
+    /// # Errors
+    /// [`RequestorError::Node`].
+    pub async fn open_nonce(&self, task: &TaskId, salt: &Hash32) -> Result<(), RequestorError> {
+        let nonce = nonce(&self.wallet.key, salt);
+        Ok(self.node.open_nonce(&self.wallet.key, task, nonce).await?)
+    }
+
+    /// Fetches a verified result and checks it against the hash in its verdict.
+    ///
+    /// # Errors
+    /// [`RequestorError::WrongResult`], [`RequestorError::Node`].
+    pub async fn result(&self, view: &TaskView) -> Result<Vec<u8>, RequestorError> {
+        fetch(&self.node, &self.wallet.key, view).await
+    }
+
+    /// Takes back an open task.
+    ///
+    /// # Errors
+    /// [`RequestorError`].
+    pub async fn cancel(&self, view: &TaskView) -> Result<(), RequestorError> {
+        let message =
+            OutMessage::new(view.escrow, fog_contracts::END_VALUE).with_body(task::cancel(0)?);
+        send(&self.chain, &self.wallet, &[message]).await?;
+        Ok(())
+    }
+}
+
+/// Fetches a verified result and checks it against the hash in its verdict.
+///
+/// # Errors
+/// [`RequestorError::WrongResult`], [`RequestorError::Node`].
+pub async fn fetch(
+    node: &NodeClient,
+    key: &SecretKey,
+    view: &TaskView,
+) -> Result<Vec<u8>, RequestorError> {
+    let bytes = node.result(key, &view.id).await?;
+    if view.result_hash.is_some_and(|hash| hash != Hash32::of(&bytes)) {
+        return Err(RequestorError::WrongResult);
+    }
+    Ok(bytes)
+}

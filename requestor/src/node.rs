@@ -173,14 +173,8 @@ impl NodeClient {
     ) -> Result<Response, NodeError> {
         let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         if let Some(key) = key {
-            let auth = RequestAuth::header(
-                key,
-                &self.info.node,
-                unix_now(),
-                method.as_str(),
-                path,
-                &body,
-            );
+            let auth =
+                RequestAuth::header(key, &self.info.node, unix_now(), method.as_str(), path, &body);
             request = request.header(header::AUTHORIZATION, auth);
         }
         if method == Method::POST {
@@ -214,9 +208,7 @@ impl NodeError {
 }
 
 fn unix_now() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn unreachable(url: &str, error: &reqwest::Error) -> NodeError {

@@ -1,0 +1,120 @@
+//! From what a requestor wants to a listing it can sign.
+
+use fog_contracts::task::TaskInit;
+use fog_protocol::{
+    Address, BlobRef, Curve, Durations, Hash32, Listing, Nano, Policy, Program, PublicInput,
+    ResourceLimits, SecretKey, TaskId, api::NodeInfo, tagged_hash,
+};
+use fog_verifier::draw;
+
+use crate::RequestorError;
+
+/// The program of a draft, as bytes.
+#[derive(Debug, Clone)]
+pub enum DraftProgram {
+    /// A WASI command.
+    Wasi(Vec<u8>),
+    /// A circom circuit: zkey and witness calculator.
+    Circom(Vec<u8>, Vec<u8>),
+}
+
+/// The policy of a draft.
+#[derive(Debug, Clone)]
+pub enum DraftPolicy {
+    /// Replay at a rate in parts per million.
+    Replay(u32),
+    /// Groth16 with this `verification_key.json` and these public inputs.
+    Groth16(Vec<u8>, Vec<PublicInput>),
+}
+
+/// A task that is not posted yet.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// What is run.
+    pub program: DraftProgram,
+    /// On what.
+    pub input: Vec<u8>,
+    /// Within which limits.
+    pub limits: ResourceLimits,
+    /// The most it may cost.
+    pub price: Nano,
+    /// How it is verified.
+    pub policy: DraftPolicy,
+    /// How long each state may last.
+    pub durations: Durations,
+    /// Makes tasks with equal work distinct; random, or derived from a seed.
+    pub salt: Hash32,
+}
+
+/// A listing with everything that belongs to it.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The listing.
+    pub listing: Listing,
+    /// Its id.
+    pub task: TaskId,
+    /// Its escrow, computed here.
+    pub escrow: Address,
+    /// Blobs to upload, each once.
+    pub blobs: Vec<Vec<u8>>,
+}
+
+/// The draw nonce of a listing with this salt: derived from the signing key, so that it can be
+/// opened later from any machine that has the key, and by nobody else.
+#[must_use]
+pub fn nonce(key: &SecretKey, salt: &Hash32) -> Hash32 {
+    tagged_hash("fog/nonce-secret/v1", &[key.seed().as_ref(), &salt.0])
+}
+
+impl Draft {
+    /// The listing of this draft at the node `info` describes.
+    ///
+    /// # Errors
+    /// [`RequestorError::Listing`] names the field that is out of bounds.
+    pub fn prepare(
+        self,
+        info: &NodeInfo,
+        requestor: Address,
+        key: &SecretKey,
+    ) -> Result<Prepared, RequestorError> {
+        let mut blobs = Vec::new();
+        let mut keep = |bytes: Vec<u8>| {
+            let name = BlobRef::of(&bytes);
+            if !blobs.contains(&bytes) {
+                blobs.push(bytes);
+            }
+            name
+        };
+        let program = match self.program {
+            DraftProgram::Wasi(module) => Program::Wasi { module: keep(module) },
+            DraftProgram::Circom(zkey, witness) => {
+                Program::Circom { zkey: keep(zkey), witness: keep(witness) }
+            }
+        };
+        let policy = match self.policy {
+            DraftPolicy::Replay(rate_ppm) => Policy::Replay { rate_ppm },
+            DraftPolicy::Groth16(key, publics) => {
+                Policy::Groth16 { curve: Curve::Bn254, key: keep(key), publics }
+            }
+        };
+        let listing = Listing {
+            version: Listing::VERSION,
+            network: info.network,
+            market: info.market,
+            operator: info.operator,
+            requestor,
+            requestor_key: key.public(),
+            program,
+            input: keep(self.input),
+            limits: self.limits,
+            price_cap: self.price,
+            policy,
+            durations: self.durations,
+            nonce_hash: draw::nonce_hash(&nonce(key, &self.salt)),
+            salt: self.salt,
+        };
+        listing.check()?;
+        let escrow = TaskInit::of(&listing).address()?;
+        Ok(Prepared { task: listing.id(), escrow, listing, blobs })
+    }
+}
