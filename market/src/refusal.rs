@@ -197,6 +197,9 @@ pub enum Refused {
         /// How many.
         count: u32,
     },
+    /// The worker's stake was not reserved for this task before.
+    #[error("your stake contract refused the reservation for this task before: bid on others")]
+    Barred,
     /// Somebody else has the task.
     #[error("the task is assigned to {worker}")]
     NotYours {
@@ -262,6 +265,7 @@ impl Refused {
             Self::BadSlots { .. } => "bad_slots",
             Self::ConsentTooShort { .. } => "consent_too_short",
             Self::TooManyBids { .. } => "too_many_bids",
+            Self::Barred => "barred",
             Self::NotYours { .. } => "not_yours",
             Self::CommittedAlready => "committed_already",
             Self::WrongNonce => "wrong_nonce",
@@ -305,6 +309,7 @@ impl Refused {
             | Self::ZeroPrice
             | Self::BadSlots { .. }
             | Self::TooManyBids { .. }
+            | Self::Barred
             | Self::NotYours { .. }
             | Self::CommittedAlready
             | Self::WrongNonce

@@ -1,0 +1,235 @@
+//! Ends: of tasks, and of time.
+
+use fog_protocol::{Nano, TaskId, TaskStatus};
+
+use super::{Market, workers::Answers};
+use crate::{
+    Action, Outcome, RefundCause, Refused,
+    reputation::{Fact, Speed},
+    task::{Ended, Phase},
+    transition::{Step, Trigger, step},
+};
+
+/// Alarms looked at in one tick; the rest waits for the next, which is due at once.
+const MOST_ALARMS: usize = 1024;
+
+impl Market {
+    pub(super) fn closed(
+        &mut self,
+        id: TaskId,
+        outcome: Outcome,
+        now: u64,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Refused> {
+        let task = self.known(&id)?;
+        let status = task.status();
+        let (trigger, said) = match outcome {
+            Outcome::Paid { .. } => (Trigger::ClosedPaid, TaskStatus::Paid),
+            Outcome::Slashed { .. } => (Trigger::ClosedSlashed, TaskStatus::Slashed),
+            Outcome::Refunded { .. } => (Trigger::ClosedRefunded, TaskStatus::Refunded),
+        };
+        match step(status, trigger) {
+            Step::Go(_) => {}
+            Step::Stay | Step::Stale | Step::Gap => return Ok(()),
+            Step::Refuse => return Err(Refused::Contradiction { status, said }),
+        }
+        let speed = speed(&task.phase);
+        let worker = self.detach(id, outcome, speed, actions);
+        let (amount, reason) = describe(outcome);
+        self.end(id, Some(outcome));
+        actions.push(Action::NotifyClosed { task: id, worker, status: said, amount, reason });
+        if let Some(worker) = worker {
+            actions.push(Action::ReadStake { worker });
+            self.release_held(worker, actions);
+            self.offer_open_tasks(&worker, Answers::Kept, now, actions);
+        }
+        Ok(())
+    }
+
+    /// Takes the task out of everything it is part of; the worker whose stake was reserved.
+    fn detach(
+        &mut self,
+        id: TaskId,
+        outcome: Outcome,
+        speed: Speed,
+        actions: &mut Vec<Action>,
+    ) -> Option<fog_protocol::Address> {
+        self.clear_round(id, actions);
+        self.release_match(id);
+        let task = self.tasks.get(&id)?;
+        let assignment = task.assignment()?.clone();
+        let on_chain = task.status() != TaskStatus::Assigning;
+        let worker = self.worker_mut(&assignment.worker).ok()?;
+        worker.in_hand.remove(&id);
+        worker.audits.remove(&id);
+        worker.undrawn.remove(&id);
+        let (facts, lost) = facts(outcome, assignment.price, speed);
+        facts.iter().flatten().for_each(|fact| worker.record.add(fact));
+        if on_chain {
+            let back = assignment.reserve.saturating_sub(lost);
+            worker.free_stake = worker.free_stake.saturating_add(back);
+        }
+        if let Outcome::Slashed { .. } = outcome
+            && worker.flagged == 0
+        {
+            // Slashed by a verdict this node did not come to.
+            self.flag(assignment.worker, actions);
+        }
+        Some(assignment.worker)
+    }
+
+    fn end(&mut self, id: TaskId, outcome: Option<Outcome>) {
+        let Ok(task) = self.task_mut(&id) else {
+            return;
+        };
+        let again = task.status().is_terminal();
+        let assignment = match &task.phase {
+            // Matched here, but nothing was reserved when it ended.
+            Phase::Assigning { .. } => None,
+            Phase::AwaitingFunds { .. }
+            | Phase::Open { .. }
+            | Phase::Running { .. }
+            | Phase::Committed { .. }
+            | Phase::Verifying { .. }
+            | Phase::Accepted { .. }
+            | Phase::Rejected { .. }
+            | Phase::Ended(_) => task.assignment().cloned(),
+        };
+        let commitment = task.commitment();
+        task.enter(Phase::Ended(Ended { assignment, commitment, outcome }));
+        if again {
+            return;
+        }
+        let key = task.listing.requestor_key;
+        self.live = self.live.saturating_sub(1);
+        if let Some(open) = self.live_of.get_mut(&key) {
+            *open = open.saturating_sub(1);
+            if *open == 0 {
+                self.live_of.remove(&key);
+            }
+        }
+        self.ended.push_back(id);
+        while self.ended.len() > self.rules.max_closed_tasks as usize {
+            let Some(oldest) = self.ended.pop_front() else {
+                break;
+            };
+            // Its hash leaves the state's with it.
+            self.reindex_task(&oldest);
+            if let Some(task) = self.tasks.remove(&oldest) {
+                super::mix(&mut self.digest, &task.indexed.digest);
+            }
+        }
+    }
+
+    /// Acts on every alarm that is due.
+    pub(super) fn tick(&mut self, now: u64, actions: &mut Vec<Action>) {
+        let due: Vec<_> = self
+            .alarms
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .take(MOST_ALARMS)
+            .map(|(_, id)| *id)
+            .collect();
+        for id in due {
+            self.alarm(id, now, actions);
+        }
+    }
+
+    fn alarm(&mut self, id: TaskId, now: u64, actions: &mut Vec<Action>) {
+        self.verify_when_ready(id, now, actions);
+        let again = now.saturating_add(u64::from(self.rules.retry_seconds.max(1)));
+        let Ok(task) = self.task_mut(&id) else {
+            return;
+        };
+        if task.deadline().is_none_or(|deadline| now < deadline) {
+            task.rearm();
+            return;
+        }
+        task.alarm = Some(again);
+        match &task.phase {
+            Phase::AwaitingFunds { .. } => {
+                self.end(id, None);
+                actions.push(Action::Drop { task: id });
+            }
+            Phase::Assigning { .. } => {
+                actions.push(Action::Reconcile { task: id });
+                // The consent has run out: whatever did not happen until now will not. If it
+                // happened, the chain says so, and that holds.
+                if self.reopen(id, now, actions).is_ok()
+                    && let Ok(task) = self.task_mut(&id)
+                    && task.deadline().is_some_and(|deadline| now >= deadline)
+                {
+                    task.alarm = Some(again);
+                    actions.push(Action::Expire { task: id });
+                }
+            }
+            Phase::Open { .. } | Phase::Running { .. } => {
+                actions.push(Action::Expire { task: id });
+            }
+            Phase::Committed { work, .. } | Phase::Verifying { work, .. } => {
+                actions.push(match work.window_until {
+                    Some(_) => Action::Finalize { task: id },
+                    None => Action::Expire { task: id },
+                });
+            }
+            Phase::Accepted { decided, .. } | Phase::Rejected { decided, .. } => {
+                actions.push(match decided.window_until {
+                    Some(_) => Action::Finalize { task: id },
+                    None => Action::Expire { task: id },
+                });
+            }
+            Phase::Ended(_) => task.alarm = None,
+        }
+    }
+}
+
+/// How soon the worker had committed; a task whose commitment was never seen counts as slow.
+const fn speed(phase: &Phase) -> Speed {
+    match phase {
+        Phase::Committed { work, .. } | Phase::Verifying { work, .. } => work.speed,
+        Phase::Accepted { decided, .. } | Phase::Rejected { decided, .. } => decided.speed,
+        Phase::AwaitingFunds { .. }
+        | Phase::Open { .. }
+        | Phase::Assigning { .. }
+        | Phase::Running { .. }
+        | Phase::Ended(_) => Speed::Barely,
+    }
+}
+
+/// The settled facts of an outcome, and what the worker lost.
+const fn facts(outcome: Outcome, price: Nano, speed: Speed) -> ([Option<Fact>; 2], Nano) {
+    match outcome {
+        Outcome::Paid { .. } => ([Some(Fact::Accepted { price, speed }), None], Nano::ZERO),
+        Outcome::Slashed { amount } => {
+            ([Some(Fact::Rejected { price }), Some(Fact::Cut { amount })], amount)
+        }
+        Outcome::Refunded { cause: RefundCause::WorkerLate { penalty } } => {
+            ([Some(Fact::Late), Some(Fact::Cut { amount: penalty })], penalty)
+        }
+        Outcome::Refunded { cause: RefundCause::Unassigned | RefundCause::NoVerdict } => {
+            ([None, None], Nano::ZERO)
+        }
+    }
+}
+
+fn describe(outcome: Outcome) -> (Nano, String) {
+    match outcome {
+        Outcome::Paid { worker_amount, fee } => {
+            (worker_amount, format!("paid {worker_amount} to the worker, {fee} fee"))
+        }
+        Outcome::Slashed { amount } => {
+            (amount, format!("the result was wrong: {amount} of the worker's stake was cut"))
+        }
+        Outcome::Refunded { cause: RefundCause::Unassigned } => {
+            (Nano::ZERO, "refunded: nobody was assigned".to_owned())
+        }
+        Outcome::Refunded { cause: RefundCause::WorkerLate { penalty } } => (
+            penalty,
+            format!("refunded: no commitment in time; the worker lost {penalty} of its reserve"),
+        ),
+        Outcome::Refunded { cause: RefundCause::NoVerdict } => (
+            Nano::ZERO,
+            "refunded: no verdict in time; the worker's reserve is released".to_owned(),
+        ),
+    }
+}

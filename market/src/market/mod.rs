@@ -1,0 +1,354 @@
+//! The market's whole state and the one way it changes.
+
+mod bidding;
+mod chain;
+mod ending;
+mod posting;
+mod rounds;
+mod verdicts;
+mod work;
+mod workers;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use fog_protocol::{Address, Hash32, Nano, PublicKey, TaskId, TaskStatus, tagged_hash};
+use fog_verifier::{Judgement, rehydrate};
+
+use crate::{
+    Action, Authentic, Event, Refused, Rules,
+    book::{AskBook, BidBook},
+    task::Task,
+    worker::Worker,
+};
+
+/// Everything that is decided, in memory. Nothing is looked up in proportion to the number of
+/// tasks or workers: deadlines, rounds and standing orders are indexed.
+#[derive(Debug)]
+pub struct Market {
+    rules: Rules,
+    tasks: BTreeMap<TaskId, Task>,
+    workers: BTreeMap<Address, Worker>,
+    /// Latest chain time an event was applied at; it never goes back.
+    clock: u64,
+    /// Listings posted so far.
+    posted: u64,
+    /// Tasks that have not ended, in all and by requestor key.
+    live: u32,
+    live_of: BTreeMap<PublicKey, u32>,
+    /// Ended tasks, oldest first.
+    ended: VecDeque<TaskId>,
+    /// When a task is looked at next.
+    alarms: BTreeSet<(u64, TaskId)>,
+    /// When a round ends.
+    rounds: BTreeSet<(u64, TaskId)>,
+    /// Rounds in which everybody has answered, in order of posting.
+    complete: BTreeSet<(u64, TaskId)>,
+    /// Workers with a slot free, lowest last ask first.
+    asks: AskBook<Address>,
+    /// Open listings, best paid first.
+    calls: BidBook<TaskId>,
+    /// What the event at hand changed.
+    touched: Vec<TaskId>,
+    touched_workers: Vec<Address>,
+    digest: Hash32,
+}
+
+impl Market {
+    /// An empty market.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            tasks: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            clock: 0,
+            posted: 0,
+            live: 0,
+            live_of: BTreeMap::new(),
+            ended: VecDeque::new(),
+            alarms: BTreeSet::new(),
+            rounds: BTreeSet::new(),
+            complete: BTreeSet::new(),
+            asks: AskBook::new(),
+            calls: BidBook::new(),
+            touched: Vec::new(),
+            touched_workers: Vec::new(),
+            digest: Hash32::default(),
+        }
+    }
+
+    /// Applies an event at chain time `now` (Unix seconds) and returns what is to be done. Checks
+    /// signatures itself; see [`Market::apply_authentic`] for checking them in parallel.
+    ///
+    /// # Errors
+    /// [`Refused`]: nothing has changed.
+    pub fn apply(&mut self, event: &Event, now: u64) -> Result<Vec<Action>, Refused> {
+        event.check_signature()?;
+        self.decide(now, |market, now, actions| market.dispatch(event, now, actions))
+    }
+
+    /// Like [`Market::apply`], for an event whose signature was checked already.
+    ///
+    /// # Errors
+    /// [`Refused`]: nothing has changed.
+    pub fn apply_authentic(&mut self, event: &Authentic, now: u64) -> Result<Vec<Action>, Refused> {
+        self.decide(now, |market, now, actions| market.dispatch(event.event(), now, actions))
+    }
+
+    fn dispatch(
+        &mut self,
+        event: &Event,
+        now: u64,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Refused> {
+        match event {
+            Event::Posted { listing, escrow } => self.post(listing, *escrow, now),
+            Event::WorkerJoined { worker, stake, session, seal_key, free_stake } => {
+                let joined = workers::Joined {
+                    worker: *worker,
+                    stake: *stake,
+                    session: *session,
+                    seal_key: *seal_key,
+                    free_stake: *free_stake,
+                };
+                self.join(&joined, now, actions)
+            }
+            Event::WorkerLeft { worker } => self.leave(worker),
+            Event::StakeRead { worker, free_stake } => self.stake_read(worker, *free_stake),
+            Event::Opened { task, deadline } => self.open(*task, *deadline, now, actions),
+            Event::Bid { bid } => self.bid(bid, now),
+            Event::Passed { task, worker, reason, ask } => self.pass(*task, *worker, *reason, *ask),
+            Event::CloseRounds => {
+                self.close_rounds(now, actions);
+                Ok(())
+            }
+            Event::Reserved { task, worker, price, reserve, commit_by } => {
+                let fact = chain::Reservation {
+                    worker: *worker,
+                    price: *price,
+                    reserve: *reserve,
+                    commit_by: *commit_by,
+                };
+                self.reserved(*task, &fact, now, actions)
+            }
+            Event::ReserveFailed { task, worker, code } => {
+                self.reserve_failed(*task, *worker, *code, now, actions)
+            }
+            Event::Committed { commit } => self.committed(commit, now, actions),
+            Event::CommittedOnChain { task, commitment, verdict_by } => {
+                self.committed_on_chain(*task, *commitment, *verdict_by, now, actions)
+            }
+            Event::NonceOpened { task, nonce } => self.nonce_opened(*task, *nonce, now, actions),
+            Event::Submitted { task, seed } => self.submitted(*task, *seed, now, actions),
+            Event::Judged { evidence } => {
+                let task = self.known(&evidence.task)?;
+                match rehydrate((**evidence).clone(), task.listing())? {
+                    Judgement::Accepted(verified) => self.accepted(verified, actions),
+                    Judgement::Rejected(rejected) => self.rejected(rejected, actions),
+                }
+            }
+            Event::VerdictOnChain { task, verdict, window_until } => {
+                self.verdict_on_chain(*task, *verdict, *window_until, actions)
+            }
+            Event::Closed { task, outcome } => self.closed(*task, *outcome, now, actions),
+            Event::Tick => {
+                self.tick(now, actions);
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs one decision: time never goes back, and the indices follow.
+    fn decide(
+        &mut self,
+        now: u64,
+        decision: impl FnOnce(&mut Self, u64, &mut Vec<Action>) -> Result<(), Refused>,
+    ) -> Result<Vec<Action>, Refused> {
+        let now = now.max(self.clock);
+        let mut actions = Vec::new();
+        let result = decision(self, now, &mut actions);
+        self.reindex();
+        result.map(|()| {
+            self.clock = now;
+            actions
+        })
+    }
+
+    /// The rules.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// A task; ended ones are remembered up to a bound.
+    #[must_use]
+    pub fn task(&self, id: &TaskId) -> Option<&Task> {
+        self.tasks.get(id)
+    }
+
+    /// Every task that is remembered, by id.
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values()
+    }
+
+    /// Tasks that have not ended.
+    #[must_use]
+    pub const fn live_tasks(&self) -> u32 {
+        self.live
+    }
+
+    /// A worker.
+    #[must_use]
+    pub fn worker(&self, address: &Address) -> Option<&Worker> {
+        self.workers.get(address)
+    }
+
+    /// Every worker, by address.
+    pub fn workers(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.values()
+    }
+
+    /// Chain time at which [`Event::Tick`] has something to do.
+    #[must_use]
+    pub fn next_alarm(&self) -> Option<u64> {
+        self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// Chain time at which [`Event::CloseRounds`] has something to do; 0 if it has now.
+    #[must_use]
+    pub fn next_round(&self) -> Option<u64> {
+        if self.complete.is_empty() { self.rounds.first().map(|(at, _)| *at) } else { Some(0) }
+    }
+
+    /// The earlier of [`Market::next_alarm`] and [`Market::next_round`].
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.next_alarm().into_iter().chain(self.next_round()).min()
+    }
+
+    /// Latest chain time an event was applied at.
+    #[must_use]
+    pub const fn clock(&self) -> u64 {
+        self.clock
+    }
+
+    /// A hash of the state, kept up to date with every event: replaying the log gives the same.
+    #[must_use]
+    pub fn state_hash(&self) -> Hash32 {
+        tagged_hash(
+            "fog/market-state/v1",
+            &[
+                &self.digest.0,
+                &self.clock.to_le_bytes(),
+                &self.posted.to_le_bytes(),
+                &self.live.to_le_bytes(),
+            ],
+        )
+    }
+
+    fn known(&self, id: &TaskId) -> Result<&Task, Refused> {
+        self.tasks.get(id).ok_or(Refused::UnknownTask(*id))
+    }
+
+    /// The task, about to be changed.
+    fn task_mut(&mut self, id: &TaskId) -> Result<&mut Task, Refused> {
+        let task = self.tasks.get_mut(id).ok_or(Refused::UnknownTask(*id))?;
+        self.touched.push(*id);
+        Ok(task)
+    }
+
+    /// The worker, about to be changed.
+    fn worker_mut(&mut self, address: &Address) -> Result<&mut Worker, Refused> {
+        let worker = self.workers.get_mut(address).ok_or(Refused::UnknownWorker(*address))?;
+        self.touched_workers.push(*address);
+        Ok(worker)
+    }
+
+    fn wrong_state(status: TaskStatus, what: &'static str, wanted: &'static str) -> Refused {
+        Refused::WrongState { status, what, wanted }
+    }
+
+    fn reindex(&mut self) {
+        while let Some(id) = self.touched.pop() {
+            self.reindex_task(&id);
+        }
+        while let Some(address) = self.touched_workers.pop() {
+            self.reindex_worker(&address);
+        }
+    }
+
+    fn reindex_task(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get_mut(id) else {
+            return;
+        };
+        let round = task.round().map(|round| round.until);
+        let complete = task.round().is_some_and(crate::task::Round::all_answered);
+        follow(&mut self.alarms, *id, &mut task.indexed.alarm, task.alarm);
+        follow(&mut self.rounds, *id, &mut task.indexed.round, round);
+        if complete != task.indexed.complete {
+            task.indexed.complete = complete;
+            if complete {
+                self.complete.insert((task.seq, *id));
+            } else {
+                self.complete.remove(&(task.seq, *id));
+            }
+        }
+        match (round, task.indexed.call) {
+            (Some(_), None) => {
+                let price = task.unit_price(task.listing.price_cap);
+                task.indexed.call = Some(self.calls.insert(price, *id));
+            }
+            (None, Some(handle)) => {
+                self.calls.remove(handle);
+                task.indexed.call = None;
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        let digest = task.digest();
+        mix(&mut self.digest, &task.indexed.digest);
+        mix(&mut self.digest, &digest);
+        task.indexed.digest = digest;
+    }
+
+    fn reindex_worker(&mut self, address: &Address) {
+        let Some(worker) = self.workers.get_mut(address) else {
+            return;
+        };
+        // A worker whose price is unknown is asked first: so newcomers are found out about.
+        let price = worker.is_available().then(|| worker.ask.unwrap_or(Nano::ZERO));
+        if worker.indexed.ask.map(|(price, _)| price) != price {
+            if let Some((_, handle)) = worker.indexed.ask {
+                self.asks.remove(handle);
+            }
+            worker.indexed.ask = price.map(|price| (price, self.asks.insert(price, *address)));
+        }
+        let digest = worker.digest();
+        mix(&mut self.digest, &worker.indexed.digest);
+        mix(&mut self.digest, &digest);
+        worker.indexed.digest = digest;
+    }
+}
+
+/// Keeps an entry of an ordered index equal to what it is made from.
+fn follow(
+    index: &mut BTreeSet<(u64, TaskId)>,
+    id: TaskId,
+    indexed: &mut Option<u64>,
+    wanted: Option<u64>,
+) {
+    if *indexed == wanted {
+        return;
+    }
+    if let Some(at) = *indexed {
+        index.remove(&(at, id));
+    }
+    if let Some(at) = wanted {
+        index.insert((at, id));
+    }
+    *indexed = wanted;
+}
+
+/// Adds a hash to, or takes it out of, the exclusive-or of all hashes.
+fn mix(sum: &mut Hash32, hash: &Hash32) {
+    sum.0.iter_mut().zip(hash.0).for_each(|(sum, byte)| *sum ^= byte);
+}

@@ -1,0 +1,312 @@
+//! Rounds of bids: whom to ask, when a round is over, who gets the task.
+
+use fog_protocol::{Address, Hash32, Nano, TaskId, gateway::PassReason};
+
+use super::{Market, workers::Answers};
+use crate::{
+    Action, Assign, Assignment,
+    explain::{outbid, unmatched},
+    matching::{Candidate, choose},
+    task::{Phase, Round, Standing},
+    worker::Presence,
+};
+
+/// Rounds get longer when nobody bids, up to two to this power times.
+const MOST_DOUBLINGS: u32 = 5;
+/// Standing orders looked at for each one that is wanted.
+const LOOKS_PER_OFFER: usize = 4;
+
+/// Does this answer hold for as long as the task is open?
+const fn for_good(reason: PassReason) -> bool {
+    match reason {
+        PassReason::PriceTooLow
+        | PassReason::DeadlineTooShort
+        | PassReason::TooBig
+        | PassReason::Unsupported => true,
+        PassReason::Busy | PassReason::StakeTooSmall | PassReason::Draining => false,
+    }
+}
+
+impl Market {
+    /// Starts the task's next round and asks the workers with the lowest standing asks.
+    pub(super) fn begin_round(&mut self, id: TaskId, now: u64, actions: &mut Vec<Action>) {
+        let seconds = u64::from(self.rules.bid_round_seconds.max(1));
+        let most = self.rules.max_bids_per_task as usize;
+        let Ok(task) = self.task_mut(&id) else {
+            return;
+        };
+        let Some(round) = task.round_mut() else {
+            return;
+        };
+        round.until = now.saturating_add(seconds << round.number.min(MOST_DOUBLINGS));
+        round.number = round.number.saturating_add(1);
+        round.passes.retain(|_, (reason, _)| for_good(*reason));
+        let Some(task) = self.tasks.get(&id) else {
+            return;
+        };
+        let Some(round) = task.round() else {
+            return;
+        };
+        let known = round.passes.len() + task.barred.len();
+        let wanted = most.saturating_sub(round.waiting.len() + round.bids.len());
+        let to: Vec<_> = self
+            .asks
+            .iter()
+            .take(wanted.saturating_mul(LOOKS_PER_OFFER).saturating_add(known))
+            .map(|(_, address)| address)
+            .filter(|address| !round.knows(address) && !task.barred.contains(address))
+            .filter(|address| self.workers.get(address).is_some_and(|w| w.is_available()))
+            .take(wanted)
+            .collect();
+        self.offer(id, to, actions);
+    }
+
+    /// Offers open listings, best paid first, to a worker that came or has a slot free.
+    pub(super) fn offer_open_tasks(
+        &mut self,
+        address: &Address,
+        answers: Answers,
+        now: u64,
+        actions: &mut Vec<Action>,
+    ) {
+        if !self.workers.get(address).is_some_and(|worker| worker.is_available()) {
+            return;
+        }
+        let wanted = self.rules.max_offers_per_worker as usize;
+        let most = self.rules.max_bids_per_task as usize;
+        let asked = |round: &Round| match (round.passes.contains_key(address), answers) {
+            (true, Answers::Forgotten) => false,
+            (true, Answers::Kept) | (false, _) => round.knows(address),
+        };
+        let open: Vec<_> = self
+            .calls
+            .iter()
+            .take(wanted.saturating_mul(LOOKS_PER_OFFER))
+            .map(|(_, id)| id)
+            .filter(|id| {
+                self.tasks.get(id).is_some_and(|task| {
+                    !task.barred.contains(address)
+                        && task.round().is_some_and(|round| {
+                            round.until > now
+                                && round.waiting.len() + round.bids.len() < most
+                                && !asked(round)
+                        })
+                })
+            })
+            .take(wanted)
+            .collect();
+        for id in open {
+            self.offer(id, vec![*address], actions);
+        }
+    }
+
+    fn offer(&mut self, id: TaskId, to: Vec<Address>, actions: &mut Vec<Action>) {
+        if to.is_empty() {
+            return;
+        }
+        let Some(task) = self.tasks.get(&id) else {
+            return;
+        };
+        let cap = task.listing.price_cap;
+        // A listing without a possible reserve was refused when it was posted.
+        let reserve_at_cap = self.rules.reserve_for(&task.listing, cap).unwrap_or(Nano::MAX);
+        for address in &to {
+            if let Ok(worker) = self.worker_mut(address) {
+                worker.rounds.insert(id);
+            }
+        }
+        let Ok(task) = self.task_mut(&id) else {
+            return;
+        };
+        let Some(round) = task.round_mut() else {
+            return;
+        };
+        for address in &to {
+            round.passes.remove(address);
+            round.waiting.insert(*address);
+            round.note("ask", address, 0);
+        }
+        actions.push(Action::Offer { task: id, to, bids_until: round.until, reserve_at_cap });
+    }
+
+    /// Closes every round that is complete, in order of posting.
+    pub(super) fn close_rounds(&mut self, now: u64, actions: &mut Vec<Action>) {
+        let over = self.rounds.range(..=(now, TaskId(Hash32([u8::MAX; 32]))));
+        let mut closing: Vec<_> = over
+            .filter_map(|(_, id)| self.tasks.get(id).map(|task| (task.seq, *id)))
+            .chain(self.complete.iter().copied())
+            .collect();
+        closing.sort_unstable();
+        closing.dedup();
+        for (_, id) in closing {
+            self.close_round(id, now, actions);
+        }
+    }
+
+    fn close_round(&mut self, id: TaskId, now: u64, actions: &mut Vec<Action>) {
+        let Ok(task) = self.task_mut(&id) else {
+            return;
+        };
+        let cap = task.listing.price_cap;
+        let Some(round) = task.round_mut() else {
+            return;
+        };
+        let waiting = std::mem::take(&mut round.waiting);
+        let bids: Vec<_> = std::mem::take(&mut round.bids).into_iter().collect();
+        for address in waiting.iter().chain(bids.iter().map(|(address, _)| address)) {
+            if let Ok(worker) = self.worker_mut(address) {
+                worker.rounds.remove(&id);
+            }
+        }
+        let mut candidates = Vec::with_capacity(bids.len());
+        let mut standing = Vec::with_capacity(bids.len());
+        for (address, bid) in bids {
+            match self.candidate(address, &bid, now) {
+                Ok(candidate) => {
+                    candidates.push(candidate);
+                    standing.push(bid);
+                }
+                Err((code, reason)) => {
+                    actions.push(Action::NotifyLost { task: id, worker: address, code, reason });
+                }
+            }
+        }
+        let Some((winner, scores)) = choose(&self.rules.tie_seed, &id, &candidates) else {
+            self.explain_unmatched(id, cap, waiting.len(), actions);
+            self.begin_round(id, now, actions);
+            return;
+        };
+        for (index, candidate) in candidates.iter().enumerate().filter(|(at, _)| *at != winner) {
+            let worker = candidate.worker;
+            let won = (&candidates[winner], scores[winner]);
+            let reason = outbid((candidate, scores[index]), won);
+            actions.push(Action::NotifyLost { task: id, worker, code: "outbid", reason });
+        }
+        self.assign(id, candidates[winner].worker, &standing[winner], actions);
+    }
+
+    /// Can this bid still win? Earlier matches of the batch may have used its slot or stake.
+    fn candidate(
+        &self,
+        address: Address,
+        bid: &Standing,
+        now: u64,
+    ) -> Result<Candidate, (&'static str, String)> {
+        let Some(worker) = self.workers.get(&address) else {
+            return Err(("offline", "the worker is not known".to_owned()));
+        };
+        if worker.presence == Presence::Offline {
+            return Err(("offline", "you disconnected before the round closed".to_owned()));
+        }
+        let (in_hand, slots) = (worker.in_hand.len() as u32, bid.slots);
+        if in_hand >= u32::from(slots) {
+            let reason = format!("all {slots} slots went to tasks matched before this one");
+            return Err(("no_slot", reason));
+        }
+        let (free, reserve) = (worker.free_stake(), bid.reserve);
+        if reserve > free {
+            let reason = format!(
+                "the bid reserves {reserve}; {free} is free after tasks matched before this one"
+            );
+            return Err(("stake_in_use", reason));
+        }
+        // Half of what was asked for at bidding is needed still.
+        let needed = now.saturating_add(u64::from(self.rules.min_consent_seconds / 2));
+        if bid.valid_until < needed {
+            let reason = format!(
+                "the consent holds until {}, it had to hold until {needed}",
+                bid.valid_until
+            );
+            return Err(("consent_expired", reason));
+        }
+        Ok(Candidate {
+            worker: address,
+            price: bid.price,
+            reserve,
+            reputation_ppm: worker.reputation_ppm(),
+            in_hand,
+            slots,
+            free_stake: free,
+        })
+    }
+
+    fn explain_unmatched(
+        &mut self,
+        id: TaskId,
+        cap: Nano,
+        silent: usize,
+        actions: &mut Vec<Action>,
+    ) {
+        let Ok(task) = self.task_mut(&id) else {
+            return;
+        };
+        let Some(round) = task.round_mut() else {
+            return;
+        };
+        let reason = unmatched(cap, round.passes.values(), silent);
+        // Said once, until there is something else to say.
+        if round.unmatched.as_ref() != Some(&reason) {
+            round.unmatched = Some(reason.clone());
+            actions.push(Action::Unmatched { task: id, reason });
+        }
+    }
+
+    fn assign(&mut self, id: TaskId, address: Address, bid: &Standing, actions: &mut Vec<Action>) {
+        let Ok(worker) = self.worker_mut(&address) else {
+            return;
+        };
+        worker.pending = worker.pending.saturating_add(bid.reserve);
+        worker.in_hand.insert(id);
+        let (stake, index) = (worker.stake, worker.assigned);
+        let Ok(task) = self.task_mut(&id) else {
+            return;
+        };
+        let Phase::Open { deadline, .. } = task.phase else {
+            return;
+        };
+        let assignment = Assignment {
+            task: id,
+            escrow: task.escrow,
+            worker: address,
+            stake,
+            price: bid.price,
+            reserve: bid.reserve,
+            index,
+        };
+        let assign = Assign {
+            task: id,
+            escrow: task.escrow,
+            worker: address,
+            stake,
+            price: bid.price,
+            reserve: bid.reserve,
+            consent: bid.consent,
+            valid_until: bid.valid_until,
+        };
+        let valid_until = bid.valid_until;
+        task.enter(Phase::Assigning { deadline, assignment, valid_until });
+        actions.push(Action::Assign(Box::new(assign)));
+    }
+
+    /// Ends the task's round without a match: the task has been given away, or is over.
+    pub(super) fn clear_round(&mut self, id: TaskId, actions: &mut Vec<Action>) {
+        let Ok(task) = self.task_mut(&id) else {
+            return;
+        };
+        let Some(round) = task.round_mut() else {
+            return;
+        };
+        let waiting = std::mem::take(&mut round.waiting);
+        let bids = std::mem::take(&mut round.bids);
+        for worker in bids.keys() {
+            let reason = "the task was given away or ended while its round was open".to_owned();
+            let worker = *worker;
+            actions.push(Action::NotifyLost { task: id, worker, code: "task_closed", reason });
+        }
+        for address in waiting.iter().chain(bids.keys()) {
+            if let Ok(worker) = self.worker_mut(address) {
+                worker.rounds.remove(&id);
+            }
+        }
+    }
+}

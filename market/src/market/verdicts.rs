@@ -1,0 +1,158 @@
+//! Verdicts of the verifier: what is paid, what is slashed, what is checked because of it.
+
+use fog_protocol::{Address, Hash32, TaskId};
+use fog_verifier::{AuditBasis, Conclusion, Evidence, Rejected, Verified};
+
+use super::Market;
+use crate::{
+    Action, Assignment, Refused, Settlement,
+    task::{Decided, Hold, Phase, Work},
+    transition::{Step, Trigger, step},
+};
+
+impl Market {
+    /// Consumes a verified result: its price may be paid. Log [`crate::Event::Judged`] with its
+    /// evidence; a replay then comes to the same.
+    ///
+    /// # Errors
+    /// [`Refused`]: nothing has changed; [`Refused::StaleBasis`] if another basis was asked for.
+    pub fn accept(
+        &mut self,
+        verified: Verified<Conclusion>,
+        now: u64,
+    ) -> Result<Vec<Action>, Refused> {
+        self.decide(now, |market, _, actions| market.accepted(verified, actions))
+    }
+
+    /// Consumes the rejection of a result: its worker's reserve may be cut, the worker is flagged,
+    /// and its other results that have no verdict yet are all checked.
+    ///
+    /// # Errors
+    /// [`Refused`]: nothing has changed; [`Refused::StaleBasis`] if another basis was asked for.
+    pub fn reject(&mut self, rejected: Rejected, now: u64) -> Result<Vec<Action>, Refused> {
+        self.decide(now, |market, _, actions| market.rejected(rejected, actions))
+    }
+
+    pub(super) fn accepted(
+        &mut self,
+        verified: Verified<Conclusion>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Refused> {
+        let id = verified.value().task;
+        let (assignment, work) = self.judged(id, verified.evidence(), Trigger::Accepted)?;
+        let payable = assignment.accept(verified, work.commitment)?;
+        let audited = self.worker_judged(id, assignment.worker)?;
+        if audited {
+            let worker = self.worker_mut(&assignment.worker)?;
+            worker.flagged = worker.flagged.saturating_sub(1);
+        }
+        let decided = decided(&work, payable.evidence_hash());
+        let address = assignment.worker;
+        self.task_mut(&id)?.enter(Phase::Accepted { assignment, decided });
+        actions.push(Action::Settle(Settlement::Pay(payable)));
+        self.release_held(address, actions);
+        Ok(())
+    }
+
+    pub(super) fn rejected(
+        &mut self,
+        rejected: Rejected,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Refused> {
+        let id = rejected.task();
+        let (assignment, work) = self.judged(id, rejected.evidence(), Trigger::Rejected)?;
+        let slashable = assignment.reject(rejected, work.commitment)?;
+        self.worker_judged(id, assignment.worker)?;
+        let decided = decided(&work, slashable.evidence_hash());
+        let address = assignment.worker;
+        self.task_mut(&id)?.enter(Phase::Rejected { assignment, decided });
+        actions.push(Action::Settle(Settlement::Slash(slashable)));
+        self.flag(address, actions);
+        Ok(())
+    }
+
+    /// Is this the verdict that was asked for?
+    fn judged(
+        &self,
+        id: TaskId,
+        evidence: &Evidence,
+        trigger: Trigger,
+    ) -> Result<(Assignment, Work), Refused> {
+        let task = self.known(&id)?;
+        let (Phase::Verifying { assignment, work, basis, hold }, Step::Go(_)) =
+            (&task.phase, step(task.status(), trigger))
+        else {
+            return Err(Self::wrong_state(task.status(), "a verdict", "verifying"));
+        };
+        let rate = task.listing.policy.rate_ppm();
+        if *basis != evidence.basis || *hold == Hold::Held || evidence.rate_ppm != rate {
+            return Err(Refused::StaleBasis);
+        }
+        if evidence.worker != assignment.worker || evidence.commitment != work.commitment {
+            return Err(Refused::OtherResult { task: id });
+        }
+        Ok((assignment.clone(), work.clone()))
+    }
+
+    /// Takes the task from its worker's results without a verdict; was it being audited?
+    fn worker_judged(&mut self, id: TaskId, address: Address) -> Result<bool, Refused> {
+        let worker = self.worker_mut(&address)?;
+        worker.undrawn.remove(&id);
+        Ok(worker.audits.remove(&id))
+    }
+
+    /// Everything the worker has returned and will return is checked.
+    pub(super) fn flag(&mut self, address: Address, actions: &mut Vec<Action>) {
+        let audits = self.rules.flag_audits.max(1);
+        let Ok(worker) = self.worker_mut(&address) else {
+            return;
+        };
+        worker.flagged = audits;
+        let undrawn = std::mem::take(&mut worker.undrawn);
+        worker.audits.extend(undrawn.iter().copied());
+        for id in undrawn {
+            let Ok(task) = self.task_mut(&id) else {
+                continue;
+            };
+            let rate_ppm = task.listing.policy.rate_ppm();
+            if let Phase::Verifying { basis, hold, .. } = &mut task.phase {
+                *basis = AuditBasis::Flagged;
+                *hold = Hold::Released;
+                actions.push(Action::Verify { task: id, basis: AuditBasis::Flagged, rate_ppm });
+            }
+        }
+    }
+
+    /// Lets go of the worker's results that were not drawn, if none of its audits is running.
+    pub(super) fn release_held(&mut self, address: Address, actions: &mut Vec<Action>) {
+        let Some(worker) = self.workers.get(&address) else {
+            return;
+        };
+        if !worker.audits.is_empty() {
+            return;
+        }
+        for id in worker.undrawn.clone() {
+            let Ok(task) = self.task_mut(&id) else {
+                continue;
+            };
+            let rate_ppm = task.listing.policy.rate_ppm();
+            if let Phase::Verifying { basis, hold, .. } = &mut task.phase
+                && *hold == Hold::Held
+            {
+                *hold = Hold::Released;
+                actions.push(Action::Verify { task: id, basis: basis.clone(), rate_ppm });
+            }
+        }
+    }
+}
+
+fn decided(work: &Work, evidence: Hash32) -> Decided {
+    Decided {
+        commitment: work.commitment,
+        speed: work.speed,
+        evidence,
+        // Verification begins only once the commitment, and with it this time, is on chain.
+        verdict_by: work.verdict_by.unwrap_or_default(),
+        window_until: work.window_until,
+    }
+}

@@ -1,0 +1,388 @@
+//! A task: its listing and the phase it is in. Each phase holds what is known in it, no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use borsh::BorshSerialize;
+use fog_protocol::{
+    Address, Hash32, Listing, Nano, Signature, TaskId, TaskStatus, gateway::PassReason, tagged_hash,
+};
+use fog_verifier::AuditBasis;
+
+use crate::{Assignment, Outcome, RefundCause, book::Handle, reputation::Speed};
+
+/// A bid that stands in a round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) price: Nano,
+    pub(crate) reserve: Nano,
+    pub(crate) valid_until: u64,
+    pub(crate) slots: u16,
+    pub(crate) consent: Signature,
+}
+
+/// A round of bids. Only `number`, `until` and `trace`, a hash over everything that happened in
+/// it, go into the state hash: it would cost too much to hash all bids after each.
+#[derive(Debug, Default, BorshSerialize)]
+pub(crate) struct Round {
+    pub(crate) number: u32,
+    pub(crate) until: u64,
+    pub(crate) trace: Hash32,
+    /// Asked, no answer yet.
+    #[borsh(skip)]
+    pub(crate) waiting: BTreeSet<Address>,
+    #[borsh(skip)]
+    pub(crate) bids: BTreeMap<Address, Standing>,
+    #[borsh(skip)]
+    pub(crate) passes: BTreeMap<Address, (PassReason, Option<Nano>)>,
+    /// What the last round without a match was explained with.
+    #[borsh(skip)]
+    pub(crate) unmatched: Option<String>,
+}
+
+impl Round {
+    pub(crate) fn note(&mut self, what: &str, worker: &Address, number: u64) {
+        let parts: [&[u8]; 4] =
+            [&self.trace.0, what.as_bytes(), &worker.hash.0, &number.to_le_bytes()];
+        self.trace = tagged_hash("fog/round/v1", &parts);
+    }
+
+    /// Has everybody who was asked answered, and somebody bid? Without a bid the round runs its
+    /// time, or workers that have to pass would be asked again and again without a pause.
+    pub(crate) fn all_answered(&self) -> bool {
+        self.waiting.is_empty() && !self.bids.is_empty()
+    }
+
+    /// Has `worker` been asked, or answered?
+    pub(crate) fn knows(&self, worker: &Address) -> bool {
+        self.waiting.contains(worker)
+            || self.bids.contains_key(worker)
+            || self.passes.contains_key(worker)
+    }
+}
+
+/// What is known after a commitment.
+#[derive(Debug, Clone, BorshSerialize)]
+pub(crate) struct Work {
+    pub(crate) commitment: Hash32,
+    pub(crate) speed: Speed,
+    /// Set once the commitment is on chain.
+    pub(crate) verdict_by: Option<u64>,
+    /// Set if the draw needs the requestor's nonce: until when it may come.
+    pub(crate) nonce_until: Option<u64>,
+    pub(crate) nonce: Option<Hash32>,
+    /// The epoch's seed: set once the result is here.
+    pub(crate) seed: Option<Hash32>,
+    /// A verdict is on chain: when its window ends.
+    pub(crate) window_until: Option<u64>,
+}
+
+/// Whether a result that was not drawn may be released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize)]
+pub(crate) enum Hold {
+    /// The verifier has it.
+    Released,
+    /// It waits until no audit of its worker is running.
+    Held,
+}
+
+/// A verdict was reached.
+#[derive(Debug, Clone, BorshSerialize)]
+pub(crate) struct Decided {
+    pub(crate) commitment: Hash32,
+    pub(crate) speed: Speed,
+    pub(crate) evidence: Hash32,
+    pub(crate) verdict_by: u64,
+    pub(crate) window_until: Option<u64>,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, BorshSerialize)]
+pub(crate) struct Ended {
+    pub(crate) assignment: Option<Assignment>,
+    pub(crate) commitment: Option<Hash32>,
+    /// None: never funded.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+/// Where a task stands, with what is known there.
+#[derive(Debug, BorshSerialize)]
+pub(crate) enum Phase {
+    AwaitingFunds { until: u64 },
+    Open { deadline: u64, round: Round },
+    Assigning { deadline: u64, assignment: Assignment, valid_until: u64 },
+    Running { assignment: Assignment, commit_by: u64 },
+    Committed { assignment: Assignment, commit_by: u64, work: Work },
+    Verifying { assignment: Assignment, work: Work, basis: AuditBasis, hold: Hold },
+    Accepted { assignment: Assignment, decided: Decided },
+    Rejected { assignment: Assignment, decided: Decided },
+    Ended(Ended),
+}
+
+/// A task.
+#[derive(Debug)]
+pub struct Task {
+    pub(crate) id: TaskId,
+    pub(crate) listing: Box<Listing>,
+    pub(crate) escrow: Address,
+    /// Its place in the order of posting.
+    pub(crate) seq: u64,
+    pub(crate) phase: Phase,
+    /// When it is looked at next; none only at an end.
+    pub(crate) alarm: Option<u64>,
+    /// Workers whose stake contract refused the reservation: not asked again for this task.
+    pub(crate) barred: BTreeSet<Address>,
+    pub(crate) indexed: Indexed,
+}
+
+/// Under what the task is found in the market's indices; maintained by `Market::index`.
+#[derive(Debug, Default)]
+pub(crate) struct Indexed {
+    pub(crate) alarm: Option<u64>,
+    pub(crate) round: Option<u64>,
+    pub(crate) complete: bool,
+    pub(crate) call: Option<Handle>,
+    pub(crate) digest: Hash32,
+}
+
+impl Task {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// Its listing.
+    #[must_use]
+    pub const fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// Its escrow.
+    #[must_use]
+    pub const fn escrow(&self) -> Address {
+        self.escrow
+    }
+
+    /// Its place in the order of posting, from 0.
+    #[must_use]
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn status(&self) -> TaskStatus {
+        match &self.phase {
+            Phase::AwaitingFunds { .. } => TaskStatus::AwaitingFunds,
+            Phase::Open { .. } => TaskStatus::Open,
+            Phase::Assigning { .. } => TaskStatus::Assigning,
+            Phase::Running { .. } => TaskStatus::Running,
+            Phase::Committed { .. } => TaskStatus::Committed,
+            Phase::Verifying { .. } => TaskStatus::Verifying,
+            Phase::Accepted { .. } => TaskStatus::Accepted,
+            Phase::Rejected { .. } => TaskStatus::Rejected,
+            Phase::Ended(Ended { outcome, .. }) => match outcome {
+                Some(Outcome::Paid { .. }) => TaskStatus::Paid,
+                Some(Outcome::Slashed { .. }) => TaskStatus::Slashed,
+                Some(Outcome::Refunded { .. }) => TaskStatus::Refunded,
+                None => TaskStatus::Dropped,
+            },
+        }
+    }
+
+    /// Who does it, at which price: from the match on.
+    #[must_use]
+    pub const fn assignment(&self) -> Option<&Assignment> {
+        match &self.phase {
+            Phase::AwaitingFunds { .. } | Phase::Open { .. } => None,
+            Phase::Assigning { assignment, .. }
+            | Phase::Running { assignment, .. }
+            | Phase::Committed { assignment, .. }
+            | Phase::Verifying { assignment, .. }
+            | Phase::Accepted { assignment, .. }
+            | Phase::Rejected { assignment, .. } => Some(assignment),
+            Phase::Ended(ended) => ended.assignment.as_ref(),
+        }
+    }
+
+    /// The worker's commitment.
+    #[must_use]
+    pub const fn commitment(&self) -> Option<Hash32> {
+        match &self.phase {
+            Phase::AwaitingFunds { .. }
+            | Phase::Open { .. }
+            | Phase::Assigning { .. }
+            | Phase::Running { .. } => None,
+            Phase::Committed { work, .. } | Phase::Verifying { work, .. } => Some(work.commitment),
+            Phase::Accepted { decided, .. } | Phase::Rejected { decided, .. } => {
+                Some(decided.commitment)
+            }
+            Phase::Ended(ended) => ended.commitment,
+        }
+    }
+
+    /// Why the result is being checked, or not: only while it is verified.
+    #[must_use]
+    pub const fn basis(&self) -> Option<&AuditBasis> {
+        match &self.phase {
+            Phase::Verifying { basis, .. } => Some(basis),
+            Phase::AwaitingFunds { .. }
+            | Phase::Open { .. }
+            | Phase::Assigning { .. }
+            | Phase::Running { .. }
+            | Phase::Committed { .. }
+            | Phase::Accepted { .. }
+            | Phase::Rejected { .. }
+            | Phase::Ended(_) => None,
+        }
+    }
+
+    /// Hash of the evidence of the verdict.
+    #[must_use]
+    pub const fn evidence_hash(&self) -> Option<Hash32> {
+        match &self.phase {
+            Phase::Accepted { decided, .. } | Phase::Rejected { decided, .. } => {
+                Some(decided.evidence)
+            }
+            Phase::AwaitingFunds { .. }
+            | Phase::Open { .. }
+            | Phase::Assigning { .. }
+            | Phase::Running { .. }
+            | Phase::Committed { .. }
+            | Phase::Verifying { .. }
+            | Phase::Ended(_) => None,
+        }
+    }
+
+    /// Chain time at which the state times out; none at an end.
+    #[must_use]
+    pub fn deadline(&self) -> Option<u64> {
+        match &self.phase {
+            Phase::AwaitingFunds { until } => Some(*until),
+            Phase::Open { deadline, .. } => Some(*deadline),
+            Phase::Assigning { valid_until, .. } => Some(*valid_until),
+            Phase::Running { commit_by, .. } => Some(*commit_by),
+            Phase::Committed { commit_by, work, .. } => {
+                Some(work.window_until.or(work.verdict_by).unwrap_or(*commit_by))
+            }
+            // Verification begins only once the commitment is on chain.
+            Phase::Verifying { work, .. } => work.window_until.or(work.verdict_by),
+            Phase::Accepted { decided, .. } | Phase::Rejected { decided, .. } => {
+                Some(decided.window_until.unwrap_or(decided.verdict_by))
+            }
+            Phase::Ended(_) => None,
+        }
+    }
+
+    /// How it ended on chain.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<Outcome> {
+        match &self.phase {
+            Phase::Ended(ended) => ended.outcome,
+            Phase::AwaitingFunds { .. }
+            | Phase::Open { .. }
+            | Phase::Assigning { .. }
+            | Phase::Running { .. }
+            | Phase::Committed { .. }
+            | Phase::Verifying { .. }
+            | Phase::Accepted { .. }
+            | Phase::Rejected { .. } => None,
+        }
+    }
+
+    /// What was cut from the worker's stake.
+    #[must_use]
+    pub const fn slashed(&self) -> Option<Nano> {
+        match self.outcome() {
+            Some(
+                Outcome::Slashed { amount }
+                | Outcome::Refunded { cause: RefundCause::WorkerLate { penalty: amount } },
+            ) => Some(amount),
+            Some(
+                Outcome::Paid { .. }
+                | Outcome::Refunded { cause: RefundCause::Unassigned | RefundCause::NoVerdict },
+            )
+            | None => None,
+        }
+    }
+
+    /// Bids that stand now.
+    #[must_use]
+    pub fn bid_count(&self) -> usize {
+        self.round().map_or(0, |round| round.bids.len())
+    }
+
+    /// Why the last round ended without a match, and what would have matched.
+    #[must_use]
+    pub fn unmatched(&self) -> Option<&str> {
+        self.round()?.unmatched.as_deref()
+    }
+
+    /// May its program's blobs be handed to the assigned worker now?
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running { .. })
+    }
+
+    pub(crate) const fn round(&self) -> Option<&Round> {
+        match &self.phase {
+            Phase::Open { round, .. } => Some(round),
+            Phase::AwaitingFunds { .. }
+            | Phase::Assigning { .. }
+            | Phase::Running { .. }
+            | Phase::Committed { .. }
+            | Phase::Verifying { .. }
+            | Phase::Accepted { .. }
+            | Phase::Rejected { .. }
+            | Phase::Ended(_) => None,
+        }
+    }
+
+    pub(crate) const fn round_mut(&mut self) -> Option<&mut Round> {
+        match &mut self.phase {
+            Phase::Open { round, .. } => Some(round),
+            Phase::AwaitingFunds { .. }
+            | Phase::Assigning { .. }
+            | Phase::Running { .. }
+            | Phase::Committed { .. }
+            | Phase::Verifying { .. }
+            | Phase::Accepted { .. }
+            | Phase::Rejected { .. }
+            | Phase::Ended(_) => None,
+        }
+    }
+
+    /// What the listing pays per 2^20 units of fuel: comparable between tasks of different size.
+    pub(crate) fn unit_price(&self, price: Nano) -> Nano {
+        price.mul_div(1 << 20, self.listing.limits.fuel).unwrap_or(Nano::MAX)
+    }
+
+    /// Enters a phase; its deadline becomes the alarm.
+    pub(crate) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.rearm();
+    }
+
+    /// Sets the alarm to the deadline, or to the end of the wait for the nonce.
+    pub(crate) fn rearm(&mut self) {
+        self.alarm = self.deadline();
+        if let Phase::Committed { work, .. } = &self.phase
+            && let (Some(_), Some(_), None, Some(until)) =
+                (work.verdict_by, work.seed, work.nonce, work.nonce_until)
+        {
+            self.alarm = self.alarm.map(|deadline| deadline.min(until));
+        }
+    }
+
+    /// Hash of all that is decided about it (the listing is in the id).
+    pub(crate) fn digest(&self) -> Hash32 {
+        let mut bytes = Vec::with_capacity(512);
+        // Writing to a vector cannot fail.
+        let written = (&self.id, &self.escrow, self.seq, &self.phase, self.alarm, &self.barred)
+            .serialize(&mut bytes);
+        if written.is_err() {
+            bytes.clear();
+        }
+        tagged_hash("fog/market-task/v1", &[&bytes])
+    }
+}
