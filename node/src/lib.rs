@@ -1,1 +1,34 @@
-//! The node: HTTP API, worker gateway, coordinator, settlement, store.
+//! The node: HTTP API, worker gateway, coordinator, verification, settlement and store, around the
+//! decisions of `fog-market`.
+//!
+//! ```text
+//!  requestors --HTTP--> api ----\                      /--> gateway --WebSocket--> workers
+//!  workers ---HTTP-----> api ----> coordinator (market) --> verification (child processes)
+//!  workers ---WS---> gateway ---/    |      ^          \--> reconciler --get--> chain
+//!                                    v      |
+//!                                  store    follower <--- operator wallet's history --- chain
+//!                                    |
+//!                                    v
+//!                                 outbox --> settlement --signed messages--> chain
+//! ```
+//! Invariants: nothing is told or sent before it is stored; nothing is paid without a stored
+//! verdict; what the chain said is stored together with how far it was read; chain time alone
+//! decides deadlines.
+
+mod api;
+mod chain_port;
+mod config;
+mod coordinator;
+mod denied;
+mod error;
+mod follow;
+mod gateway;
+mod node;
+mod server;
+mod settle;
+mod shared;
+mod store;
+
+pub use config::{ChainConfig, Limits, NodeConfig, NodeKeys, RunnerConfig};
+pub use error::NodeError;
+pub use node::{Node, NodeHandle};

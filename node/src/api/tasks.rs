@@ -1,0 +1,230 @@
+//! Tasks: posted, listed, shown; their nonce, result and evidence.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use fog_protocol::{
+    Durations, Listing, Nano, Policy, Signed, TaskStatus,
+    api::{OpenNonce, Posted, TaskPage, TaskView, WorkerView},
+};
+use serde::Deserialize;
+
+use super::{
+    App,
+    extract::{QueryOf, SignedRequest, TaskPath, body, json},
+};
+use crate::{
+    coordinator::Command,
+    denied::{Denied, Why},
+    store::Kind,
+};
+
+const PAGE: u32 = 50;
+const MAX_PAGE: u32 = 200;
+const MAX_WORKERS: u32 = 10_000;
+
+/// `POST /v1/tasks`. Posting the same listing again answers the same.
+pub(super) async fn post(State(app): State<App>, request: Request) -> Result<Json<Posted>, Denied> {
+    let limit = app.shared.config.limits.json_bytes as u64;
+    let (parts, content) = request.into_parts();
+    let content = body(&app, &parts.headers, content, limit).await?;
+    let signed: Signed<Listing> = json(&content.bytes)?;
+    let listing = signed
+        .verify()
+        .map_err(|error| Denied::new(Why::Unauthenticated, "bad_signature", error.to_string()))?;
+    if listing.requestor_key != signed.signer {
+        return Err(Denied::new(
+            Why::Forbidden,
+            "wrong_signer",
+            "the listing must be signed by its own requestor_key",
+        ));
+    }
+    check_terms(&app, listing)?;
+    let posted = app
+        .shared
+        .chain
+        .posted(listing)
+        .map_err(|reason| Denied::new(Why::Invalid, "bad_terms", reason.to_string()))?;
+    if app.shared.store.task_view(&posted.task).await?.is_some() {
+        return Ok(Json(posted));
+    }
+    check_blobs(&app, listing).await?;
+    check_quota(&app, listing).await?;
+    let escrow = posted.escrow;
+    let listing = Box::new(signed);
+    app.shared.coordinator.ask(|reply| Command::Post { listing, escrow, reply }).await?;
+    Ok(Json(posted))
+}
+
+fn check_terms(app: &App, listing: &Listing) -> Result<(), Denied> {
+    let invalid = |code: &str, message: String| Err(Denied::new(Why::Invalid, code, message));
+    if let Err(error) = listing.check() {
+        return invalid("bad_listing", error.to_string());
+    }
+    let config = &app.shared.config;
+    if listing.network != config.network {
+        return invalid("wrong_network", format!("this node is on network {}", config.network));
+    }
+    if listing.market != config.market {
+        return invalid("wrong_market", format!("this node serves market {}", config.market));
+    }
+    if listing.operator != app.shared.operator {
+        return invalid("wrong_operator", format!("this node's wallet is {}", app.shared.operator));
+    }
+    if listing.policy.rate_ppm() < config.min_rate_ppm {
+        let least = config.min_rate_ppm;
+        return invalid("rate_too_low", format!("the audit rate must be at least {least} ppm"));
+    }
+    within("durations.bid", listing, app, |d| d.bid)?;
+    within("durations.commit", listing, app, |d| d.commit)?;
+    within("durations.verdict", listing, app, |d| d.verdict)?;
+    within("durations.window", listing, app, |d| d.window)
+}
+
+fn within(
+    field: &str,
+    listing: &Listing,
+    app: &App,
+    get: fn(&Durations) -> u32,
+) -> Result<(), Denied> {
+    let config = &app.shared.config;
+    let (min, max) = (get(&config.min_durations), get(&config.max_durations));
+    if (min..=max).contains(&get(&listing.durations)) {
+        return Ok(());
+    }
+    let message = format!("{field} must be between {min} and {max} seconds at this node");
+    Err(Denied::new(Why::Invalid, "bad_duration", message))
+}
+
+async fn check_blobs(app: &App, listing: &Listing) -> Result<(), Denied> {
+    let mut blobs = listing.program.blobs();
+    blobs.push(listing.input);
+    if let Policy::Groth16 { key, .. } = &listing.policy {
+        blobs.push(*key);
+    }
+    for blob in blobs {
+        let stored = app.shared.store.blob_bytes(&blob.hash).await?;
+        if stored != Some(blob.bytes) {
+            let hash = blob.hash;
+            let message = match stored {
+                None => format!("blob {hash} is not here: PUT /v1/blobs/{hash} first"),
+                Some(bytes) => format!("blob {hash} has {bytes} bytes, not {}", blob.bytes),
+            };
+            return Err(Denied::new(Why::Invalid, "missing_blob", message));
+        }
+    }
+    Ok(())
+}
+
+async fn check_quota(app: &App, listing: &Listing) -> Result<(), Denied> {
+    let limits = &app.shared.config.limits;
+    let (own, total) = app.shared.store.living_tasks(&listing.requestor_key).await?;
+    if own >= u64::from(limits.tasks_per_key) {
+        let message = format!("this key has {own} unfinished tasks, the most there may be");
+        return Err(Denied::new(Why::TooMany, "task_quota", message));
+    }
+    if total >= u64::from(limits.tasks_total) {
+        let message = "the node has as many unfinished tasks as it takes: try later";
+        return Err(Denied::new(Why::TooMany, "tasks_full", message));
+    }
+    Ok(())
+}
+
+/// The query of a page.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageQuery {
+    limit: Option<u32>,
+    after: Option<u64>,
+    status: Option<TaskStatus>,
+}
+
+/// `GET /v1/tasks`.
+pub(super) async fn list(
+    State(app): State<App>,
+    QueryOf(query): QueryOf<PageQuery>,
+) -> Result<Json<TaskPage>, Denied> {
+    let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let (tasks, next) = app.shared.store.task_page(query.after, query.status, limit).await?;
+    Ok(Json(TaskPage { tasks, next }))
+}
+
+/// `GET /v1/tasks/{id}`.
+pub(super) async fn show(
+    State(app): State<App>,
+    TaskPath { 0: id }: TaskPath,
+) -> Result<Json<TaskView>, Denied> {
+    app.shared.store.task_view(&id).await?.map(Json).ok_or_else(Denied::no_task)
+}
+
+/// `GET /v1/workers`.
+pub(super) async fn workers(State(app): State<App>) -> Result<Json<Vec<WorkerView>>, Denied> {
+    Ok(Json(app.shared.store.worker_views(MAX_WORKERS).await?))
+}
+
+/// `POST /v1/tasks/{id}/nonce`.
+pub(super) async fn open_nonce(
+    State(app): State<App>,
+    TaskPath { 0: task }: TaskPath,
+    request: Request,
+) -> Result<StatusCode, Denied> {
+    let (signed, content) = SignedRequest::split(request)?;
+    let limit = app.shared.config.limits.json_bytes as u64;
+    let content = body(&app, &signed.headers, content, limit).await?;
+    let key = signed.signer(&app, &content.bytes)?;
+    let OpenNonce { nonce } = json(&content.bytes)?;
+    let ask = |reply| Command::OpenNonce { task, key, nonce, reply };
+    app.shared.coordinator.ask(ask).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /v1/tasks/{id}/result`: the verified bytes, for the requestor alone.
+pub(super) async fn result(
+    State(app): State<App>,
+    TaskPath { 0: id }: TaskPath,
+    request: Request,
+) -> Result<Response, Denied> {
+    let (signed, _) = SignedRequest::split(request)?;
+    let key = signed.signer(&app, &[])?;
+    let view = app.shared.store.task_view(&id).await?.ok_or_else(Denied::no_task)?;
+    if view.listing.requestor_key != key {
+        return Err(Denied::new(
+            Why::Forbidden,
+            "not_requestor",
+            "only the key that posted the task may fetch its result",
+        ));
+    }
+    let (TaskStatus::Accepted | TaskStatus::Paid) = view.status else {
+        let message = format!("the task is {}: a result exists once it is accepted", view.status);
+        return Err(Denied::new(Why::Conflict, "not_accepted", message));
+    };
+    let bytes = view.result_bytes.unwrap_or_default();
+    let content = app
+        .shared
+        .store
+        .with_files(move |files| files.get(Kind::Result, &id.0, bytes))
+        .await?
+        .ok_or_else(|| Denied::new(Why::NotFound, "result_gone", "the result is not kept"))?;
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
+    Ok((headers, Bytes::from(content)).into_response())
+}
+
+/// `GET /v1/tasks/{id}/evidence`: the verdict's evidence as JSON, for everybody.
+pub(super) async fn evidence(
+    State(app): State<App>,
+    TaskPath { 0: id }: TaskPath,
+) -> Result<Response, Denied> {
+    let evidence = app.shared.store.evidence(&id).await?.ok_or_else(|| {
+        Denied::new(Why::NotFound, "no_verdict", "there is no verdict on this task yet")
+    })?;
+    Ok(Json(evidence).into_response())
+}
+
+/// What funding costs beyond the price.
+pub(super) fn task_gas(app: &App) -> Nano {
+    app.shared.chain.task_gas()
+}

@@ -1,0 +1,294 @@
+//! What the node asks of the chain, in the market's terms: escrows, stakes, the market's rules,
+//! and messages to tasks. The only module that knows both `fog_contracts` and `fog_chain`.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use fog_chain::{ApiKey, ChainClient, ChainError};
+use fog_contracts::{
+    Consent, ContractError, VerdictTerms,
+    market::{Config, MarketData},
+    stake::StakeData,
+    task::{self, TaskData, TaskInit},
+};
+use fog_protocol::{
+    Address, AddressForm, Bid, Hash32, Listing, Nano, PublicKey, SecretKey, Signature, api::Posted,
+};
+use fog_wallet::{AddressText, OutMessage, TransferLink};
+use tycho_types::{boc::Boc, cell::CellBuilder};
+
+use crate::{
+    NodeError,
+    config::NodeConfig,
+    store::{Intent, Ruling},
+};
+
+/// Why something of the chain could not be read or built.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PortError {
+    /// The gateway.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A contract's cells.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// A cell could not be built.
+    #[error("a cell could not be built: {0}")]
+    Cell(#[from] tycho_types::error::Error),
+    /// No contract there.
+    #[error("there is no contract at {0}")]
+    NoContract(Address),
+    /// The consent does not sign this bid.
+    #[error("the consent is not the session key's signature over this bid's terms")]
+    Consent,
+    /// A time beyond the chain's 32 bits.
+    #[error("the time {0} does not fit the chain's 32 bits")]
+    Time(u64),
+    /// The verifiers' keys here are not enough.
+    #[error("the market asks for {threshold} verifier signatures, keys here give {have}")]
+    TooFewVerifiers {
+        /// What is needed.
+        threshold: u8,
+        /// What there is.
+        have: usize,
+    },
+}
+
+/// A stake contract, as read from the chain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StakeFacts {
+    /// The worker.
+    pub(crate) owner: Address,
+    /// Its session key.
+    pub(crate) session: PublicKey,
+    /// What is neither reserved nor unbonding.
+    pub(crate) free: Nano,
+}
+
+/// The chain, for one market.
+pub(crate) struct ChainPort {
+    client: ChainClient,
+    network: i32,
+    address: Address,
+    market: Config,
+}
+
+impl std::fmt::Debug for ChainPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChainPort").field("market", &self.address).finish_non_exhaustive()
+    }
+}
+
+fn seconds(time: u64) -> Result<u32, PortError> {
+    u32::try_from(time).map_err(|_| PortError::Time(time))
+}
+
+impl ChainPort {
+    /// Connects, and reads the market's configuration, which must be of this software's contracts.
+    pub(crate) async fn connect(config: &NodeConfig) -> Result<Self, NodeError> {
+        let mut chain = fog_chain::ChainConfig::new(config.chain.endpoint.clone(), config.network);
+        if let Some(key) = &config.chain.api_key {
+            chain = chain.with_api_key(ApiKey::new(key.clone()));
+        }
+        let failed = |error: ChainError| NodeError::Chain(error.to_string());
+        let client = ChainClient::new(chain).map_err(failed)?;
+        client.masterchain_info().await.map_err(failed)?;
+        let account = client.account(&config.market).await.map_err(failed)?;
+        let Some(data) = account.data else {
+            return Err(NodeError::Config(format!("there is no market at {}", config.market)));
+        };
+        let market = MarketData::parse(&data)
+            .map_err(|error| NodeError::Config(format!("the market: {error}")))?;
+        let market = market
+            .config
+            .ok_or_else(|| NodeError::Config("the market was never set up".to_owned()))?;
+        if !market.is_of_this_code() {
+            let message = "the market registers contracts of another version of this software";
+            return Err(NodeError::Config(message.to_owned()));
+        }
+        Ok(Self { client, network: config.network, address: config.market, market })
+    }
+
+    /// The client itself.
+    pub(crate) const fn client(&self) -> &ChainClient {
+        &self.client
+    }
+
+    /// The market's configuration, as read at the start.
+    pub(crate) const fn market(&self) -> &Config {
+        &self.market
+    }
+
+    /// What funding a task costs beyond its price.
+    pub(crate) const fn task_gas(&self) -> Nano {
+        fog_contracts::FUND_VALUE
+    }
+
+    /// How `listing` is funded.
+    pub(crate) fn posted(&self, listing: &Listing) -> Result<Posted, PortError> {
+        let init = TaskInit::of(listing);
+        let escrow = init.address()?;
+        let state_init = CellBuilder::build_from(init.state_init()?)?;
+        let body = task::fund(0)?;
+        let amount = listing.price_cap.saturating_add(self.task_gas());
+        // Test networks have friendly addresses of their own.
+        let form = if self.network == fog_wallet::MAINNET {
+            AddressForm::Bounceable
+        } else {
+            AddressForm::TestBounceable
+        };
+        let link = TransferLink {
+            to: AddressText { address: escrow, form: Some(form) },
+            amount: Some(amount),
+            text: None,
+            body: Some(body.clone()),
+            init: Some(state_init.clone()),
+            valid_until: None,
+        };
+        Ok(Posted {
+            task: listing.id(),
+            escrow,
+            amount,
+            state_init: STANDARD.encode(Boc::encode(&state_init)),
+            body: STANDARD.encode(Boc::encode(&body)),
+            link: link.to_string(),
+        })
+    }
+
+    /// Where the stake of `worker` is in this market.
+    pub(crate) fn stake_address(&self, worker: &Address) -> Result<Address, PortError> {
+        Ok(self.market.stake_of(self.address, *worker).address()?)
+    }
+
+    /// Reads a stake contract.
+    pub(crate) async fn stake(&self, address: &Address) -> Result<StakeFacts, PortError> {
+        let account = self.client.account(address).await?;
+        let data = account.data.ok_or(PortError::NoContract(*address))?;
+        let stake = StakeData::parse(&data)?;
+        Ok(StakeFacts { owner: stake.init.owner, session: stake.session, free: stake.free() })
+    }
+
+    /// Reads a task's contract; `None` if there is none (not yet, or not any more).
+    pub(crate) async fn task(&self, escrow: &Address) -> Result<Option<TaskData>, PortError> {
+        let account = self.client.account(escrow).await?;
+        Ok(account.data.as_ref().map(TaskData::parse).transpose()?)
+    }
+
+    /// Does the bid's consent sign its terms?
+    pub(crate) fn check_consent(&self, bid: &Bid, session: &PublicKey) -> Result<(), PortError> {
+        let hash = fog_contracts::consent_hash(&Consent {
+            network: self.network,
+            stake: bid.stake,
+            task: bid.escrow,
+            reserve: bid.reserve,
+            price: bid.price,
+            valid_until: seconds(bid.valid_until)?,
+        })?;
+        session.verify(&hash.0, &bid.consent).map_err(|_| PortError::Consent)
+    }
+
+    /// Does the commitment's signature for the chain match?
+    pub(crate) fn check_commit(
+        &self,
+        escrow: &Address,
+        commitment: &Hash32,
+        session: &PublicKey,
+        signature: &Signature,
+    ) -> Result<(), PortError> {
+        let hash = fog_contracts::commit_hash(self.network, escrow, commitment)?;
+        session.verify(&hash.0, signature).map_err(|_| PortError::Consent)
+    }
+
+    /// The message that performs an intent. `query` is the intent's row: what comes back names it.
+    pub(crate) fn message(
+        &self,
+        intent: &Intent,
+        query: u64,
+        verifiers: &[SecretKey],
+        valid_until: u64,
+    ) -> Result<OutMessage, PortError> {
+        let (escrow, value, body) = match intent {
+            Intent::Assign { escrow, worker, price, reserve, consent, valid_until } => {
+                let assign = task::Assign {
+                    owner: *worker,
+                    price: *price,
+                    reserve: *reserve,
+                    valid_until: seconds(*valid_until)?,
+                    consent: *consent,
+                };
+                (escrow, fog_contracts::ASSIGN_VALUE, task::assign(query, &assign)?)
+            }
+            Intent::Commit { escrow, commit } => {
+                let commit = &commit.value;
+                let body = task::commit(query, &commit.commitment, &commit.chain_signature)?;
+                (escrow, fog_contracts::COMMIT_VALUE, body)
+            }
+            Intent::Verdict { escrow, stake, price, commitment, evidence, ruling } => {
+                let terms = VerdictTerms {
+                    network: self.network,
+                    task: *escrow,
+                    stake: *stake,
+                    price: *price,
+                    commitment: *commitment,
+                    accepted: *ruling == Ruling::Accepted,
+                    evidence: *evidence,
+                    valid_until: seconds(valid_until)?,
+                };
+                let body = task::verdict(query, &self.sign_verdict(&terms, verifiers)?)?;
+                (escrow, fog_contracts::verdict_value(self.market.threshold), body)
+            }
+            Intent::Finalize { escrow } => {
+                (escrow, fog_contracts::END_VALUE, task::finalize(query)?)
+            }
+            Intent::Expire { escrow } => (escrow, fog_contracts::END_VALUE, task::expire(query)?),
+        };
+        Ok(OutMessage::new(*escrow, value).with_body(body))
+    }
+
+    fn sign_verdict(
+        &self,
+        terms: &VerdictTerms,
+        verifiers: &[SecretKey],
+    ) -> Result<task::Verdict, PortError> {
+        let hash = fog_contracts::verdict_hash(terms)?;
+        let threshold = self.market.threshold;
+        let signatures: BTreeMap<u8, Signature> = verifiers
+            .iter()
+            .filter_map(|key| {
+                let place =
+                    self.market.verifiers.iter().position(|known| *known == key.public())?;
+                Some((u8::try_from(place).ok()?, key.sign(&hash.0)))
+            })
+            .take(usize::from(threshold))
+            .collect();
+        if signatures.len() != usize::from(threshold) {
+            return Err(PortError::TooFewVerifiers { threshold, have: signatures.len() });
+        }
+        Ok(task::Verdict {
+            accepted: terms.accepted,
+            evidence: terms.evidence,
+            valid_until: terms.valid_until,
+            signatures,
+        })
+    }
+}
+
+/// How a task's own transaction is called in its list.
+pub(crate) fn transaction_kind(op: Option<u32>, bounced: bool) -> &'static str {
+    if bounced {
+        return "bounce";
+    }
+    match op {
+        Some(task::op::FUND) => "fund",
+        Some(task::op::OPENED) => "open",
+        Some(task::op::ASSIGN) => "assign",
+        Some(task::op::RESERVED) => "reserve",
+        Some(task::op::COMMIT) => "commit",
+        Some(task::op::VERDICT) => "verdict",
+        Some(task::op::FINALIZE) => "finalize",
+        Some(task::op::CANCEL) => "cancel",
+        Some(task::op::EXPIRE) => "expire",
+        Some(task::op::SETTLED | task::op::SLASHED | task::op::RELEASED) => "close",
+        Some(_) | None => "other",
+    }
+}

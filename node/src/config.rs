@@ -1,0 +1,220 @@
+//! What a node is told: addresses, limits, times. Keys come apart, see [`NodeKeys`].
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use fog_protocol::{Address, Durations, Hash32, SecretKey};
+use serde::{Deserialize, Serialize};
+
+/// Where the chain is reached.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChainConfig {
+    /// Base address of a toncenter v2 API, such as `http://127.0.0.1:8081/api/v2`.
+    pub endpoint: String,
+    /// Its API key. Never logged.
+    #[serde(skip_serializing)]
+    pub api_key: Option<String>,
+    /// Milliseconds between two looks at the chain.
+    pub poll_millis: u64,
+    /// Seconds between two comparisons of open tasks with their contracts.
+    pub reconcile_seconds: u64,
+}
+
+impl Default for ChainConfig {
+    fn default() -> Self {
+        Self {
+            endpoint: "http://127.0.0.1:8081/api/v2".to_owned(),
+            api_key: None,
+            poll_millis: 500,
+            reconcile_seconds: 30,
+        }
+    }
+}
+
+impl fmt::Debug for ChainConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChainConfig")
+            .field("endpoint", &self.endpoint)
+            .field("api_key", &self.api_key.as_ref().map(|_| ".."))
+            .field("poll_millis", &self.poll_millis)
+            .field("reconcile_seconds", &self.reconcile_seconds)
+            .finish()
+    }
+}
+
+/// The program that runs guests in a process of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunnerConfig {
+    /// The program; `None` is the program that is running now.
+    pub program: Option<PathBuf>,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Verifications at once.
+    pub parallel: usize,
+    /// How often an undecided verification is tried again before it is left to its deadline.
+    pub attempts: u32,
+}
+
+impl Default for RunnerConfig {
+    fn default() -> Self {
+        Self { program: None, args: vec!["__sandbox".to_owned()], parallel: 2, attempts: 20 }
+    }
+}
+
+/// Bounds on what others may make the node hold or do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest blob in bytes.
+    pub blob_bytes: u64,
+    /// Bytes of blobs one key may have stored.
+    pub blob_bytes_per_key: u64,
+    /// Bytes of all blobs together.
+    pub blob_bytes_total: u64,
+    /// Seconds (of the node's clock) after which an unused blob is removed.
+    pub blob_seconds: u64,
+    /// Largest JSON body in bytes.
+    pub json_bytes: usize,
+    /// Bytes of request bodies held in memory at once.
+    pub body_bytes_in_flight: u32,
+    /// Tasks of one key that have not ended.
+    pub tasks_per_key: u32,
+    /// Tasks that have not ended, of all keys.
+    pub tasks_total: u32,
+    /// Requests handled at once; more are answered 429.
+    pub requests_at_once: usize,
+    /// Streams of task events at once.
+    pub streams_at_once: usize,
+    /// Seconds a request may take, upload included.
+    pub request_seconds: u64,
+    /// Connections from one address (both HTTP and gateway).
+    pub connections_per_address: usize,
+    /// Connections in all.
+    pub connections_total: usize,
+    /// Authenticated workers at once.
+    pub workers_total: usize,
+    /// Frames a worker may send a second, on average.
+    pub frames_per_second: u32,
+    /// Frames a worker may send at once after a pause.
+    pub frame_burst: u32,
+    /// Frames waiting for a worker before it counts as too slow and is dropped.
+    pub frames_queued: usize,
+    /// Commands waiting for the coordinator.
+    pub commands_queued: usize,
+    /// Commands decided in one database transaction.
+    pub commands_per_commit: usize,
+    /// Intents put into one message of the wallet.
+    pub intents_per_message: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            blob_bytes: 32 << 20,
+            blob_bytes_per_key: 1 << 30,
+            blob_bytes_total: 16 << 30,
+            blob_seconds: 24 * 3600,
+            json_bytes: 64 << 10,
+            body_bytes_in_flight: 256 << 20,
+            tasks_per_key: 1000,
+            tasks_total: 100_000,
+            requests_at_once: 512,
+            streams_at_once: 256,
+            request_seconds: 60,
+            connections_per_address: 256,
+            connections_total: 4096,
+            workers_total: 2048,
+            frames_per_second: 50,
+            frame_burst: 200,
+            frames_queued: 256,
+            commands_queued: 1024,
+            commands_per_commit: 256,
+            intents_per_message: 100,
+        }
+    }
+}
+
+/// Everything about a node that is no secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// Where the API and the gateway listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the database and the blobs are.
+    pub data_dir: PathBuf,
+    /// The chain.
+    pub chain: ChainConfig,
+    /// TON global id: -3 test networks and the embedded chain, -239 main network.
+    pub network: i32,
+    /// The `Market` contract.
+    pub market: Address,
+    /// The sandbox.
+    pub runner: RunnerConfig,
+    /// Bounds.
+    pub limits: Limits,
+    /// Seconds of chain time a round of bids stays open at most.
+    pub bid_round_seconds: u64,
+    /// First assignments of a worker that are always audited.
+    pub probation: u32,
+    /// Lowest audit rate a listing may ask for, in parts per million.
+    pub min_rate_ppm: u32,
+    /// Seconds of chain time a requestor has to open its nonce.
+    pub nonce_grace_seconds: u64,
+    /// Seconds of chain time a posted task may stay unfunded.
+    pub funding_seconds: u64,
+    /// Shortest accepted durations.
+    pub min_durations: Durations,
+    /// Longest accepted durations.
+    pub max_durations: Durations,
+    /// Seconds of chain time a signed message of the wallet stays valid.
+    pub message_seconds: u32,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            data_dir: PathBuf::from("fog-node"),
+            chain: ChainConfig::default(),
+            network: -3,
+            market: Address::basechain([0; 32]),
+            runner: RunnerConfig::default(),
+            limits: Limits::default(),
+            bid_round_seconds: 3,
+            probation: 3,
+            min_rate_ppm: 10_000,
+            nonce_grace_seconds: 10,
+            funding_seconds: 3600,
+            min_durations: Durations { bid: 10, commit: 10, verdict: 10, window: 0 },
+            max_durations: Durations {
+                bid: 7 * 86_400,
+                commit: 7 * 86_400,
+                verdict: 7 * 86_400,
+                window: 7 * 86_400,
+            },
+            message_seconds: 60,
+        }
+    }
+}
+
+/// A node's secrets. Never serialised, never printed.
+#[derive(Clone)]
+pub struct NodeKeys {
+    /// Of the operator's v5r1 wallet: sends, and pays gas.
+    pub operator: SecretKey,
+    /// Of the verifiers that sign verdicts here, in the order of the `Market`'s list.
+    pub verifiers: Vec<SecretKey>,
+    /// What audit seeds are derived from; `None` derives it from the operator's key.
+    pub epoch_seed: Option<Hash32>,
+}
+
+impl fmt::Debug for NodeKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeKeys(operator, {} verifiers)", self.verifiers.len())
+    }
+}

@@ -1,0 +1,510 @@
+//! The loop, and what each command decides.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+use fog_market::{Event, Market, Refused};
+use fog_protocol::{
+    Address, Bid, Commit, Hash32, Signed, TaskId, TaskStatus, api::Refusal, gateway::ServerFrame,
+};
+use fog_verifier::{Executor, Judgement, Submission};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    command::{Command, Joined, Received, Reply, Work},
+    perform::Release,
+    project::Shown,
+    verify::Verifications,
+};
+use crate::{
+    NodeError,
+    denied::{Denied, Why},
+    follow::{Reading, Reconciler},
+    shared::{Counters, Shared},
+    store::{Batch, Entry, Step, Submitted, WorkerRow, encode},
+};
+
+/// Events between two checkpoints of the state hash.
+const CHECKPOINT_EVERY: i64 = 256;
+
+/// What the coordinator works with besides the market.
+pub(crate) struct Tools {
+    /// Reads contracts when asked.
+    pub(crate) reconciler: Reconciler,
+    /// Runs programs; for verification.
+    pub(crate) executor: Executor,
+    /// The running epoch's audit seed.
+    pub(crate) seed: Hash32,
+}
+
+impl std::fmt::Debug for Tools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tools(..)")
+    }
+}
+
+/// The coordinator's state.
+pub(crate) struct Actor {
+    pub(super) shared: Arc<Shared>,
+    pub(super) market: Market,
+    pub(super) reconciler: Reconciler,
+    pub(super) verifications: Verifications,
+    seed: Hash32,
+    pub(super) seq: i64,
+    pub(super) checkpoint: i64,
+    /// What the database shows of each task the market remembers.
+    pub(super) shown: HashMap<TaskId, Shown>,
+    pub(super) escrows: HashMap<Address, TaskId>,
+    pub(super) shown_workers: BTreeMap<Address, WorkerRow>,
+    /// Results that are here.
+    pub(super) received: HashMap<TaskId, Hash32>,
+    /// Tasks whose commitment, and whose verdict, the chain has told of.
+    pub(super) heard_commits: HashSet<TaskId>,
+    pub(super) heard_verdicts: HashSet<TaskId>,
+    /// Chain time up to which the stored cursor says that the wallet was read.
+    pub(super) seen_at: u64,
+    /// Why a task's last round had no match, as last written.
+    pub(super) unmatched: HashMap<TaskId, String>,
+    /// The batch at hand.
+    pub(super) batch: Batch,
+    pub(super) releases: Vec<Release>,
+    pub(super) changed: HashSet<TaskId>,
+}
+
+impl Actor {
+    /// An actor over a market that was replayed from the log.
+    pub(super) fn new(shared: Arc<Shared>, market: Market, tools: Tools) -> Self {
+        let verifications = Verifications::new(Arc::clone(&shared), tools.executor);
+        Self {
+            shared,
+            market,
+            reconciler: tools.reconciler,
+            verifications,
+            seed: tools.seed,
+            seq: 0,
+            checkpoint: 0,
+            shown: HashMap::new(),
+            escrows: HashMap::new(),
+            shown_workers: BTreeMap::new(),
+            received: HashMap::new(),
+            heard_commits: HashSet::new(),
+            heard_verdicts: HashSet::new(),
+            seen_at: 0,
+            unmatched: HashMap::new(),
+            batch: Batch::default(),
+            releases: Vec::new(),
+            changed: HashSet::new(),
+        }
+    }
+
+    /// Runs until every sender is gone or `stop` is cancelled and the queue is empty.
+    pub(crate) async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<Command>,
+        stop: CancellationToken,
+    ) -> Result<(), NodeError> {
+        let most = self.shared.config.limits.commands_per_commit.max(1);
+        let mut commands = Vec::with_capacity(most);
+        loop {
+            let received = tokio::select! {
+                biased;
+                received = queue.recv_many(&mut commands, most) => received,
+                () = stop.cancelled() => 0,
+            };
+            if received == 0 {
+                break;
+            }
+            for command in commands.drain(..) {
+                self.command(command)?;
+            }
+            self.due()?;
+            self.flush().await?;
+        }
+        // What is queued already is still decided.
+        queue.close();
+        while let Ok(command) = queue.try_recv() {
+            self.command(command)?;
+        }
+        self.checkpoint();
+        self.flush().await?;
+        self.verifications.stop().await;
+        Ok(())
+    }
+
+    /// Acts on deadlines and finished rounds.
+    fn due(&mut self) -> Result<(), NodeError> {
+        let now = self.now();
+        if now == 0 {
+            return Ok(());
+        }
+        if self.market.next_alarm().is_some_and(|at| at <= now) {
+            self.internal(Event::Tick)?;
+        }
+        if self.market.next_round().is_some_and(|at| at <= now) {
+            self.internal(Event::CloseRounds)?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) {
+        if self.seq > self.checkpoint {
+            self.checkpoint = self.seq;
+            self.batch.checkpoint = Some((self.seq, self.market.state_hash()));
+        }
+    }
+
+    /// Writes the batch, then releases what depends on it.
+    pub(super) async fn flush(&mut self) -> Result<(), NodeError> {
+        if self.seq >= self.checkpoint + CHECKPOINT_EVERY {
+            self.checkpoint();
+        }
+        self.project_workers();
+        let batch = std::mem::take(&mut self.batch);
+        if !batch.is_empty() {
+            self.shared.store.commit(&batch).await?;
+            let counters = &self.shared.counters;
+            Counters::count(&counters.commits);
+            let events = batch.entries.len() as u64;
+            counters.events.fetch_add(events, std::sync::atomic::Ordering::Relaxed);
+        }
+        for release in std::mem::take(&mut self.releases) {
+            self.release(release);
+        }
+        for task in self.changed.drain() {
+            // Nobody listening is fine.
+            drop(self.shared.changes.send(task));
+        }
+        Ok(())
+    }
+
+    /// Chain time, as the market counts it.
+    pub(super) fn now(&self) -> u64 {
+        self.shared.clock.now().max(self.market.clock())
+    }
+
+    /// Applies an event; what it changed is in the batch. A refusal changes nothing.
+    pub(super) fn event(&mut self, event: Event) -> Result<Result<(), Refused>, NodeError> {
+        let now = self.now();
+        let actions = match self.market.apply(&event, now) {
+            Ok(actions) => actions,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        self.applied(&event, actions)?;
+        Ok(Ok(()))
+    }
+
+    /// Logs and projects an event that was applied, and notes its actions.
+    fn applied(
+        &mut self,
+        event: &Event,
+        actions: Vec<fog_market::Action>,
+    ) -> Result<(), NodeError> {
+        self.seq += 1;
+        let at = self.market.clock();
+        let (seq, kind, body) = (self.seq, event.name(), encode(event)?);
+        self.batch.entries.push(Entry { seq, at, kind, body });
+        self.project(event, &actions)?;
+        for action in actions {
+            self.perform(action)?;
+        }
+        Ok(())
+    }
+
+    /// An event of the node's own making; the market does not refuse these.
+    pub(super) fn internal(&mut self, event: Event) -> Result<(), NodeError> {
+        let name = event.name();
+        if let Err(refused) = self.event(event)? {
+            tracing::warn!(event = name, code = refused.code(), %refused, "refused by the market");
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command) -> Result<(), NodeError> {
+        match command {
+            Command::Post { listing, escrow, reply } => {
+                let decided = self.event(Event::Posted { listing, escrow })?;
+                self.answer(reply, decided.map_err(refusal));
+            }
+            Command::Join { joined, reply } => self.join(&joined, reply)?,
+            Command::Leave { worker, connection } => {
+                // A newer connection of the same worker stays.
+                if !self.shared.registry.is_online_besides(&worker, connection)
+                    && self.market.worker(&worker).is_some()
+                {
+                    self.internal(Event::WorkerLeft { worker })?;
+                }
+            }
+            Command::Bid { bid, reply } => self.bid(bid, reply)?,
+            Command::Pass { task, worker, reason, ask, reply } => {
+                let decided = self.event(Event::Passed { task, worker, reason, ask })?;
+                self.answer(reply, decided.map_err(refusal));
+            }
+            Command::Commit { commit, reply } => self.commit(commit, reply)?,
+            Command::Resume { worker, tasks } => {
+                for task in tasks {
+                    self.resume(&worker, task);
+                }
+            }
+            Command::Work { task, reply } => {
+                let work = self.work(&task);
+                self.answer(reply, work);
+            }
+            Command::OpenNonce { task, key, nonce, reply } => {
+                self.open_nonce(task, key, nonce, reply)?;
+            }
+            Command::Received { received, reply } => self.received(received, reply)?,
+            Command::Judged { judgement } => self.judged(*judgement)?,
+            Command::Undecided { task, reason } => {
+                tracing::error!(%task, %reason, "no verdict could be reached: left to its deadline");
+            }
+            Command::Chain(update) => self.chain(*update)?,
+            Command::StakeRead { worker, free_stake } => {
+                self.internal(Event::StakeRead { worker, free_stake })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers once the batch is stored.
+    fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, answer: Result<T, Denied>) {
+        // Who asked may be gone.
+        self.releases.push(Release::Reply(Box::new(move || drop(reply.send(answer)))));
+    }
+
+    fn join(&mut self, joined: &Joined, reply: Reply<u32>) -> Result<(), NodeError> {
+        let worker = joined.worker;
+        if !self.shared.registry.is_live(&worker, joined.connection) {
+            self.answer(reply, Err(Denied::new(Why::Conflict, "replaced", "connected elsewhere")));
+            return Ok(());
+        }
+        // The welcome before any offer.
+        let probation = self.shared.config.probation;
+        let known = self.market.worker(&worker);
+        let left = known.map_or(probation, |worker| worker.probation_left(probation));
+        let place = self.releases.len();
+        let frame = ServerFrame::Welcome { probation_left: left };
+        self.releases.push(Release::Frame(worker, frame));
+        let decided = self.event(Event::WorkerJoined {
+            worker,
+            stake: joined.stake,
+            session: joined.session,
+            seal_key: joined.seal_key,
+            free_stake: joined.free_stake,
+        })?;
+        if decided.is_err() {
+            self.releases.truncate(place);
+        }
+        self.answer(reply, decided.map(|()| left).map_err(refusal));
+        Ok(())
+    }
+
+    fn bid(&mut self, bid: Box<Signed<Bid>>, reply: Reply<()>) -> Result<(), NodeError> {
+        let (task, worker) = (bid.value.task, bid.value.worker);
+        let decided = self.event(Event::Bid { bid })?;
+        if let Err(refused) = &decided {
+            if self.market.task(&task).is_some() {
+                self.batch.steps.push(Step::Refusal(
+                    task,
+                    Refusal {
+                        worker,
+                        code: refused.code().to_owned(),
+                        reason: refused.to_string(),
+                    },
+                ));
+                self.changed.insert(task);
+            }
+            // It counts as an answer, or the round would wait for this worker.
+            if let Some((reason, ask)) = refused.as_pass() {
+                drop(self.event(Event::Passed { task, worker, reason, ask })?);
+            }
+        }
+        self.answer(reply, decided.map_err(refusal));
+        Ok(())
+    }
+
+    fn commit(&mut self, commit: Box<Signed<Commit>>, reply: Reply<()>) -> Result<(), NodeError> {
+        let value = &commit.value;
+        let checked = match self.market.task(&value.task) {
+            None => Err(Denied::no_task()),
+            Some(task) => self
+                .shared
+                .chain
+                .check_commit(
+                    &task.escrow(),
+                    &value.commitment,
+                    &commit.signer,
+                    &value.chain_signature,
+                )
+                .map_err(|_| {
+                    let message = "chain_signature does not sign this commitment for the escrow";
+                    Denied::new(Why::Invalid, "bad_chain_signature", message)
+                }),
+        };
+        let decided = match checked {
+            Ok(()) => self.event(Event::Committed { commit })?.map_err(refusal),
+            Err(denied) => Err(denied),
+        };
+        self.answer(reply, decided);
+        Ok(())
+    }
+
+    fn work(&self, id: &TaskId) -> Result<Box<Work>, Denied> {
+        let task = self.market.task(id).ok_or_else(Denied::no_task)?;
+        let unassigned = || {
+            let message = format!("the task is {}: nobody is assigned", task.status());
+            Denied::new(Why::Conflict, "not_assigned_yet", message)
+        };
+        let assignment = task.assignment().ok_or_else(unassigned)?;
+        let worker = self.market.worker(&assignment.worker).ok_or_else(unassigned)?;
+        Ok(Box::new(Work {
+            status: task.status(),
+            listing: task.listing().clone(),
+            worker: assignment.worker,
+            session: worker.session(),
+            seal_key: worker.seal_key(),
+            commitment: task.commitment(),
+        }))
+    }
+
+    fn open_nonce(
+        &mut self,
+        task: TaskId,
+        key: fog_protocol::PublicKey,
+        nonce: Hash32,
+        reply: Reply<()>,
+    ) -> Result<(), NodeError> {
+        let owner = self.market.task(&task).map(|task| task.listing().requestor_key);
+        let decided = match owner {
+            None => Err(Denied::no_task()),
+            Some(owner) if owner != key => Err(Denied::new(
+                Why::Forbidden,
+                "not_requestor",
+                "only the key that posted the task may open its nonce",
+            )),
+            Some(_) => {
+                let decided = self.event(Event::NonceOpened { task, nonce })?;
+                if decided.is_ok() {
+                    self.batch.steps.push(Step::Nonce(task, nonce));
+                }
+                decided.map_err(refusal)
+            }
+        };
+        self.answer(reply, decided);
+        Ok(())
+    }
+
+    fn received(&mut self, received: Received, reply: Reply<()>) -> Result<(), NodeError> {
+        let Received { task, reveal, bytes } = received;
+        let known = self.received.get(&task).copied();
+        let decided = match known {
+            Some(known) if known == reveal => Ok(()),
+            Some(_) => Err(crate::api::other_result()),
+            None => {
+                // Before the projection: a task under verification has its submission stored.
+                let at = self.now();
+                let row = Step::Submission(Submitted { task, reveal, bytes, at });
+                let place = self.batch.steps.len();
+                self.batch.steps.push(row);
+                let decided = self.event(Event::Submitted { task, seed: self.seed })?;
+                if decided.is_ok() {
+                    self.received.insert(task, reveal);
+                } else {
+                    self.batch.steps.truncate(place);
+                }
+                decided.map_err(refusal)
+            }
+        };
+        self.answer(reply, decided);
+        Ok(())
+    }
+
+    fn judged(&mut self, judgement: Judgement<Submission>) -> Result<(), NodeError> {
+        let evidence = match &judgement {
+            Judgement::Accepted(verified) => verified.evidence(),
+            Judgement::Rejected(rejected) => rejected.evidence(),
+        };
+        let event = Event::Judged { evidence: Box::new(evidence.clone()) };
+        let now = self.now();
+        let decided = match judgement {
+            Judgement::Accepted(verified) => self.market.accept(verified.conclude().0, now),
+            Judgement::Rejected(rejected) => self.market.reject(rejected, now),
+        };
+        match decided {
+            Ok(actions) => self.applied(&event, actions),
+            Err(refused) => {
+                // On another basis than asked for meanwhile, or the task has ended.
+                tracing::info!(code = refused.code(), %refused, "a verdict came to nothing");
+                Ok(())
+            }
+        }
+    }
+
+    /// What a reconnected worker is told of one of its tasks.
+    fn resume(&mut self, worker: &Address, id: TaskId) {
+        let Some(task) = self.market.task(&id) else {
+            let reason = "this node knows no such task".to_owned();
+            self.tell_closed(worker, id, TaskStatus::Dropped, reason);
+            return;
+        };
+        let mine = task.assignment().is_some_and(|assignment| assignment.worker == *worker);
+        let status = task.status();
+        let deadline = task.deadline().unwrap_or_default();
+        if !mine || status.is_terminal() {
+            let reason = if mine { "the task has ended" } else { "the task is not yours" };
+            self.tell_closed(worker, id, status, reason.to_owned());
+            return;
+        }
+        let frame = match status {
+            TaskStatus::Running => ServerFrame::Assigned {
+                task: id,
+                listing: Box::new(task.listing().clone()),
+                escrow: task.escrow(),
+                commit_by: deadline,
+            },
+            // Not reserved yet: the assignment follows, or the loss.
+            TaskStatus::Assigning | TaskStatus::AwaitingFunds | TaskStatus::Open => return,
+            TaskStatus::Committed
+            | TaskStatus::Verifying
+            | TaskStatus::Accepted
+            | TaskStatus::Rejected => ServerFrame::Committed { task: id, verdict_by: deadline },
+            TaskStatus::Paid | TaskStatus::Slashed | TaskStatus::Refunded | TaskStatus::Dropped => {
+                return;
+            }
+        };
+        self.releases.push(Release::Frame(*worker, frame));
+    }
+
+    fn tell_closed(&mut self, worker: &Address, task: TaskId, status: TaskStatus, reason: String) {
+        let amount = fog_protocol::Nano::ZERO;
+        let frame = ServerFrame::Closed { task, status, amount, reason };
+        self.releases.push(Release::Frame(*worker, frame));
+    }
+
+    /// Asks for a task's contract to be read, once the batch is stored.
+    pub(super) fn read_task(&mut self, task: TaskId, thrown_back: Option<i64>) {
+        if let Some(known) = self.market.task(&task) {
+            let escrow = known.escrow();
+            self.releases.push(Release::Read(Reading::Task { task, escrow, thrown_back }));
+        }
+    }
+}
+
+/// A refusal of the market, as its sender is told.
+pub(super) fn refusal(refused: Refused) -> Denied {
+    let why = match &refused {
+        Refused::UnknownTask(_) | Refused::UnknownWorker(_) => Why::NotFound,
+        Refused::MarketFull { .. }
+        | Refused::RequestorFull { .. }
+        | Refused::TooManyWorkers { .. }
+        | Refused::TooManyBids { .. } => Why::TooMany,
+        Refused::WrongState { .. } | Refused::CommittedAlready | Refused::Offline(_) => {
+            Why::Conflict
+        }
+        Refused::NotYours { .. } | Refused::WrongSigner { .. } => Why::Forbidden,
+        _ => Why::Invalid,
+    };
+    Denied::new(why, refused.code(), refused.to_string())
+}

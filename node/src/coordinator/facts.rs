@@ -1,0 +1,231 @@
+//! What the chain says, turned into events of the market.
+
+use fog_contracts::{Notify, TaskState};
+use fog_market::{Event, Outcome, RefundCause, Verdict};
+use fog_protocol::{Address, TaskId, TaskStatus};
+
+use super::Actor;
+use crate::{
+    NodeError,
+    follow::{Applicable, ChainUpdate, Fact, closing_event},
+    store::{End, IntentKind, Step},
+};
+
+/// Seconds after which something that was thrown back is tried again.
+const AGAIN_SECONDS: u64 = 2;
+
+impl Actor {
+    /// Takes what one look at the chain gave: effects and cursor land in the same batch.
+    pub(super) fn chain(&mut self, update: ChainUpdate) -> Result<(), NodeError> {
+        self.shared.clock.advance(update.now);
+        let told = !update.facts.is_empty();
+        for fact in update.facts {
+            self.fact(fact)?;
+        }
+        if let Some(cursor) = update.cursor {
+            // The time of a look that found nothing matters only to messages that expire.
+            if told || self.seen_at + 1 < cursor.seen_at {
+                self.seen_at = cursor.seen_at;
+                self.batch.cursor = Some(cursor);
+            }
+        }
+        Ok(())
+    }
+
+    fn fact(&mut self, fact: Fact) -> Result<(), NodeError> {
+        match fact {
+            Fact::Message(message) => self.batch.steps.push(Step::Message(message)),
+            Fact::Notified { from, notify } => self.notified(from, &notify)?,
+            Fact::ThrownBack { from, intent } => {
+                if let Some(task) = self.escrows.get(&from).copied() {
+                    self.read_task(task, Some(intent));
+                }
+            }
+            Fact::Read { task, events, transactions, thrown_back } => {
+                if self.market.task(&task).is_none() {
+                    return Ok(());
+                }
+                for event in events {
+                    self.chain_event(self.completed(event))?;
+                }
+                for transaction in transactions {
+                    self.batch.steps.push(Step::Transaction(task, transaction));
+                }
+                if let Some((kind, applicable)) = thrown_back {
+                    self.thrown_back(task, kind, applicable)?;
+                }
+                self.changed.insert(task);
+            }
+        }
+        Ok(())
+    }
+
+    fn thrown_back(
+        &mut self,
+        task: TaskId,
+        kind: IntentKind,
+        applicable: Applicable,
+    ) -> Result<(), NodeError> {
+        match (kind, applicable) {
+            (IntentKind::Assign, Applicable::Yes) => {
+                let worker = self.market.task(&task).and_then(fog_market::Task::assignment);
+                if let Some(worker) = worker.map(|assignment| assignment.worker) {
+                    self.chain_event(Event::ReserveFailed { task, worker, code: 0 })?;
+                }
+            }
+            (_, Applicable::Yes) => {
+                let at = self.now() + AGAIN_SECONDS;
+                self.end_intent(task, kind, End::Again(at));
+            }
+            (_, Applicable::No) => {
+                let reason = "thrown back: the contract had moved on".to_owned();
+                self.end_intent(task, kind, End::Refused(reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// A notice counts only if it comes from the escrow of the task it names.
+    fn notified(&mut self, from: Address, notify: &Notify) -> Result<(), NodeError> {
+        let task = TaskId(notify.task);
+        if self.escrows.get(&from) != Some(&task) {
+            tracing::debug!(%from, %task, "a notice from another account than the task's escrow");
+            return Ok(());
+        }
+        let Some(event) = self.heard(task, notify) else {
+            // Not enough is known here to say what it means: the contract tells the rest.
+            self.read_task(task, None);
+            return Ok(());
+        };
+        self.chain_event(event)?;
+        if notify.state.is_end() || notify.state == TaskState::Open {
+            self.read_task(task, None);
+        }
+        Ok(())
+    }
+
+    fn heard(&self, task: TaskId, notify: &Notify) -> Option<Event> {
+        let known = self.market.task(&task)?;
+        let assignment = known.assignment();
+        let deadline = u64::from(notify.deadline);
+        match notify.state {
+            TaskState::Open if known.status() == TaskStatus::Assigning => {
+                // In `Open` after a refused reservation the hash is the exit code.
+                let [.., a, b, c, d] = notify.hash.0;
+                let code = u32::from_be_bytes([a, b, c, d]);
+                let worker = assignment?.worker;
+                Some(Event::ReserveFailed { task, worker, code })
+            }
+            TaskState::Open => Some(Event::Opened { task, deadline }),
+            TaskState::Assigned => {
+                let assignment = assignment.filter(|known| known.price == notify.amount)?;
+                Some(Event::Reserved {
+                    task,
+                    worker: assignment.worker,
+                    price: assignment.price,
+                    reserve: assignment.reserve,
+                    commit_by: deadline,
+                })
+            }
+            TaskState::Committed => Some(Event::CommittedOnChain {
+                task,
+                commitment: notify.hash,
+                verdict_by: deadline,
+            }),
+            TaskState::Accepted => Some(Event::VerdictOnChain {
+                task,
+                verdict: Verdict::Accepted,
+                window_until: deadline,
+            }),
+            TaskState::Rejected => Some(Event::VerdictOnChain {
+                task,
+                verdict: Verdict::Rejected,
+                window_until: deadline,
+            }),
+            TaskState::Paid | TaskState::Slashed | TaskState::Refunded | TaskState::Late => {
+                closing_event(task, notify).map(|event| self.completed(event))
+            }
+            TaskState::Created
+            | TaskState::Registering
+            | TaskState::Reserving
+            | TaskState::Settling
+            | TaskState::Slashing
+            | TaskState::Releasing
+            | TaskState::Penalising => None,
+        }
+    }
+
+    /// Adds what only this side knows to how a task ended.
+    fn completed(&self, event: Event) -> Event {
+        let Event::Closed { task, outcome } = event else { return event };
+        let known = self.market.task(&task);
+        let price = known.and_then(fog_market::Task::assignment).map(|known| known.price);
+        let committed = known.and_then(fog_market::Task::commitment).is_some();
+        let outcome = match outcome {
+            Outcome::Paid { worker_amount, .. } => {
+                let fee = price.unwrap_or(worker_amount).saturating_sub(worker_amount);
+                Outcome::Paid { worker_amount, fee }
+            }
+            Outcome::Refunded { cause: RefundCause::Unassigned } if committed => {
+                Outcome::Refunded { cause: RefundCause::NoVerdict }
+            }
+            Outcome::Slashed { .. } | Outcome::Refunded { .. } => outcome,
+        };
+        Event::Closed { task, outcome }
+    }
+
+    /// Applies a fact of the chain, and ends the intents it fulfils.
+    fn chain_event(&mut self, event: Event) -> Result<(), NodeError> {
+        let done: &[(IntentKind, End)] = &match &event {
+            Event::Reserved { .. } => vec![(IntentKind::Assign, End::Done)],
+            Event::ReserveFailed { code, .. } => {
+                let reason = fog_contracts::explain_exit(code.cast_signed());
+                vec![(IntentKind::Assign, End::Refused(reason))]
+            }
+            Event::CommittedOnChain { .. } => vec![(IntentKind::Commit, End::Done)],
+            Event::VerdictOnChain { .. } => vec![(IntentKind::Verdict, End::Done)],
+            Event::Closed { outcome, .. } => match outcome {
+                Outcome::Paid { .. } | Outcome::Slashed { .. } => {
+                    vec![(IntentKind::Verdict, End::Done), (IntentKind::Finalize, End::Done)]
+                }
+                Outcome::Refunded { .. } => vec![(IntentKind::Expire, End::Done)],
+            },
+            _ => Vec::new(),
+        };
+        let task = match &event {
+            Event::Opened { task, .. }
+            | Event::Reserved { task, .. }
+            | Event::ReserveFailed { task, .. }
+            | Event::CommittedOnChain { task, .. }
+            | Event::VerdictOnChain { task, .. }
+            | Event::Closed { task, .. } => *task,
+            _ => return Ok(()),
+        };
+        if self.is_news(&event) {
+            // The intents first: what the event asks for next may be of the same kind.
+            for (kind, end) in done {
+                self.end_intent(task, *kind, end.clone());
+            }
+            self.internal(event)?;
+        }
+        Ok(())
+    }
+
+    /// Would the event change anything? Periodic readings repeat what is known; only news is
+    /// logged.
+    fn is_news(&self, event: &Event) -> bool {
+        let known = |task: &TaskId| self.market.task(task).map(fog_market::Task::status);
+        use TaskStatus::{Assigning, AwaitingFunds, Dropped, Open};
+        match event {
+            Event::Opened { task, .. } => matches!(known(task), Some(AwaitingFunds | Dropped)),
+            Event::Reserved { task, .. } => matches!(known(task), Some(Open | Assigning)),
+            Event::ReserveFailed { task, .. } => known(task) == Some(Assigning),
+            Event::CommittedOnChain { task, .. } => !self.heard_commits.contains(task),
+            Event::VerdictOnChain { task, .. } => !self.heard_verdicts.contains(task),
+            Event::Closed { task, .. } => known(task).is_some_and(|status| {
+                !matches!(status, TaskStatus::Paid | TaskStatus::Slashed | TaskStatus::Refunded)
+            }),
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Actions of the market: what goes into the batch, and what is released after it is stored.
+
+use fog_market::{Action, Assign, Settlement, Verdict};
+use fog_protocol::{Address, Hash32, TaskId, TaskStatus, api::Refusal, gateway::ServerFrame};
+use fog_verifier::AuditBasis;
+
+use super::{Actor, verify::VerifyJob};
+use crate::{
+    NodeError,
+    follow::Reading,
+    store::{End, HistoryRow, Intent, IntentEnd, IntentKind, NewIntent, Ruling, Step, encode},
+};
+
+/// Notes of rounds without a match that are kept of one task.
+const MAX_UNMATCHED_CHARS: usize = 400;
+
+/// Done only after the batch is stored.
+pub(super) enum Release {
+    /// Answers a command.
+    Reply(Box<dyn FnOnce() + Send>),
+    /// A frame to a worker.
+    Frame(Address, ServerFrame),
+    /// A verification.
+    Verify(Box<VerifyJob>),
+    /// Verification of this task is not wanted any more.
+    StopVerifying(TaskId),
+    /// Reads something on chain.
+    Read(Reading),
+    /// There are new intents.
+    Settle,
+}
+
+impl Actor {
+    /// Releases one thing.
+    pub(super) fn release(&mut self, release: Release) {
+        match release {
+            Release::Reply(reply) => reply(),
+            Release::Frame(worker, frame) => {
+                // A worker that is gone asks again with `resume`.
+                self.shared.registry.send(&worker, frame);
+            }
+            Release::Verify(job) => self.verifications.begin(*job),
+            Release::StopVerifying(task) => self.verifications.end(&task),
+            Release::Read(reading) => self.reconciler.ask(reading),
+            Release::Settle => self.shared.settle.notify_one(),
+        }
+    }
+
+    /// Takes an action of the market.
+    pub(super) fn perform(&mut self, action: Action) -> Result<(), NodeError> {
+        match action {
+            Action::Offer { task, to, bids_until, reserve_at_cap } => {
+                let Some(known) = self.market.task(&task) else { return Ok(()) };
+                let frame = ServerFrame::Offer {
+                    listing: Box::new(known.listing().clone()),
+                    escrow: known.escrow(),
+                    reserve_at_cap,
+                    bids_until,
+                };
+                let frames = to.into_iter().map(|worker| Release::Frame(worker, frame.clone()));
+                self.releases.extend(frames);
+            }
+            Action::Assign(assign) => self.intend_assign(&assign)?,
+            Action::NotifyAssigned { task, worker, commit_by } => {
+                let Some(known) = self.market.task(&task) else { return Ok(()) };
+                let frame = ServerFrame::Assigned {
+                    task,
+                    listing: Box::new(known.listing().clone()),
+                    escrow: known.escrow(),
+                    commit_by,
+                };
+                self.releases.push(Release::Frame(worker, frame));
+            }
+            Action::NotifyLost { task, worker, code, reason } => {
+                let code = code.to_owned();
+                let refusal = Refusal { worker, code: code.clone(), reason: reason.clone() };
+                self.batch.steps.push(Step::Refusal(task, refusal));
+                let frame = ServerFrame::Lost { task, code, reason };
+                self.releases.push(Release::Frame(worker, frame));
+                self.changed.insert(task);
+            }
+            Action::Unmatched { task, reason } => self.note_unmatched(task, reason),
+            Action::RelayCommit { commit } => self.intend_commit(*commit)?,
+            Action::AckCommit { task, worker, verdict_by } => {
+                let frame = ServerFrame::Committed { task, verdict_by };
+                self.releases.push(Release::Frame(worker, frame));
+            }
+            // The requestor sees the commitment in the task's view.
+            Action::AskNonce { task, .. } => {
+                self.changed.insert(task);
+            }
+            Action::Verify { task, basis, rate_ppm } => self.verify(task, basis, rate_ppm),
+            Action::Settle(settlement) => self.intend_verdict(&settlement)?,
+            Action::Finalize { task } => self.intend_finalize(task)?,
+            Action::Expire { task } => {
+                if let Some(known) = self.market.task(&task) {
+                    let escrow = known.escrow();
+                    self.intend(task, &Intent::Expire { escrow }, None)?;
+                }
+            }
+            Action::Reconcile { task } => self.read_task(task, None),
+            Action::ReadStake { worker } => self.read_stake(worker),
+            Action::NotifyClosed { task, worker, status, amount, reason } => {
+                if let Some(worker) = worker {
+                    let frame = ServerFrame::Closed { task, status, amount, reason };
+                    self.releases.push(Release::Frame(worker, frame));
+                    self.read_stake(worker);
+                }
+                self.releases.push(Release::StopVerifying(task));
+                for kind in IntentKind::ALL {
+                    self.end_intent(task, kind, End::Void);
+                }
+            }
+            Action::Drop { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn read_stake(&mut self, worker: Address) {
+        if let Some(known) = self.market.worker(&worker) {
+            let stake = known.stake();
+            self.releases.push(Release::Read(Reading::Stake { worker, stake }));
+        }
+    }
+
+    /// Notes how an intent ended.
+    pub(super) fn end_intent(&mut self, task: TaskId, kind: IntentKind, end: End) {
+        self.batch.steps.push(Step::IntentEnd(IntentEnd { task, kind, end }));
+    }
+
+    fn intend(
+        &mut self,
+        task: TaskId,
+        intent: &Intent,
+        evidence: Option<Hash32>,
+    ) -> Result<(), NodeError> {
+        let kind = intent.kind();
+        let intent = encode(intent)?;
+        let now = self.now();
+        let row = NewIntent { task, kind, intent, evidence, now };
+        self.batch.steps.push(Step::Intent(row));
+        self.releases.push(Release::Settle);
+        Ok(())
+    }
+
+    fn intend_assign(&mut self, assign: &Assign) -> Result<(), NodeError> {
+        let intent = Intent::Assign {
+            escrow: assign.escrow,
+            worker: assign.worker,
+            price: assign.price,
+            reserve: assign.reserve,
+            consent: assign.consent,
+            valid_until: assign.valid_until,
+        };
+        // An assignment that was given up must not stand in the way of this one.
+        self.end_intent(assign.task, IntentKind::Assign, End::Void);
+        self.intend(assign.task, &intent, None)
+    }
+
+    fn intend_commit(
+        &mut self,
+        commit: fog_protocol::Signed<fog_protocol::Commit>,
+    ) -> Result<(), NodeError> {
+        let task = commit.value.task;
+        let Some(escrow) = self.market.task(&task).map(fog_market::Task::escrow) else {
+            return Ok(());
+        };
+        self.intend(task, &Intent::Commit { escrow, commit }, None)
+    }
+
+    fn intend_verdict(&mut self, settlement: &Settlement) -> Result<(), NodeError> {
+        let assignment = settlement.assignment();
+        let evidence = settlement.evidence_hash();
+        let intent = Intent::Verdict {
+            escrow: assignment.escrow,
+            stake: assignment.stake,
+            price: assignment.price,
+            commitment: settlement.commitment(),
+            evidence,
+            ruling: match settlement.verdict() {
+                Verdict::Accepted => Ruling::Accepted,
+                Verdict::Rejected => Ruling::Rejected,
+            },
+        };
+        self.intend(settlement.task(), &intent, Some(evidence))
+    }
+
+    fn intend_finalize(&mut self, task: TaskId) -> Result<(), NodeError> {
+        let Some(known) = self.market.task(&task) else { return Ok(()) };
+        let (escrow, evidence) = (known.escrow(), known.evidence_hash());
+        // A verdict that this node did not make is finalized by who made it.
+        if evidence.is_none() {
+            tracing::warn!(%task, "a verdict on chain is not this node's: left to its maker");
+            return Ok(());
+        }
+        self.intend(task, &Intent::Finalize { escrow }, evidence)
+    }
+
+    fn verify(&mut self, task: TaskId, basis: AuditBasis, rate_ppm: u32) {
+        if let Some(job) = self.verify_job(task, basis, rate_ppm) {
+            self.releases.push(Release::Verify(Box::new(job)));
+        }
+    }
+
+    /// A verification's job, if the task is in a state for it.
+    pub(super) fn verify_job(
+        &self,
+        id: TaskId,
+        basis: AuditBasis,
+        rate_ppm: u32,
+    ) -> Option<VerifyJob> {
+        let task = self.market.task(&id)?;
+        Some(VerifyJob {
+            task: id,
+            listing: task.listing().clone(),
+            worker: task.assignment()?.worker,
+            commitment: task.commitment()?,
+            basis,
+            rate_ppm,
+        })
+    }
+
+    fn note_unmatched(&mut self, task: TaskId, reason: String) {
+        if self.unmatched.get(&task) == Some(&reason) {
+            return;
+        }
+        let note: String = reason.chars().take(MAX_UNMATCHED_CHARS).collect();
+        // Kept by the latest note, so that a task that waits long does not grow without end.
+        let first = self.unmatched.insert(task, reason).is_none();
+        let (status, at) = (TaskStatus::Open, self.now());
+        let row = HistoryRow { task, status, at, note };
+        self.batch.steps.push(if first { Step::History(row) } else { Step::Unmatched(row) });
+        self.changed.insert(task);
+    }
+}

@@ -1,0 +1,133 @@
+//! At the start: the market is folded from the log, compared with what the database shows, and
+//! what was under way is taken up again.
+
+use std::{collections::HashMap, sync::Arc};
+
+use fog_market::{Action, Event, Market, Presence, Rules};
+use fog_protocol::{Address, TaskId, TaskStatus};
+use fog_verifier::AuditBasis;
+
+use super::{Actor, Tools, perform::Release, project::Shown};
+use crate::{NodeError, shared::Shared};
+
+impl Actor {
+    /// Replays the log.
+    pub(crate) async fn load(
+        shared: Arc<Shared>,
+        rules: Rules,
+        tools: Tools,
+    ) -> Result<Self, NodeError> {
+        let mut actor = Self::new(shared, Market::new(rules), tools);
+        let checkpoint = actor.shared.store.checkpoint().await?;
+        let mut verifications: HashMap<TaskId, (AuditBasis, u32)> = HashMap::new();
+        loop {
+            let page = actor.shared.store.events_after(actor.seq).await?;
+            if page.is_empty() {
+                break;
+            }
+            for logged in page {
+                let wrong = |reason: String| NodeError::Log { seq: logged.seq, reason };
+                if logged.seq != actor.seq + 1 {
+                    return Err(wrong("an event before it is missing".to_owned()));
+                }
+                let event: Event = borsh::from_slice(&logged.body)
+                    .map_err(|error| wrong(format!("it does not decode: {error}")))?;
+                let actions = actor
+                    .market
+                    .apply(&event, logged.at)
+                    .map_err(|refused| wrong(format!("the market refuses it: {refused}")))?;
+                actor.seq = logged.seq;
+                actor.recall(&event, actions, &mut verifications);
+                if let Some((seq, hash)) = checkpoint
+                    && seq == logged.seq
+                    && hash != actor.market.state_hash()
+                {
+                    return Err(wrong("the state's hash is another than it was".to_owned()));
+                }
+            }
+        }
+        if let Some((seq, _)) = checkpoint
+            && seq > actor.seq
+        {
+            let reason = "events after it are missing".to_owned();
+            return Err(NodeError::Log { seq: actor.seq, reason });
+        }
+        actor.checkpoint = actor.seq;
+        actor.compare().await?;
+        actor.resume_all(verifications).await?;
+        Ok(actor)
+    }
+
+    fn recall(
+        &mut self,
+        event: &Event,
+        actions: Vec<Action>,
+        verifications: &mut HashMap<TaskId, (AuditBasis, u32)>,
+    ) {
+        match event {
+            Event::CommittedOnChain { task, .. } => drop(self.heard_commits.insert(*task)),
+            Event::VerdictOnChain { task, .. } => drop(self.heard_verdicts.insert(*task)),
+            _ => {}
+        }
+        for action in actions {
+            if let Action::Verify { task, basis, rate_ppm } = action {
+                verifications.insert(task, (basis, rate_ppm));
+            }
+        }
+    }
+
+    /// The database must show what the log gives.
+    async fn compare(&mut self) -> Result<(), NodeError> {
+        let shown: HashMap<TaskId, TaskStatus> =
+            self.shared.store.shown_statuses().await?.into_iter().collect();
+        for task in self.market.tasks() {
+            let status = task.status();
+            if shown.get(&task.id()) != Some(&status) {
+                let shown = shown.get(&task.id()).map_or("not shown", |status| status.name());
+                let reason = format!("{} is {status} by the log, but {shown}", task.id());
+                return Err(NodeError::Log { seq: self.seq, reason });
+            }
+            self.shown.insert(task.id(), Shown::of(task));
+            self.escrows.insert(task.escrow(), task.id());
+        }
+        // What the market does not remember must have ended.
+        let living = shown
+            .iter()
+            .find(|(id, status)| !status.is_terminal() && self.market.task(id).is_none());
+        if let Some((id, status)) = living {
+            let reason = format!("{id} is shown as {status}, the log does not know it");
+            return Err(NodeError::Log { seq: self.seq, reason });
+        }
+        Ok(())
+    }
+
+    /// Takes up what was under way: nobody is connected, and every verification begins anew.
+    /// Intents are in the outbox; contracts are read by the reconciler.
+    async fn resume_all(
+        &mut self,
+        verifications: HashMap<TaskId, (AuditBasis, u32)>,
+    ) -> Result<(), NodeError> {
+        let workers = self.shared.store.shown_workers().await?;
+        self.shown_workers = workers.into_iter().map(|row| (row.worker, row)).collect();
+        self.received = self.shared.store.received().await?.into_iter().collect();
+        self.shared.clock.advance(self.market.clock());
+        let online: Vec<Address> = self
+            .market
+            .workers()
+            .filter(|worker| worker.presence() == Presence::Online)
+            .map(fog_market::Worker::address)
+            .collect();
+        for worker in online {
+            self.internal(Event::WorkerLeft { worker })?;
+        }
+        for (task, (basis, rate_ppm)) in verifications {
+            let wanted = self.market.task(&task).and_then(fog_market::Task::basis);
+            if wanted == Some(&basis)
+                && let Some(job) = self.verify_job(task, basis, rate_ppm)
+            {
+                self.releases.push(Release::Verify(Box::new(job)));
+            }
+        }
+        self.flush().await
+    }
+}

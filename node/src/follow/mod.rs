@@ -1,0 +1,87 @@
+//! Follows the operator wallet's transactions, gap by no gap. Tasks tell this wallet of every
+//! transition, and the wallet's own messages appear here: one account tells everything.
+//!
+//! The cursor moves in the same database transaction as the effects of what was read, so that a
+//! crash in between reads the same again.
+
+mod facts;
+mod reconcile;
+
+use std::{sync::Arc, time::Duration};
+
+use fog_chain::{ChainError, Cursor};
+use fog_protocol::Hash32;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use facts::Applicable;
+pub(crate) use facts::{ChainUpdate, Fact};
+pub(crate) use reconcile::{Reading, Reconciler, closing_event, run as reconcile};
+
+use crate::{
+    NodeError,
+    coordinator::Command,
+    shared::{ChainHealth, Shared},
+    store::CursorRow,
+};
+
+/// Transactions one call returns at most; then there is more to read at once.
+const FULL: usize = 1000;
+/// Longest pause between two tries while the chain cannot be read.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// Runs until `stop`; returns early only on a gap, which a person has to look at.
+pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), NodeError> {
+    let poll = Duration::from_millis(shared.config.chain.poll_millis.max(10));
+    let mut cursor = shared.store.cursor(&shared.operator).await?;
+    let mut failures = 0u32;
+    while !stop.is_cancelled() {
+        let pause = match read(&shared, cursor).await {
+            Ok(update) => {
+                failures = 0;
+                let more = update.full;
+                cursor = update.cursor.as_ref().map_or(cursor, CursorRow::position);
+                shared.clock.advance(update.now);
+                if shared.coordinator.tell(Command::Chain(Box::new(update))).await.is_err() {
+                    return Ok(());
+                }
+                shared.set_health(ChainHealth::Following);
+                if more { Duration::ZERO } else { poll }
+            }
+            Err(error @ (ChainError::Gap { .. } | ChainError::WrongNetwork { .. })) => {
+                shared.set_health(ChainHealth::Gap(error.to_string()));
+                // Reading on would skip what is missing: only a restart after a look does.
+                stop.cancelled().await;
+                return Ok(());
+            }
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                shared.set_health(ChainHealth::Unreachable(error.to_string()));
+                (poll * 2u32.saturating_pow(failures.min(8))).min(MAX_PAUSE)
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    Ok(())
+}
+
+/// One look: the chain's time first, then everything new. What happened up to that time is in it.
+async fn read(shared: &Shared, cursor: Option<Cursor>) -> Result<ChainUpdate, ChainError> {
+    let client = shared.chain.client();
+    let now = u64::from(client.chain_time().await?);
+    let transactions = client.new_transactions_since(&shared.operator, cursor).await?;
+    let full = transactions.len() >= FULL;
+    let last = transactions.last().map(fog_chain::Tx::cursor).or(cursor);
+    // A full page ends somewhere in the past: only its own time is covered.
+    let seen_at = match transactions.last() {
+        Some(tx) if full => u64::from(tx.now),
+        _ => now,
+    };
+    let facts = transactions.iter().flat_map(facts::facts).collect();
+    // A wallet without any transaction has been read too: lt 0.
+    let Cursor { lt, hash } = last.unwrap_or(Cursor { lt: 0, hash: Hash32::default() });
+    let cursor = Some(CursorRow { account: shared.operator, lt, hash, seen_at });
+    Ok(ChainUpdate { now, facts, cursor, full })
+}

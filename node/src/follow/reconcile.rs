@@ -1,0 +1,239 @@
+//! Reads tasks' own contracts: at the start, now and then, after something was thrown back, and
+//! when a task ended (for its list of transactions). Bounded: a few at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use fog_contracts::{
+    Notify, TaskState,
+    task::{TaskData, Work},
+};
+use fog_market::{Event, Outcome, RefundCause, Verdict};
+use fog_protocol::{Address, Nano, TaskId, api::TxRef};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::facts::{Applicable, ChainUpdate, Fact, end_notice};
+use crate::{
+    NodeError,
+    chain_port::{PortError, transaction_kind},
+    coordinator::Command,
+    shared::Shared,
+    store::Intent,
+};
+
+/// Readings waiting at most; more are dropped and asked for again later.
+const QUEUED: usize = 4096;
+/// Tasks whose contracts are read in one periodic round.
+const PER_ROUND: u32 = 500;
+/// Transactions kept of one task.
+const MAX_TRANSACTIONS: usize = 64;
+
+/// What is to be read.
+#[derive(Debug, Clone)]
+pub(crate) enum Reading {
+    /// A task's contract.
+    Task {
+        /// The task.
+        task: TaskId,
+        /// Its escrow.
+        escrow: Address,
+        /// The intent that was thrown back, if that is why.
+        thrown_back: Option<i64>,
+    },
+    /// A worker's stake.
+    Stake {
+        /// The worker.
+        worker: Address,
+        /// Its stake contract.
+        stake: Address,
+    },
+}
+
+/// Takes readings; never waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Reconciler(mpsc::Sender<Reading>);
+
+impl Reconciler {
+    /// A handle and its queue.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Reading>) {
+        let (sender, receiver) = mpsc::channel(QUEUED);
+        (Self(sender), receiver)
+    }
+
+    /// Asks for a reading; if the queue is full the periodic round comes to it.
+    pub(crate) fn ask(&self, reading: Reading) {
+        if self.0.try_send(reading).is_err() {
+            tracing::debug!("too many readings of the chain at once: left for later");
+        }
+    }
+}
+
+/// Performs readings until `stop`.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    mut queue: mpsc::Receiver<Reading>,
+    stop: CancellationToken,
+) -> Result<(), NodeError> {
+    let every = Duration::from_secs(shared.config.chain.reconcile_seconds.max(1));
+    let mut round = tokio::time::interval(every);
+    round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let reading = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            reading = queue.recv() => reading,
+            _ = round.tick() => {
+                for (task, escrow) in shared.store.living_escrows(PER_ROUND).await? {
+                    let reading = Reading::Task { task, escrow, thrown_back: None };
+                    perform(&shared, reading, &stop).await;
+                }
+                continue;
+            }
+        };
+        let Some(reading) = reading else { return Ok(()) };
+        perform(&shared, reading, &stop).await;
+    }
+}
+
+async fn perform(shared: &Shared, reading: Reading, stop: &CancellationToken) {
+    if stop.is_cancelled() {
+        return;
+    }
+    let command = match &reading {
+        Reading::Stake { worker, stake } => shared
+            .chain
+            .stake(stake)
+            .await
+            .map(|facts| Command::StakeRead { worker: *worker, free_stake: facts.free }),
+        Reading::Task { task, escrow, thrown_back } => {
+            read_task(shared, *task, *escrow, *thrown_back).await.map(|fact| {
+                let now = shared.clock.now();
+                let facts = vec![fact];
+                Command::Chain(Box::new(ChainUpdate { now, facts, cursor: None, full: false }))
+            })
+        }
+    };
+    match command {
+        // Fails only when the node stops.
+        Ok(command) => drop(shared.coordinator.tell(command).await),
+        Err(error) => tracing::warn!(?reading, %error, "a contract could not be read"),
+    }
+}
+
+async fn read_task(
+    shared: &Shared,
+    task: TaskId,
+    escrow: Address,
+    thrown_back: Option<i64>,
+) -> Result<Fact, PortError> {
+    let client = shared.chain.client();
+    // Newest first. The contract deletes itself at its end; its transactions stay.
+    let history = client.transactions(&escrow, None, MAX_TRANSACTIONS, None).await?;
+    let data = shared.chain.task(&escrow).await?;
+    let events = match (&data, history.iter().find_map(|tx| end_notice(tx, &task.0))) {
+        (Some(data), _) => live_events(task, data),
+        (None, Some(notice)) => closing_event(task, &notice).into_iter().collect(),
+        (None, None) => Vec::new(),
+    };
+    let transactions = history
+        .iter()
+        .rev()
+        .filter_map(|tx| {
+            let message = tx.in_msg.as_ref()?;
+            let kind = transaction_kind(message.op(), message.bounced).to_owned();
+            Some(TxRef { kind, account: escrow, lt: tx.lt, hash: tx.hash })
+        })
+        .collect();
+    let thrown_back = match thrown_back {
+        None => None,
+        Some(id) => {
+            let state = data.as_ref().map(|data| data.state);
+            let intent = shared.store.intent(id).await.ok().flatten();
+            intent.map(|intent| (intent.kind(), applicable(&intent, state)))
+        }
+    };
+    Ok(Fact::Read { task, events, transactions, thrown_back })
+}
+
+fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
+    let Some(state) = state else { return Applicable::No };
+    let yes = match intent {
+        Intent::Assign { .. } => matches!(state, TaskState::Open),
+        Intent::Commit { .. } => matches!(state, TaskState::Assigned),
+        Intent::Verdict { .. } => matches!(state, TaskState::Committed),
+        Intent::Finalize { .. } => matches!(state, TaskState::Accepted | TaskState::Rejected),
+        Intent::Expire { .. } => !matches!(state, TaskState::Created),
+    };
+    if yes { Applicable::Yes } else { Applicable::No }
+}
+
+/// What must have happened for a task to be in the state it is in, oldest first.
+fn live_events(task: TaskId, data: &TaskData) -> Vec<Event> {
+    let deadline = u64::from(data.deadline);
+    let work = data.work.as_ref();
+    let reserved = |commit_by: u64| work.map(|work| reserved_event(task, work, commit_by));
+    let committed = |verdict_by: u64| {
+        work.map(|work| Event::CommittedOnChain { task, commitment: work.commitment, verdict_by })
+    };
+    // Deadlines of states that have passed are not stored: the present one stands for them.
+    match data.state {
+        TaskState::Open => vec![Event::Opened { task, deadline }],
+        TaskState::Assigned => reserved(deadline).into_iter().collect(),
+        TaskState::Committed => reserved(deadline).into_iter().chain(committed(deadline)).collect(),
+        TaskState::Accepted | TaskState::Rejected => {
+            let verdict = if data.state == TaskState::Accepted {
+                Verdict::Accepted
+            } else {
+                Verdict::Rejected
+            };
+            let told = Event::VerdictOnChain { task, verdict, window_until: deadline };
+            reserved(deadline).into_iter().chain(committed(deadline)).chain([told]).collect()
+        }
+        TaskState::Created
+        | TaskState::Registering
+        | TaskState::Reserving
+        | TaskState::Settling
+        | TaskState::Slashing
+        | TaskState::Releasing
+        | TaskState::Penalising
+        | TaskState::Paid
+        | TaskState::Slashed
+        | TaskState::Refunded
+        | TaskState::Late => Vec::new(),
+    }
+}
+
+fn reserved_event(task: TaskId, work: &Work, commit_by: u64) -> Event {
+    Event::Reserved {
+        task,
+        worker: work.owner,
+        price: work.price,
+        reserve: work.reserve,
+        commit_by,
+    }
+}
+
+/// How a task ended, from the notice of its end. The fee, and whether a worker had committed, are
+/// for the coordinator to add.
+pub(crate) fn closing_event(task: TaskId, notice: &Notify) -> Option<Event> {
+    let amount = notice.amount;
+    let outcome = match notice.state {
+        // The notice holds what the worker got: price less fee.
+        TaskState::Paid => Outcome::Paid { worker_amount: amount, fee: Nano::ZERO },
+        TaskState::Slashed => Outcome::Slashed { amount },
+        TaskState::Late => Outcome::Refunded { cause: RefundCause::WorkerLate { penalty: amount } },
+        TaskState::Refunded => Outcome::Refunded { cause: RefundCause::Unassigned },
+        TaskState::Created
+        | TaskState::Registering
+        | TaskState::Open
+        | TaskState::Reserving
+        | TaskState::Assigned
+        | TaskState::Committed
+        | TaskState::Accepted
+        | TaskState::Rejected
+        | TaskState::Settling
+        | TaskState::Slashing
+        | TaskState::Releasing
+        | TaskState::Penalising => return None,
+    };
+    Some(Event::Closed { task, outcome })
+}

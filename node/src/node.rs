@@ -1,0 +1,320 @@
+//! Puts the services together, supervises them, and stops them in order: intake first, then what
+//! is queued is decided and stored, then the rest.
+
+use std::{net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc};
+
+use fog_market::Rules;
+use fog_protocol::{Address, Hash32, SealKey, SecretKey, tagged_hash};
+use fog_verifier::{Executor, draw, sandbox::process::RunnerConfig};
+use fog_wallet::{Wallet, WalletVersion};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use crate::{
+    NodeConfig, NodeError, NodeKeys, api,
+    chain_port::ChainPort,
+    coordinator::{Actor, Coordinator, Tools},
+    follow, server,
+    settle::{self, Signer},
+    shared::{Parts, Shared, wall_seconds},
+    store::{Identity, Store},
+};
+
+/// The only epoch so far.
+const EPOCH: u64 = 0;
+/// Seconds between two sweeps of unused blobs.
+const SWEEP_SECONDS: u64 = 600;
+
+/// A node.
+#[derive(Debug)]
+pub struct Node;
+
+/// A running node. Dropping the handle leaves it running; [`NodeHandle::shutdown`] stops it.
+#[derive(Debug)]
+pub struct NodeHandle {
+    address: SocketAddr,
+    id: Hash32,
+    operator: Address,
+    stop: CancellationToken,
+    ended: watch::Receiver<bool>,
+    supervisor: JoinHandle<Result<(), NodeError>>,
+}
+
+impl NodeHandle {
+    /// Where API and gateway listen.
+    #[must_use]
+    pub const fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Base address of the API, such as `http://127.0.0.1:8080`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The node's id, as signed requests name it.
+    #[must_use]
+    pub const fn id(&self) -> Hash32 {
+        self.id
+    }
+
+    /// The operator's wallet.
+    #[must_use]
+    pub const fn operator(&self) -> Address {
+        self.operator
+    }
+
+    /// Begins an orderly stop: no more intake, what was taken is decided and stored.
+    pub fn shutdown(&self) {
+        self.stop.cancel();
+    }
+
+    /// A token that is cancelled by [`NodeHandle::shutdown`], for signal handlers.
+    #[must_use]
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Has it stopped, whether asked to or not?
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        *self.ended.borrow()
+    }
+
+    /// Waits until it has stopped.
+    ///
+    /// # Errors
+    /// [`NodeError`] if a service failed; everything acknowledged is in the database.
+    pub async fn join(self) -> Result<(), NodeError> {
+        self.supervisor.await.map_err(|_| NodeError::ServiceStopped("supervisor"))?
+    }
+}
+
+impl Node {
+    /// Starts a node: opens its store, reads the market, replays the log, takes up what was under
+    /// way and begins to listen.
+    ///
+    /// # Errors
+    /// [`NodeError`] saying what has to be set right.
+    pub async fn start(config: NodeConfig, keys: NodeKeys) -> Result<NodeHandle, NodeError> {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.data_dir)
+            .map_err(NodeError::io("creating the data directory"))?;
+        let NodeKeys { operator: key, verifiers, epoch_seed } = keys;
+        let wallet = Wallet::new(WalletVersion::V5R1, key.public(), config.network)
+            .map_err(|error| NodeError::Config(error.to_string()))?;
+        let operator = wallet.address();
+        let node = tagged_hash(
+            "fog/node/v1",
+            &[&config.network.to_le_bytes(), &config.market.hash.0, &operator.hash.0],
+        );
+        let secrets = Derived::of(&key, epoch_seed);
+        let chain = ChainPort::connect(&config).await?;
+        check_verifiers(&chain, &verifiers)?;
+        let (market, network) = (config.market, config.network);
+        let identity = Identity { node, network, market, operator };
+        let store = Store::open(&config.data_dir, &identity).await?;
+        let epoch_seed_hash = draw::seed_hash(&secrets.seed);
+        store.claim_epoch(EPOCH, &epoch_seed_hash, wall_seconds()).await?;
+        let executor = executor(&config).await?;
+        let rules = rules(&config, &chain, operator);
+        let (coordinator, commands) = Coordinator::new(config.limits.commands_queued);
+        let (reconciler, readings) = follow::Reconciler::new();
+        let listener =
+            TcpListener::bind(config.listen).await.map_err(NodeError::io("listening"))?;
+        let address = listener.local_addr().map_err(NodeError::io("listening"))?;
+        let shared = Shared::new(Parts {
+            config,
+            node,
+            operator,
+            seal_key: secrets.seal_key,
+            epoch_seed_hash,
+            store,
+            coordinator,
+            chain,
+        });
+        let tools = Tools { reconciler, executor, seed: secrets.seed };
+        let actor = Actor::load(Arc::clone(&shared), rules, tools).await?;
+        let signer = Signer { wallet, key, verifiers };
+        let services = Services { shared, actor, commands, readings, signer, listener };
+        let stop = CancellationToken::new();
+        let (ending, ended) = watch::channel(false);
+        let token = stop.clone();
+        let supervisor = tokio::spawn(async move {
+            let result = services.run(token).await;
+            ending.send_replace(true);
+            result
+        });
+        tracing::info!(%address, %operator, %market, "the node is up");
+        Ok(NodeHandle { address, id: node, operator, stop, ended, supervisor })
+    }
+}
+
+/// Secrets that follow from the operator's key, so that they survive without a file of their own.
+struct Derived {
+    seal_key: SealKey,
+    seed: Hash32,
+}
+
+impl Derived {
+    fn of(key: &SecretKey, epoch_seed: Option<Hash32>) -> Self {
+        let secret = key.seed();
+        let seal = Zeroizing::new(tagged_hash("fog/node-seal-key/v1", &[secret.as_ref()]).0);
+        let base =
+            epoch_seed.unwrap_or_else(|| tagged_hash("fog/node-epoch-base/v1", &[secret.as_ref()]));
+        let seed = tagged_hash("fog/node-epoch-secret/v1", &[&base.0, &EPOCH.to_le_bytes()]);
+        Self { seal_key: SealKey::from_seed(&seal), seed }
+    }
+}
+
+fn check_verifiers(chain: &ChainPort, keys: &[SecretKey]) -> Result<(), NodeError> {
+    let market = chain.market();
+    let known = keys.iter().filter(|key| market.verifiers.contains(&key.public())).count();
+    if known >= usize::from(market.threshold) {
+        return Ok(());
+    }
+    Err(NodeError::Config(format!(
+        "the market asks for {} verifier signatures, {known} of the keys given are its verifiers",
+        market.threshold
+    )))
+}
+
+async fn executor(config: &NodeConfig) -> Result<Executor, NodeError> {
+    let wrong = |error: String| NodeError::Config(format!("the sandbox: {error}"));
+    let mut runner = match &config.runner.program {
+        Some(program) => RunnerConfig::new(program.clone()),
+        None => RunnerConfig::current_exe().map_err(|error| wrong(error.to_string()))?,
+    };
+    runner.args = config.runner.args.iter().map(Into::into).collect();
+    runner.children = config.runner.parallel.max(1);
+    runner.cache = Some(config.data_dir.join("compiled"));
+    tokio::task::spawn_blocking(move || Executor::start(runner))
+        .await
+        .map_err(|_| NodeError::ServiceStopped("sandbox"))?
+        .map_err(|error| wrong(error.to_string()))
+}
+
+fn rules(config: &NodeConfig, chain: &ChainPort, operator: Address) -> Rules {
+    let tie_seed = tagged_hash("fog/tie-seed/v1", &[&config.market.hash.0, &operator.hash.0]);
+    let narrow = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    Rules {
+        fee_bps: chain.market().fee_bps,
+        probation: config.probation,
+        min_rate_ppm: config.min_rate_ppm,
+        bid_round_seconds: narrow(config.bid_round_seconds),
+        nonce_grace: narrow(config.nonce_grace_seconds),
+        funding_seconds: narrow(config.funding_seconds),
+        min_durations: config.min_durations,
+        max_durations: config.max_durations,
+        max_open_tasks: config.limits.tasks_total,
+        max_open_per_requestor: config.limits.tasks_per_key,
+        ..Rules::new(config.network, config.market, operator, tie_seed)
+    }
+}
+
+struct Services {
+    shared: Arc<Shared>,
+    actor: Actor,
+    commands: tokio::sync::mpsc::Receiver<crate::coordinator::Command>,
+    readings: tokio::sync::mpsc::Receiver<follow::Reading>,
+    signer: Signer,
+    listener: TcpListener,
+}
+
+impl Services {
+    /// Runs all services; whichever ends first, asked or failed, stops the others in order.
+    async fn run(self, stop: CancellationToken) -> Result<(), NodeError> {
+        let Self { shared, actor, commands, readings, signer, listener } = self;
+        let (outward, inner) = (CancellationToken::new(), CancellationToken::new());
+        let router = api::router(Arc::clone(&shared), stop.clone());
+        let limits = shared.config.limits.clone();
+        let intake = stop.clone();
+        let mut server = tokio::spawn(async move {
+            server::serve(listener, router, &limits, intake).await;
+            Ok(())
+        });
+        let mut coordinator = tokio::spawn(actor.run(commands, inner.clone()));
+        let mut follower = tokio::spawn(follow::run(Arc::clone(&shared), outward.clone()));
+        let mut reconciler =
+            tokio::spawn(follow::reconcile(Arc::clone(&shared), readings, outward.clone()));
+        let mut settlement =
+            tokio::spawn(settle::run(Arc::clone(&shared), signer, outward.clone()));
+        let mut sweeper = tokio::spawn(sweep(Arc::clone(&shared), outward.clone()));
+        let first = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            ended = &mut server => early("server", ended),
+            ended = &mut coordinator => early("coordinator", ended),
+            ended = &mut follower => early("chain follower", ended),
+            ended = &mut reconciler => early("reconciler", ended),
+            ended = &mut settlement => early("settlement", ended),
+            ended = &mut sweeper => early("blob sweeper", ended),
+        };
+        if let Err(error) = &first {
+            tracing::error!(%error, "a service failed: the node stops");
+        }
+        // Intake, then what talks to the chain, then the coordinator when nobody asks it any more.
+        stop.cancel();
+        settled("server", server, &first).await;
+        outward.cancel();
+        settled("chain follower", follower, &first).await;
+        settled("reconciler", reconciler, &first).await;
+        settled("settlement", settlement, &first).await;
+        settled("blob sweeper", sweeper, &first).await;
+        inner.cancel();
+        let last = if coordinator.is_finished() {
+            Ok(())
+        } else {
+            coordinator.await.map_err(|_| NodeError::ServiceStopped("coordinator"))?
+        };
+        shared.store.close().await;
+        first.and(last)
+    }
+}
+
+type Ended = Result<Result<(), NodeError>, tokio::task::JoinError>;
+
+/// A service that ended before it was asked to.
+fn early(name: &'static str, ended: Ended) -> Result<(), NodeError> {
+    match ended {
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(())) | Err(_) => Err(NodeError::ServiceStopped(name)),
+    }
+}
+
+/// Waits for a service that was asked to end.
+async fn settled(
+    name: &'static str,
+    service: JoinHandle<Result<(), NodeError>>,
+    first: &Result<(), NodeError>,
+) {
+    // One that ended already was looked at, and may not be polled again.
+    if service.is_finished() && first.is_err() {
+        return;
+    }
+    match service.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(service = name, %error, "failed while stopping"),
+        Err(_) => tracing::error!(service = name, "broke off while stopping"),
+    }
+}
+
+/// Removes blobs nobody needs.
+async fn sweep(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), NodeError> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(std::time::Duration::from_secs(SWEEP_SECONDS)) => {}
+        }
+        let kept = shared.config.limits.blob_seconds;
+        let before = wall_seconds().saturating_sub(kept);
+        let ended = shared.clock.now().saturating_sub(kept);
+        let removed = shared.store.sweep_blobs(before, ended).await?;
+        if removed > 0 {
+            tracing::info!(removed, "unused blobs removed");
+        }
+    }
+}

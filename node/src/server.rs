@@ -1,0 +1,154 @@
+//! Accepts connections: bounded in all and per address, with a timer on the request's head, so
+//! that stalled or idle sockets cost little and cannot crowd out others.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{Router, body::Body, extract::ConnectInfo};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
+
+use crate::config::Limits;
+
+/// Seconds a client has to send a request's head; also the longest idle time between requests.
+const HEAD_SECONDS: u64 = 15;
+/// Bytes of a request's head.
+const HEAD_BYTES: usize = 16 << 10;
+/// Pause after a failed accept (no descriptors left), so as not to spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Default)]
+struct Counts {
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// Counts connections; a [`Seat`] is one of them.
+#[derive(Debug, Clone)]
+struct Seats {
+    counts: Arc<Mutex<Counts>>,
+    total: usize,
+    per_address: usize,
+}
+
+impl Seats {
+    fn take(&self, address: IpAddr) -> Option<Seat> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.total >= self.total {
+            return None;
+        }
+        let here = counts.by_address.entry(address).or_default();
+        if *here >= self.per_address {
+            return None;
+        }
+        *here += 1;
+        counts.total += 1;
+        drop(counts);
+        Some(Seat { counts: Arc::clone(&self.counts), address })
+    }
+}
+
+/// One counted connection; given back when the last holder drops it. Requests carry it as an
+/// extension, so that a connection that became a WebSocket still counts.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    counts: Arc<Mutex<Counts>>,
+    address: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.total = counts.total.saturating_sub(1);
+        if let Some(here) = counts.by_address.get_mut(&self.address) {
+            *here = here.saturating_sub(1);
+            if *here == 0 {
+                counts.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Serves until `intake` is cancelled; then no connection is accepted, running requests end, and
+/// this returns.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: &Limits,
+    intake: CancellationToken,
+) {
+    let seats = Seats {
+        counts: Arc::default(),
+        total: limits.connections_total,
+        per_address: limits.connections_per_address,
+    };
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = intake.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // Over the bound: closed at once, which a client sees and may retry.
+        let Some(seat) = seats.take(address.ip()) else { continue };
+        let (router, intake) = (router.clone(), intake.clone());
+        connections.spawn(async move {
+            connection(stream, address, router, intake, Arc::new(seat)).await;
+        });
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    intake: CancellationToken,
+    seat: Arc<Seat>,
+) {
+    // Small frames must not wait for more to come.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(address));
+        request.extensions_mut().insert(Arc::clone(&seat));
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await?) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(HEAD_SECONDS))
+        .max_buf_size(HEAD_BYTES)
+        .half_close(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = intake.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%address, %error, "connection ended");
+    }
+}

@@ -1,0 +1,179 @@
+//! Settlement: intents of the outbox become signed messages of the operator's wallet.
+//!
+//! ```text
+//! sign -> store the bytes -> send those bytes, again and again -> seen in the history: final
+//!                                                              -> past valid_until and not in a
+//!                                                                 gapless history: sign anew
+//! ```
+//! One message is on its way at a time. Nothing here decides what is paid: the intents do.
+
+use std::{sync::Arc, time::Duration};
+
+use fog_chain::SendOutcome;
+use fog_protocol::SecretKey;
+use fog_wallet::{OutMessage, Wallet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    NodeError,
+    shared::{ChainHealth, Counters, Shared},
+    store::{InFlight, Pending, SignedMessage, StoredMessage},
+};
+
+/// Pause between two looks at the outbox when nothing wakes it.
+const LOOK: Duration = Duration::from_millis(500);
+/// Pause between two sendings of the same bytes.
+const RESEND: Duration = Duration::from_secs(3);
+
+/// What signs: kept here and nowhere else.
+pub(crate) struct Signer {
+    /// The operator's wallet.
+    pub(crate) wallet: Wallet,
+    /// Its key.
+    pub(crate) key: SecretKey,
+    /// The verifiers' keys.
+    pub(crate) verifiers: Vec<SecretKey>,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Signer({})", self.wallet.address())
+    }
+}
+
+/// Runs until `stop`.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    signer: Signer,
+    stop: CancellationToken,
+) -> Result<(), NodeError> {
+    let mut sent: Option<(i64, tokio::time::Instant)> = None;
+    while !stop.is_cancelled() {
+        step(&shared, &signer, &mut sent).await?;
+        let pause = if sent.is_some() { LOOK / 5 } else { LOOK };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = shared.settle.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    Ok(())
+}
+
+/// One look at the outbox.
+async fn step(
+    shared: &Shared,
+    signer: &Signer,
+    sent: &mut Option<(i64, tokio::time::Instant)>,
+) -> Result<(), NodeError> {
+    // With a gap in the history it is not known what was paid: nothing is sent.
+    if shared.health() != ChainHealth::Following {
+        return Ok(());
+    }
+    if let Some(message) = shared.store.message_in_flight().await? {
+        return carry(shared, &message, sent).await;
+    }
+    *sent = None;
+    let now = shared.clock.now();
+    let retried = shared.store.retry_unheard(now).await?;
+    if retried > 0 {
+        tracing::warn!(retried, "intents were sent long ago and nothing was heard: sent again");
+    }
+    let most = shared.config.limits.intents_per_message.clamp(1, 200);
+    let pending = shared.store.pending_intents(now, most).await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let Some(message) = sign(shared, signer, &pending, now).await? else { return Ok(()) };
+    if !shared.store.store_signed(&message).await? {
+        return Ok(());
+    }
+    if let Some(message) = shared.store.message_in_flight().await? {
+        carry(shared, &message, sent).await?;
+    }
+    Ok(())
+}
+
+/// Sends the stored bytes, or gives them up once they can never run.
+async fn carry(
+    shared: &Shared,
+    message: &StoredMessage,
+    sent: &mut Option<(i64, tokio::time::Instant)>,
+) -> Result<(), NodeError> {
+    if shared.clock.now() > message.valid_until {
+        if shared.store.expire_message(message.id).await? {
+            tracing::warn!(seqno = message.seqno, "a message of the wallet ran out of time");
+        }
+        return Ok(());
+    }
+    if sent.is_some_and(|(id, at)| id == message.id && at.elapsed() < RESEND) {
+        return Ok(());
+    }
+    *sent = Some((message.id, tokio::time::Instant::now()));
+    match shared.chain.client().send_boc(&message.boc).await {
+        SendOutcome::Accepted => {
+            Counters::count(&shared.counters.messages_sent);
+            if message.state == InFlight::Signed {
+                shared.store.mark_sent(message.id).await?;
+            }
+        }
+        // Refused may mean that it ran already: only the history tells.
+        SendOutcome::Refused { reason, exit_code } => {
+            tracing::debug!(%reason, ?exit_code, "the gateway refuses a message for now");
+        }
+        SendOutcome::Unknown { cause } => {
+            tracing::warn!(%cause, "a message of the wallet may not have arrived");
+        }
+    }
+    Ok(())
+}
+
+async fn sign(
+    shared: &Shared,
+    signer: &Signer,
+    pending: &[Pending],
+    now: u64,
+) -> Result<Option<SignedMessage>, NodeError> {
+    let seqno = match shared.chain.client().wallet_seqno(&signer.wallet.address()).await {
+        Ok(seqno) => seqno,
+        Err(error) => {
+            tracing::warn!(%error, "the wallet's sequence number cannot be read");
+            return Ok(None);
+        }
+    };
+    let valid_until = now + u64::from(shared.config.message_seconds);
+    let mut messages: Vec<OutMessage> = Vec::with_capacity(pending.len());
+    let mut intents = Vec::with_capacity(pending.len());
+    for Pending { id, task, intent } in pending {
+        let Ok(query) = u64::try_from(*id) else { continue };
+        // A verdict's own validity outlasts the message that carries it.
+        let until = valid_until + u64::from(shared.config.message_seconds);
+        match shared.chain.message(intent, query, &signer.verifiers, until) {
+            Ok(message) => {
+                intents.push((*id, fog_protocol::Hash32(message.body.repr_hash().0)));
+                messages.push(message);
+            }
+            Err(error) => tracing::error!(%task, %error, "an intent cannot be built"),
+        }
+    }
+    if messages.is_empty() {
+        return Ok(None);
+    }
+    let signed = u32::try_from(valid_until).map_err(|error| error.to_string()).and_then(|until| {
+        let signed = signer.wallet.transfer(&signer.key, seqno, until, &messages);
+        signed.map_err(|error| error.to_string())
+    });
+    match signed {
+        Ok(signed) => Ok(Some(SignedMessage {
+            seqno,
+            boc: signed.boc,
+            body_hash: signed.body_hash,
+            valid_until,
+            intents,
+        })),
+        Err(error) => {
+            tracing::error!(%error, "the wallet's message cannot be signed");
+            Ok(None)
+        }
+    }
+}

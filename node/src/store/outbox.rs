@@ -1,0 +1,448 @@
+//! The outbox in the database: intents, and the wallet's messages they travel in.
+//!
+//! ```text
+//! pending --sign--> signed --send--> sent --transaction seen--> final --effect seen--> done
+//!    ^                |                |                          |---thrown back---> refused
+//!    '----expired-----'-----expired----'
+//! ```
+//! Any living intent becomes `void` when its effect is not needed any more.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use fog_protocol::{Address, Commit, Hash32, Nano, Signature, Signed, TaskId};
+use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
+
+use super::{
+    Store,
+    batch::{End, FinalMessage, IntentEnd, NewIntent},
+    from_hash,
+    rows::to_value,
+    to_hash, to_i64, to_u64,
+};
+use crate::NodeError;
+
+/// What an intent does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IntentKind {
+    /// Reserve the worker's stake.
+    Assign,
+    /// Put the worker's commitment on chain.
+    Commit,
+    /// Put the verdict on chain.
+    Verdict,
+    /// Pay or slash after the challenge window.
+    Finalize,
+    /// Push a task out of a state whose deadline has passed.
+    Expire,
+}
+
+impl IntentKind {
+    /// Every kind.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Assign, Self::Commit, Self::Verdict, Self::Finalize, Self::Expire];
+
+    /// Its name in the database.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Assign => "assign",
+            Self::Commit => "commit",
+            Self::Verdict => "verdict",
+            Self::Finalize => "finalize",
+            Self::Expire => "expire",
+        }
+    }
+
+    /// May a task have several, one after the other?
+    const fn repeats(self) -> bool {
+        match self {
+            Self::Assign | Self::Expire => true,
+            Self::Commit | Self::Verdict | Self::Finalize => false,
+        }
+    }
+}
+
+/// What is to be done on chain, complete: building its message needs nothing else but keys.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) enum Intent {
+    /// Reserve the worker's stake.
+    Assign {
+        /// The task's contract.
+        escrow: Address,
+        /// The worker.
+        worker: Address,
+        /// Agreed price.
+        price: Nano,
+        /// Stake to reserve.
+        reserve: Nano,
+        /// The worker's consent to that.
+        consent: Signature,
+        /// Last second of the consent.
+        valid_until: u64,
+    },
+    /// Put the worker's commitment on chain.
+    Commit {
+        /// The task's contract.
+        escrow: Address,
+        /// As the worker signed it.
+        commit: Signed<Commit>,
+    },
+    /// Put the verdict on chain.
+    Verdict {
+        /// The task's contract.
+        escrow: Address,
+        /// The worker's stake contract.
+        stake: Address,
+        /// Agreed price.
+        price: Nano,
+        /// The commitment that was judged.
+        commitment: Hash32,
+        /// Hash of the evidence.
+        evidence: Hash32,
+        /// What was found.
+        ruling: Ruling,
+    },
+    /// Pay or slash.
+    Finalize {
+        /// The task's contract.
+        escrow: Address,
+    },
+    /// Push it out of its state.
+    Expire {
+        /// The task's contract.
+        escrow: Address,
+    },
+}
+
+/// The two verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) enum Ruling {
+    /// The worker is paid.
+    Accepted,
+    /// The worker is slashed.
+    Rejected,
+}
+
+impl Intent {
+    /// Its kind.
+    pub(crate) const fn kind(&self) -> IntentKind {
+        match self {
+            Self::Assign { .. } => IntentKind::Assign,
+            Self::Commit { .. } => IntentKind::Commit,
+            Self::Verdict { .. } => IntentKind::Verdict,
+            Self::Finalize { .. } => IntentKind::Finalize,
+            Self::Expire { .. } => IntentKind::Expire,
+        }
+    }
+}
+
+/// An intent that waits to be signed.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    /// Its row.
+    pub(crate) id: i64,
+    /// Its task.
+    pub(crate) task: TaskId,
+    /// What to do.
+    pub(crate) intent: Intent,
+}
+
+/// A freshly signed message, not stored yet.
+#[derive(Debug)]
+pub(crate) struct SignedMessage {
+    /// The wallet's sequence number it uses.
+    pub(crate) seqno: u32,
+    /// The bytes.
+    pub(crate) boc: Vec<u8>,
+    /// Hash of the signed body: how its transaction is recognised.
+    pub(crate) body_hash: Hash32,
+    /// Chain time from which the wallet refuses it.
+    pub(crate) valid_until: u64,
+    /// Row and message body hash of each intent in it.
+    pub(crate) intents: Vec<(i64, Hash32)>,
+}
+
+/// Whether a stored message was handed to a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InFlight {
+    /// Stored; maybe sent, if the node stopped in between.
+    Signed,
+    /// A gateway took it.
+    Sent,
+}
+
+/// The message that is on its way.
+#[derive(Debug)]
+pub(crate) struct StoredMessage {
+    /// Its row.
+    pub(crate) id: i64,
+    /// Where it stands.
+    pub(crate) state: InFlight,
+    /// The wallet's sequence number it uses.
+    pub(crate) seqno: u32,
+    /// The bytes.
+    pub(crate) boc: Vec<u8>,
+    /// Chain time from which the wallet refuses it.
+    pub(crate) valid_until: u64,
+}
+
+/// Times an intent is sent at most.
+const MAX_ATTEMPTS: i64 = 20;
+/// Seconds after a message's validity in which an answer is waited for.
+const UNHEARD_SECONDS: i64 = 30;
+
+type Tx = Transaction<'static, Sqlite>;
+
+impl Store {
+    /// The oldest intents that may be signed at chain time `now`.
+    pub(crate) async fn pending_intents(
+        &self,
+        now: u64,
+        limit: usize,
+    ) -> Result<Vec<Pending>, NodeError> {
+        let rows = sqlx::query(
+            "SELECT id, task, intent FROM outbox WHERE state = 'pending' AND not_before <= $1
+             ORDER BY id LIMIT $2",
+        )
+        .bind(to_i64(now)?)
+        .bind(to_i64(limit as u64)?)
+        .fetch_all(self.reader())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Pending {
+                    id: row.try_get("id")?,
+                    task: TaskId(to_hash(row.try_get("task")?)?),
+                    intent: to_value(row.try_get("intent")?)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The message that is on its way, if any.
+    pub(crate) async fn message_in_flight(&self) -> Result<Option<StoredMessage>, NodeError> {
+        let row = sqlx::query(
+            "SELECT id, state, seqno, boc, valid_until FROM messages
+             WHERE state IN ('signed', 'sent')",
+        )
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(row.as_ref().map(stored_message).transpose()?)
+    }
+
+    /// Stores a signed message and ties its intents to it. Must return before it is sent.
+    /// `false`: an intent is not pending any more; nothing was stored.
+    pub(crate) async fn store_signed(&self, message: &SignedMessage) -> Result<bool, NodeError> {
+        let mut tx = self.begin().await?;
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO messages (seqno, boc, body_hash, valid_until, state)
+             VALUES ($1, $2, $3, $4, 'signed') RETURNING id",
+        )
+        .bind(i64::from(message.seqno))
+        .bind(&message.boc)
+        .bind(from_hash(&message.body_hash))
+        .bind(to_i64(message.valid_until)?)
+        .fetch_one(&mut *tx)
+        .await?;
+        for (intent, body_hash) in &message.intents {
+            let updated = sqlx::query(
+                "UPDATE outbox SET state = 'signed', message = $2, body_hash = $3,
+                                   attempts = attempts + 1
+                 WHERE id = $1 AND state = 'pending'",
+            )
+            .bind(intent)
+            .bind(id)
+            .bind(from_hash(body_hash))
+            .execute(&mut *tx)
+            .await?;
+            if updated.rows_affected() != 1 {
+                tx.rollback().await?;
+                return Ok(false);
+            }
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Notes that a gateway took a message.
+    pub(crate) async fn mark_sent(&self, id: i64) -> Result<(), NodeError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE messages SET state = 'sent' WHERE id = $1 AND state = 'signed'")
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("UPDATE outbox SET state = 'sent' WHERE message = $1 AND state = 'signed'")
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Gives up a message that can never run: the wallet's history was read, without a gap, to a
+    /// chain time past its validity, and it is not there. Its intents are pending again. `false`
+    /// if the history was not read that far.
+    pub(crate) async fn expire_message(&self, id: i64) -> Result<bool, NodeError> {
+        let mut tx = self.begin().await?;
+        let expired = sqlx::query(
+            "UPDATE messages SET state = 'expired'
+             WHERE id = $1 AND state IN ('signed', 'sent')
+               AND valid_until < (SELECT max(seen_at) FROM cursor)",
+        )
+        .bind(id)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if expired != 1 {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        sqlx::query(
+            "UPDATE outbox SET state = 'pending', message = NULL
+             WHERE message = $1 AND state IN ('signed', 'sent')",
+        )
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// The intent of a row.
+    pub(crate) async fn intent(&self, id: i64) -> Result<Option<Intent>, NodeError> {
+        let row = sqlx::query("SELECT intent FROM outbox WHERE id = $1")
+            .bind(id)
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(row.map(|row| to_value(row.try_get("intent")?)).transpose()?)
+    }
+
+    /// Intents that the wallet sent long ago and of which nothing was heard go round again: the
+    /// contracts take each at most once. Returns how many.
+    pub(crate) async fn retry_unheard(&self, now: u64) -> Result<u64, NodeError> {
+        let mut tx = self.begin().await?;
+        let retried = sqlx::query(
+            "UPDATE outbox SET state = 'pending', message = NULL
+             WHERE state = 'final' AND attempts < $2
+               AND message IN (SELECT id FROM messages WHERE valid_until + $3 < $1)",
+        )
+        .bind(to_i64(now)?)
+        .bind(MAX_ATTEMPTS)
+        .bind(UNHEARD_SECONDS)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        tx.commit().await?;
+        Ok(retried)
+    }
+
+    /// How many intents live, by state: for metrics and health.
+    pub(crate) async fn outbox_counts(&self) -> Result<Vec<(String, u64)>, NodeError> {
+        let rows = sqlx::query("SELECT state, count(*) AS n FROM outbox GROUP BY state")
+            .fetch_all(self.reader())
+            .await?;
+        rows.iter().map(|row| Ok((row.try_get("state")?, to_u64(row.try_get("n")?)?))).collect()
+    }
+}
+
+fn stored_message(row: &SqliteRow) -> Result<StoredMessage, sqlx::Error> {
+    let state: &str = row.try_get("state")?;
+    let seqno: i64 = row.try_get("seqno")?;
+    Ok(StoredMessage {
+        id: row.try_get("id")?,
+        state: if state == "sent" { InFlight::Sent } else { InFlight::Signed },
+        seqno: u32::try_from(seqno).map_err(|error| sqlx::Error::Decode(error.into()))?,
+        boc: row.try_get("boc")?,
+        valid_until: to_u64(row.try_get("valid_until")?)?,
+    })
+}
+
+/// Adds an intent, unless the same one is there: then it is the same decision, made again after a
+/// restart.
+pub(super) async fn insert(tx: &mut Tx, row: &NewIntent) -> Result<(), sqlx::Error> {
+    let statement = if row.kind.repeats() {
+        "INSERT INTO outbox (task, kind, round, intent, evidence)
+         SELECT $1, $2, (SELECT count(*) FROM outbox WHERE task = $1 AND kind = $2), $3, $4
+         WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE task = $1 AND kind = $2
+                           AND state IN ('pending', 'signed', 'sent', 'final'))"
+    } else {
+        // Asked for again after it was thrown back: the same intent, pending once more.
+        "INSERT INTO outbox (task, kind, round, intent, evidence)
+         VALUES ($1, $2, 0, $3, $4) ON CONFLICT (task, kind, round) DO UPDATE
+            SET state = 'pending', message = NULL, not_before = $5 + 5
+            WHERE outbox.state = 'refused' AND outbox.intent = excluded.intent"
+    };
+    sqlx::query(statement)
+        .bind(from_hash(&row.task.0))
+        .bind(row.kind.name())
+        .bind(&row.intent)
+        .bind(row.evidence.as_ref().map(from_hash))
+        .bind(to_i64(row.now)?)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Ends the living intent of a kind, or sends it round again.
+pub(super) async fn end(tx: &mut Tx, row: &IntentEnd) -> Result<(), sqlx::Error> {
+    let (state, reason, not_before) = match &row.end {
+        End::Done => ("done", None, None),
+        End::Refused(reason) => ("refused", Some(reason.as_str()), None),
+        End::Void => ("void", None, None),
+        End::Again(at) => ("pending", None, Some(to_i64(*at)?)),
+    };
+    // What is signed is still on its way and may not be signed twice: only what has arrived or
+    // never left goes round again. A void intent in a signed message is thrown back by the
+    // contract, which is harmless.
+    let from = match &row.end {
+        End::Again(_) => {
+            "UPDATE outbox SET state = $3, reason = $4,
+                                 not_before = coalesce($5, not_before), message = NULL
+                          WHERE task = $1 AND kind = $2 AND state = 'final'"
+        }
+        End::Done | End::Refused(_) | End::Void => {
+            "UPDATE outbox SET state = $3, reason = $4, not_before = coalesce($5, not_before)
+             WHERE task = $1 AND kind = $2 AND state IN ('pending', 'signed', 'sent', 'final')"
+        }
+    };
+    sqlx::query(from)
+        .bind(from_hash(&row.task.0))
+        .bind(row.kind.name())
+        .bind(state)
+        .bind(reason)
+        .bind(not_before)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// A message's transaction was seen: the intents whose messages the wallet sent are final, the
+/// others (the wallet lacked coins) wait to be signed again.
+pub(super) async fn finish_message(tx: &mut Tx, row: &FinalMessage) -> Result<(), sqlx::Error> {
+    let id: Option<i64> = sqlx::query_scalar(
+        "UPDATE messages SET state = 'final', lt = $2, hash = $3
+         WHERE body_hash = $1 AND state IN ('signed', 'sent') RETURNING id",
+    )
+    .bind(from_hash(&row.body_hash))
+    .bind(to_i64(row.lt)?)
+    .bind(from_hash(&row.hash))
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(id) = id else { return Ok(()) };
+    for body_hash in &row.sent {
+        sqlx::query(
+            "UPDATE outbox SET state = 'final'
+             WHERE message = $1 AND body_hash = $2 AND state IN ('signed', 'sent')",
+        )
+        .bind(id)
+        .bind(from_hash(body_hash))
+        .execute(&mut **tx)
+        .await?;
+    }
+    sqlx::query(
+        "UPDATE outbox SET state = 'pending', message = NULL,
+                reason = 'the wallet did not send it: too few coins'
+         WHERE message = $1 AND state IN ('signed', 'sent')",
+    )
+    .bind(id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
