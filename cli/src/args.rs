@@ -162,7 +162,7 @@ pub(crate) struct TaskArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TaskCommand {
     /// Post a task and pay its price into escrow.
-    Post(PostArgs),
+    Post(Box<PostArgs>),
     /// List tasks, newest first.
     Ls {
         /// At most so many.
@@ -333,6 +333,8 @@ pub(crate) enum WalletCommand {
         #[arg(long, value_enum, default_value_t = WalletKind::V5r1)]
         version: WalletKind,
     },
+    /// Show a wallet's 24 words: whoever sees them has the money.
+    Words,
     /// List the wallets.
     Ls,
     /// Show a wallet's address in every form.

@@ -1,10 +1,12 @@
 //! `fog`: the one binary. Parses, dispatches, prints; decides nothing.
 
 mod args;
+mod chain;
 mod complete;
 mod demo;
 mod dev;
 mod files;
+mod keys;
 mod output;
 mod progress;
 mod proof;

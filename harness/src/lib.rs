@@ -1,0 +1,19 @@
+//! A whole network on one machine, and what runs on it. **LOCAL ONLY**: its keys are derived from
+//! a seed that anyone can know.
+//!
+//! [`LocalNetwork`] is the embedded chain with its toncenter API, the deployed market, funded
+//! wallets and a node; workers are separate processes that reach it as strangers would.
+//! [`demo`] runs a job on one and reports; [`ledger`] reads off the chain where the money went.
+
+mod accounts;
+pub mod demo;
+mod ledger;
+mod network;
+mod report;
+mod workers;
+pub mod workload;
+
+pub use accounts::{LocalAccount, LocalAccounts};
+pub use network::{LocalNetwork, NetworkError, NetworkOptions, Timing};
+pub use report::{Money, NetworkReport, Report, ResultReport, TaskReport, WorkerReport};
+pub use workers::{Conduct, WorkerProcess, WorkerSpec};

@@ -74,6 +74,25 @@ impl Mnemonic {
         Err(MnemonicError::NoRandomness)
     }
 
+    /// The mnemonic of a seed everybody knows, for accounts of local networks. **LOCAL ONLY**: it
+    /// protects nothing.
+    ///
+    /// # Errors
+    /// [`MnemonicError::NoRandomness`] for the practically impossible seed without one.
+    pub fn local_only(seed: &[u8; 32]) -> Result<Self, MnemonicError> {
+        for counter in 0..MAX_TRIES {
+            let bytes = (0..2u8).flat_map(|half| {
+                let counter = counter.to_be_bytes();
+                fog_protocol::tagged_hash("fog/local-words/v1", &[seed, &counter, &[half]]).0
+            });
+            let phrase = phrase_of(&bytes.collect::<Vec<_>>());
+            if is_basic_seed(&entropy(&phrase, "")) {
+                return Ok(Self { phrase, password: Zeroizing::default() });
+            }
+        }
+        Err(MnemonicError::NoRandomness)
+    }
+
     /// Reads 24 words separated by white space, in any case.
     ///
     /// # Errors
@@ -153,8 +172,13 @@ impl fmt::Debug for Mnemonic {
 fn random_phrase() -> Result<Zeroizing<String>, MnemonicError> {
     let mut random = Zeroizing::new([0; 2 * MNEMONIC_WORDS]);
     getrandom::fill(random.as_mut()).map_err(|_| MnemonicError::NoRandomness)?;
+    Ok(phrase_of(random.as_ref()))
+}
+
+/// The words that `random` picks, two bytes a word.
+fn phrase_of(random: &[u8]) -> Zeroizing<String> {
     let mut phrase = Zeroizing::new(String::with_capacity(MAX_TEXT));
-    for pair in random.chunks_exact(2) {
+    for pair in random.chunks_exact(2).take(MNEMONIC_WORDS) {
         // 2048 words: the low eleven bits are uniform over them.
         let at = usize::from(u16::from_le_bytes([pair[0], pair[1]]) & 0x7ff);
         if !phrase.is_empty() {
@@ -162,7 +186,7 @@ fn random_phrase() -> Result<Zeroizing<String>, MnemonicError> {
         }
         phrase.push_str(WORDS.get(at).copied().unwrap_or_default());
     }
-    Ok(phrase)
+    phrase
 }
 
 type Stretched = Zeroizing<[u8; 64]>;

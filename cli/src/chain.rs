@@ -1,0 +1,43 @@
+//! The chain, as the settings say where it is.
+
+use fog_chain::{ApiKey, ChainClient, ChainConfig};
+use fog_protocol::{Address, Hash32};
+use fog_wallet::{OutMessage, TESTNET, UnlockedWallet};
+use serde::Serialize;
+
+use crate::settings::Settings;
+
+/// A final transaction of one's own wallet.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Sent {
+    /// The wallet.
+    pub(crate) wallet: Address,
+    /// Logical time.
+    pub(crate) lt: u64,
+    /// Hash.
+    pub(crate) hash: Hash32,
+}
+
+/// `URL` or `URL/api/v2`: both are meant.
+pub(crate) fn endpoint(settings: &Settings) -> String {
+    let url = settings.chain.trim_end_matches('/');
+    if url.ends_with("/api/v2") { url.to_owned() } else { format!("{url}/api/v2") }
+}
+
+pub(crate) fn connect(settings: &Settings) -> anyhow::Result<ChainClient> {
+    let config = ChainConfig::new(endpoint(settings), TESTNET);
+    let config = match &settings.chain_api_key {
+        Some(key) => config.with_api_key(ApiKey::new(key.clone())),
+        None => config,
+    };
+    Ok(ChainClient::new(config)?)
+}
+
+pub(crate) async fn send(
+    chain: &ChainClient,
+    from: &UnlockedWallet,
+    messages: &[OutMessage],
+) -> anyhow::Result<Sent> {
+    let tx = fog_requestor::send(chain, from, messages).await?;
+    Ok(Sent { wallet: from.wallet.address(), lt: tx.lt, hash: tx.hash })
+}

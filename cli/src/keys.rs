@@ -1,0 +1,60 @@
+//! The keystore, as the settings say where it is.
+
+use anyhow::{Context, bail};
+use fog_protocol::SecretKey;
+use fog_wallet::{Keystore, Password, SecretKind, UnlockedWallet};
+
+use crate::settings::{Asked, Settings};
+
+pub(crate) fn open(settings: &Settings) -> anyhow::Result<Keystore> {
+    let shown = settings.keys.display();
+    Keystore::open(&settings.keys).with_context(|| format!("the keystore {shown}"))
+}
+
+/// The wallet the user means: named by `--wallet`, or the only one there is.
+pub(crate) fn wallet_name(settings: &Settings, keystore: &Keystore) -> anyhow::Result<String> {
+    if let Some(name) = &settings.wallet {
+        return Ok(name.clone());
+    }
+    let wallets: Vec<_> =
+        keystore.list()?.into_iter().filter(|entry| entry.wallet.is_some()).collect();
+    match wallets.as_slice() {
+        [one] => Ok(one.name.clone()),
+        [] => bail!("there is no wallet yet: make one with `fog wallet new`"),
+        more => {
+            let names: Vec<_> = more.iter().map(|entry| entry.name.as_str()).collect();
+            bail!("there are several wallets ({}): say which with --wallet", names.join(", "))
+        }
+    }
+}
+
+/// Asks for the password and decrypts the wallet.
+pub(crate) fn unlock(settings: &Settings) -> anyhow::Result<UnlockedWallet> {
+    let keystore = open(settings)?;
+    let name = wallet_name(settings, &keystore)?;
+    let password = password(settings, Asked::Known)?;
+    Ok(keystore.unlock(&name, &password)?)
+}
+
+pub(crate) fn password(settings: &Settings, asked: Asked) -> anyhow::Result<Password> {
+    Ok(Password::new(settings.password(asked)?.to_string()))
+}
+
+/// The session key of a worker's wallet; made and stored, encrypted, when first needed.
+pub(crate) fn session_key(
+    keystore: &Keystore,
+    wallet: &str,
+    password: &Password,
+) -> anyhow::Result<SecretKey> {
+    let name = format!("{wallet}-session");
+    let known = keystore.list()?.iter().any(|entry| entry.name == name);
+    if !known {
+        let key = SecretKey::generate()?;
+        keystore.put_secret(&name, SecretKind::SessionKey, key.seed().as_ref(), password)?;
+        return Ok(key);
+    }
+    let seed = keystore.get_secret(&name, SecretKind::SessionKey, password)?;
+    let seed: &[u8; 32] =
+        seed.as_slice().try_into().with_context(|| format!("the secret `{name}` is damaged"))?;
+    Ok(SecretKey::from_seed(seed))
+}

@@ -1,0 +1,121 @@
+//! `fog run`: a module exactly as a worker would run it.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use fog_protocol::{Hash32, tagged_hash};
+use fog_verifier::sandbox::{
+    Exit, Job, Limits, Outcome, Refusal,
+    process::{RunnerConfig, RunnerPool},
+};
+use serde::Serialize;
+
+use crate::{args::RunArgs, files, output::Output};
+
+/// A limit was hit, or the guest failed.
+const GUEST_FAILED: u8 = 3;
+/// The module was refused.
+const REFUSED: u8 = 4;
+
+#[derive(Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Report {
+    Success(Ran),
+    GuestFailed { code: u32, #[serde(flatten)] ran: Ran },
+    Trapped { trap: String, #[serde(flatten)] ran: Ran },
+    LimitHit { limit: String, #[serde(flatten)] ran: Ran },
+    Refused { code: String, cause: String, cure: String },
+}
+
+#[derive(Serialize)]
+struct Ran {
+    output_hash: Hash32,
+    output_bytes: usize,
+    fuel_used: u64,
+    stderr: String,
+}
+
+pub(crate) fn run(args: &RunArgs, output: &Output) -> anyhow::Result<ExitCode> {
+    let limits = Limits {
+        fuel: args.fuel,
+        memory_bytes: args.memory << 20,
+        ..Limits::default()
+    };
+    // Read one byte more than is accepted: the sandbox then refuses with its own words.
+    let module = files::read(&args.module, limits.module_bytes + 1)?;
+    let input = files::read(&args.input, limits.input_bytes + 1)?;
+    let mut config = RunnerConfig::current_exe().context("cannot find this program's own file")?;
+    config.children = 1;
+    config.max_limits = Limits {
+        fuel: config.max_limits.fuel.max(limits.fuel),
+        memory_bytes: config.max_limits.memory_bytes.max(limits.memory_bytes),
+        ..config.max_limits
+    };
+    config.run_memory = config.run_memory.max(limits.memory_bytes * 2 + (1 << 30));
+    let pool = RunnerPool::start(config)?;
+    let seed = tagged_hash("fog/run-seed/v1", &[&args.seed.to_le_bytes()]).0;
+    match pool.run(&module, Job { limits, seed, ..Job::new(input) })? {
+        Ok(outcome) => finish(outcome, args, output),
+        Err(refusal) => refused(&refusal, output),
+    }
+}
+
+fn finish(outcome: Outcome, args: &RunArgs, output: &Output) -> anyhow::Result<ExitCode> {
+    let ran = Ran {
+        output_hash: Hash32(outcome.output_hash),
+        output_bytes: outcome.output.len(),
+        fuel_used: outcome.fuel_used,
+        stderr: String::from_utf8_lossy(&outcome.stderr_tail).into_owned(),
+    };
+    let good = outcome.exit == Exit::Success;
+    if let Some(path) = &args.out
+        && good
+    {
+        files::write(path, &outcome.output)?;
+    }
+    let facts = format!(
+        "output {} bytes, sha256 {}\nfuel   {} of {}",
+        ran.output_bytes, ran.output_hash, ran.fuel_used, args.fuel
+    );
+    let (report, line) = match outcome.exit {
+        Exit::Success => (Report::Success(ran), "success".to_owned()),
+        Exit::GuestFailed { code } => {
+            (Report::GuestFailed { code, ran }, format!("the guest failed: exit code {code}"))
+        }
+        Exit::Trapped { kind, message } => {
+            let line = format!("the guest trapped: {message}");
+            (Report::Trapped { trap: format!("{kind:?}"), ran }, line)
+        }
+        Exit::LimitHit { limit } => {
+            let line = format!("the {limit} limit was hit");
+            (Report::LimitHit { limit: limit.to_string(), ran }, line)
+        }
+    };
+    if output.is_json() {
+        output.document(&report, String::new)?;
+    } else {
+        if good && args.out.is_none() {
+            output.raw(&outcome.output)?;
+        }
+        output.note(&format!("{line}\n{facts}"));
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(GUEST_FAILED) })
+}
+
+fn refused(refusal: &Refusal, output: &Output) -> anyhow::Result<ExitCode> {
+    let report = Report::Refused {
+        code: refusal.code().to_owned(),
+        cause: refusal.to_string(),
+        cure: refusal.cure().to_owned(),
+    };
+    if output.is_json() {
+        output.document(&report, String::new)?;
+    } else {
+        output.note(&format!(
+            "refused ({}): {refusal}\n  {}",
+            refusal.code(),
+            refusal.cure()
+        ));
+    }
+    Ok(ExitCode::from(REFUSED))
+}

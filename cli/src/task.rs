@@ -1,0 +1,348 @@
+//! `fog task`.
+
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use anyhow::{Context, bail};
+use fog_protocol::{
+    Durations, Hash32, PublicInput, RATE_ONE, ResourceLimits, TaskId, TaskStatus, api::TaskView,
+};
+use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor};
+use serde::Serialize;
+
+use crate::{
+    args::{PolicyName, PostArgs, TaskArgs, TaskCommand},
+    chain, files, keys,
+    output::{Output, exit_with, failed, table},
+    settings::Settings,
+};
+
+const MAX_MODULE: u64 = 64 << 20;
+const MAX_INPUT: u64 = 64 << 20;
+const POLL: Duration = Duration::from_millis(300);
+/// Challenge window asked for, in seconds; the market's bounds may move it.
+const WINDOW: u32 = 5;
+
+pub(crate) async fn task(
+    args: TaskArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    match args.command {
+        TaskCommand::Post(args) => post(*args, settings, output).await,
+        TaskCommand::Ls { limit } => ls(limit, settings, output).await,
+        TaskCommand::Show { id } => {
+            let view = find(&connect(settings).await?, &id).await?;
+            output.document(&view, || describe(&view))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        TaskCommand::Watch { id } => watch(&id, settings, output).await,
+        TaskCommand::Result { id, out } => {
+            let requestor = requestor(settings).await?;
+            let view = find(&requestor.node, &id).await?;
+            result(&requestor, &view, out.as_deref(), output).await
+        }
+        TaskCommand::Cancel { id } => cancel(&id, settings, output).await,
+    }
+}
+
+async fn connect(settings: &Settings) -> anyhow::Result<NodeClient> {
+    Ok(NodeClient::connect(&settings.node).await?)
+}
+
+async fn requestor(settings: &Settings) -> anyhow::Result<Requestor> {
+    // The node first: asking for a password to then say that nobody answers is rude.
+    let node = connect(settings).await?;
+    let chain = chain::connect(settings)?;
+    Ok(Requestor { node, chain, wallet: keys::unlock(settings)? })
+}
+
+async fn find(node: &NodeClient, id: &TaskId) -> anyhow::Result<TaskView> {
+    node.task(id).await.map_err(|error| {
+        if error.is_not_found() {
+            anyhow::anyhow!("this node knows no task {id}: `fog task ls` lists those it knows")
+        } else {
+            error.into()
+        }
+    })
+}
+
+fn draft(args: &PostArgs) -> anyhow::Result<Draft> {
+    let program = match (&args.module, &args.zkey, &args.witness) {
+        (Some(module), None, _) => DraftProgram::Wasi(files::read(module, MAX_MODULE)?),
+        (None, Some(zkey), Some(witness)) => DraftProgram::Circom(
+            files::read(zkey, MAX_MODULE)?,
+            files::read(witness, MAX_MODULE)?,
+        ),
+        _ => bail!("give either --module, or --zkey with --witness"),
+    };
+    let policy = match args.policy {
+        PolicyName::Replay => {
+            DraftPolicy::Replay((args.audit_rate * f64::from(RATE_ONE)).round() as u32)
+        }
+        PolicyName::Groth16 => {
+            let key = args.verification_key.as_deref().context("--verification-key is missing")?;
+            let publics = args.publics.iter().map(|text| public_input(text)).collect();
+            DraftPolicy::Groth16(files::read(key, 4 << 20)?, publics)
+        }
+    };
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    Ok(Draft {
+        program,
+        input: files::read(&args.input, MAX_INPUT)?,
+        limits: ResourceLimits {
+            fuel: args.fuel,
+            memory_bytes: args.memory << 20,
+            ..ResourceLimits::default()
+        },
+        price: args.price,
+        policy,
+        durations: durations(args.deadline)?,
+        salt: Hash32(salt),
+    })
+}
+
+fn public_input(text: &str) -> PublicInput {
+    match text {
+        "binding" => PublicInput::Binding,
+        "free" => PublicInput::Free,
+        number => PublicInput::Fixed(number.to_owned()),
+    }
+}
+
+/// A quarter of the time for finding a worker, half for the work, a quarter for verifying it.
+fn durations(deadline: Duration) -> anyhow::Result<Durations> {
+    let seconds = u32::try_from(deadline.as_secs()).context("the deadline is too far away")?;
+    anyhow::ensure!(seconds >= 20, "the deadline is too short: give a task at least 20s");
+    let quarter = seconds / 4;
+    Ok(Durations { bid: quarter, commit: seconds - 2 * quarter, verdict: quarter, window: WINDOW })
+}
+
+#[derive(Serialize)]
+struct ToPay {
+    task: TaskId,
+    escrow: String,
+    amount_nano: u64,
+    link: String,
+}
+
+async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let draft = draft(&args)?;
+    let requestor = requestor(settings).await?;
+    let prepared = requestor.post(draft).await?;
+    if args.no_pay {
+        return to_pay(&requestor, &prepared, output);
+    }
+    requestor.fund(std::slice::from_ref(&prepared)).await?;
+    output.note(&format!(
+        "posted {}\n  escrow {}\n  at most {}",
+        prepared.task, prepared.escrow, prepared.listing.price_cap
+    ));
+    if !args.wait && args.out.is_none() {
+        let view = find(&requestor.node, &prepared.task).await?;
+        output.document(&view, || prepared.task.to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let view = follow(&requestor, &prepared.task, output).await?;
+    if let (TaskStatus::Paid, Some(out)) = (view.status, &args.out) {
+        files::write(out, &requestor.result(&view).await?)?;
+    }
+    end(&view, output)
+}
+
+fn to_pay(
+    requestor: &Requestor,
+    prepared: &Prepared,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let payment = requestor.payment(prepared)?;
+    let mut link = fog_wallet::TransferLink::new(
+        prepared.escrow,
+        fog_protocol::AddressForm::TestBounceable,
+    );
+    link.amount = Some(payment.value);
+    link.body = Some(payment.body);
+    link.init = payment
+        .state_init
+        .map(tycho_types::cell::CellBuilder::build_from)
+        .transpose()
+        .map_err(|error| anyhow::anyhow!("the StateInit does not fit into a cell: {error}"))?;
+    let to_pay = ToPay {
+        task: prepared.task,
+        escrow: prepared.escrow.to_string(),
+        amount_nano: payment.value.get(),
+        link: link.to_string(),
+    };
+    output.document(&to_pay, || {
+        format!("{}\npay {} with:\n{}", to_pay.task, payment.value, to_pay.link)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Follows one's own task to its end, opening its nonce when it is time.
+async fn follow(
+    requestor: &Requestor,
+    id: &TaskId,
+    output: &Output,
+) -> anyhow::Result<TaskView> {
+    let mut shown = 0;
+    let mut opened = false;
+    loop {
+        let view = find(&requestor.node, id).await?;
+        show_steps(&view, &mut shown, output);
+        if view.status.is_terminal() {
+            return Ok(view);
+        }
+        let own = view.listing.requestor_key == requestor.wallet.key.public();
+        if view.commitment.is_some() && own && !opened {
+            requestor.open_nonce(id, &view.listing.salt).await?;
+            opened = true;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(POLL) => {}
+            _ = tokio::signal::ctrl_c() => {
+                bail!("stopped watching; the task goes on: `fog task watch {id}`")
+            }
+        }
+    }
+}
+
+fn show_steps(view: &TaskView, shown: &mut usize, output: &Output) {
+    for step in view.history.iter().skip(*shown) {
+        output.note(&format!("  {:14} {}", step.status, step.note));
+    }
+    *shown = view.history.len();
+}
+
+async fn watch(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let node = connect(settings).await?;
+    let view = find(&node, id).await?;
+    let ours = view.requestor_is_here(settings);
+    if ours && !view.status.is_terminal() {
+        let chain = chain::connect(settings)?;
+        let requestor = Requestor { node, chain, wallet: keys::unlock(settings)? };
+        return end(&follow(&requestor, id, output).await?, output);
+    }
+    let mut shown = 0;
+    loop {
+        let view = find(&node, id).await?;
+        show_steps(&view, &mut shown, output);
+        if view.status.is_terminal() {
+            return end(&view, output);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(POLL) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// Whether the wallet in the settings posted a task: then its nonce can be opened here.
+trait Ownership {
+    fn requestor_is_here(&self, settings: &Settings) -> bool;
+}
+
+impl Ownership for TaskView {
+    fn requestor_is_here(&self, settings: &Settings) -> bool {
+        crate::wallet::selected(settings).is_ok_and(|wallet| wallet == self.listing.requestor)
+    }
+}
+
+fn end(view: &TaskView, output: &Output) -> anyhow::Result<ExitCode> {
+    output.document(view, || describe(view))?;
+    Ok(if view.status == TaskStatus::Paid { ExitCode::SUCCESS } else { failed() })
+}
+
+async fn result(
+    requestor: &Requestor,
+    view: &TaskView,
+    out: Option<&Path>,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    if view.result_hash.is_none() {
+        return Err(exit_with(
+            1,
+            format!("task {} is {}: it has no verified result", view.id, view.status),
+        ));
+    }
+    let bytes = requestor.result(view).await?;
+    match out {
+        Some(path) => files::write(path, &bytes)?,
+        None => output.raw(&bytes)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn cancel(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let requestor = requestor(settings).await?;
+    let view = find(&requestor.node, id).await?;
+    if view.status != TaskStatus::Open {
+        bail!("task {id} is {}: only an open task can be taken back", view.status);
+    }
+    requestor.cancel(&view).await?;
+    end_of_cancel(&requestor, id, output).await
+}
+
+async fn end_of_cancel(
+    requestor: &Requestor,
+    id: &TaskId,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let view = follow(requestor, id, output).await?;
+    output.document(&view, || describe(&view))?;
+    Ok(if view.status == TaskStatus::Refunded { ExitCode::SUCCESS } else { failed() })
+}
+
+async fn ls(limit: u16, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let page = connect(settings).await?.tasks(limit, None).await?;
+    output.document(&page, || {
+        if page.tasks.is_empty() {
+            return "no tasks yet: `fog task post` posts one".to_owned();
+        }
+        let mut table = table(["TASK", "STATUS", "POLICY", "PRICE", "WORKER"]);
+        for task in &page.tasks {
+            table.add_row([
+                task.id.to_string(),
+                task.status.to_string(),
+                task.listing.policy.name().to_owned(),
+                task.price.unwrap_or(task.listing.price_cap).to_string(),
+                task.worker.map(|worker| worker.to_string()).unwrap_or_default(),
+            ]);
+        }
+        table.to_string()
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(view: &TaskView) -> String {
+    let mut lines = vec![
+        format!("task      {}", view.id),
+        format!("status    {}", view.status),
+        format!("policy    {}", view.listing.policy.name()),
+        format!("escrow    {}", view.escrow),
+        format!("price     {} (at most {})", shown(view.price), view.listing.price_cap),
+        format!("worker    {}", shown(view.worker)),
+        format!("reserve   {}", shown(view.reserve)),
+    ];
+    if let Some(verdict) = &view.verdict {
+        lines.push(format!("verdict   {}: {}", verdict.verdict, verdict.reason));
+        lines.push(format!("evidence  {}", verdict.evidence));
+    }
+    if let (Some(hash), Some(bytes)) = (view.result_hash, view.result_bytes) {
+        lines.push(format!("result    {bytes} bytes, sha256 {hash}"));
+    }
+    for refusal in &view.refusals {
+        lines.push(format!("refused   {}: {}", refusal.worker, refusal.reason));
+    }
+    for step in &view.history {
+        lines.push(format!("  {:14} {}", step.status, step.note));
+    }
+    for tx in &view.transactions {
+        lines.push(format!("  tx {:10} {}", tx.kind, tx.hash));
+    }
+    lines.join("\n")
+}
+
+fn shown<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}

@@ -1,0 +1,225 @@
+//! `fog worker`.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use fog_contracts::{market::MarketData, stake::StakeData};
+use fog_protocol::{Address, Nano, SecretKey};
+use fog_requestor::NodeClient;
+use fog_wallet::UnlockedWallet;
+use fog_worker::{Behaviour, Pricing, Shutdown, Worker, WorkerConfig, WorkerLimits, staking};
+use serde::Serialize;
+
+use crate::{
+    args::{WorkerArgs, WorkerCommand, WorkerUpArgs},
+    chain, keys,
+    output::Output,
+    settings::{Asked, Settings},
+};
+
+/// A worker's keys, and the market it works in.
+struct Identity {
+    wallet: UnlockedWallet,
+    session: SecretKey,
+    market: Address,
+    stake: Address,
+}
+
+pub(crate) async fn worker(
+    args: WorkerArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    match args.command {
+        WorkerCommand::Stake { amount } => {
+            let identity = identity(settings).await?;
+            let chain = chain::connect(settings)?;
+            let session = identity.session.public();
+            staking::stake(&chain, &identity.wallet, identity.market, amount, &session).await?;
+            show(&identity.stake, settings, output).await
+        }
+        WorkerCommand::Unstake { amount } => {
+            let identity = identity(settings).await?;
+            unstake(&identity, amount, settings, output).await
+        }
+        WorkerCommand::Withdraw => {
+            let identity = identity(settings).await?;
+            let chain = chain::connect(settings)?;
+            staking::withdraw_earnings(&chain, &identity.wallet, &identity.stake).await?;
+            show(&identity.stake, settings, output).await
+        }
+        WorkerCommand::Show => {
+            let owner = crate::wallet::selected(settings)?;
+            let market = market(settings).await?;
+            let stake = stake_of(settings, market, owner).await?;
+            show(&stake, settings, output).await
+        }
+        WorkerCommand::Up(args) => up(args, settings, output).await,
+    }
+}
+
+/// The market the node works in; that it really is one of this code is checked on chain.
+async fn market(settings: &Settings) -> anyhow::Result<Address> {
+    Ok(NodeClient::connect(&settings.node).await?.info().market)
+}
+
+async fn stake_of(
+    settings: &Settings,
+    market: Address,
+    owner: Address,
+) -> anyhow::Result<Address> {
+    let account = chain::connect(settings)?.account(&market).await?;
+    let data = account.data.with_context(|| format!("there is no market at {market}"))?;
+    let config = MarketData::parse(&data)?.config.context("the market is not set up yet")?;
+    if !config.is_of_this_code() {
+        bail!("the market {market} uses other contracts than this program: stake nothing there");
+    }
+    Ok(config.stake_of(market, owner).address()?)
+}
+
+async fn identity(settings: &Settings) -> anyhow::Result<Identity> {
+    let market = market(settings).await?;
+    let keystore = keys::open(settings)?;
+    let name = keys::wallet_name(settings, &keystore)?;
+    let password = keys::password(settings, Asked::Known)?;
+    let wallet = keystore.unlock(&name, &password)?;
+    let session = keys::session_key(&keystore, &name, &password)?;
+    let stake = stake_of(settings, market, wallet.wallet.address()).await?;
+    Ok(Identity { wallet, session, market, stake })
+}
+
+#[derive(Serialize)]
+struct Shown {
+    stake: Address,
+    own_nano: Nano,
+    free_nano: Nano,
+    reserved_nano: Nano,
+    unbonding_nano: Nano,
+    unbonded_at: u32,
+    earnings_nano: Nano,
+    reservations: usize,
+}
+
+async fn show(stake: &Address, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let data = chain::connect(settings)?.account(stake).await?.data;
+    let data = data.context("nothing is staked yet: `fog worker stake AMOUNT`")?;
+    let data = StakeData::parse(&data)?;
+    let shown = Shown {
+        stake: *stake,
+        own_nano: data.stake,
+        free_nano: data.free(),
+        reserved_nano: data.reserved,
+        unbonding_nano: data.unbonding,
+        unbonded_at: data.unbond_at,
+        earnings_nano: data.earnings,
+        reservations: data.reservations.len(),
+    };
+    output.document(&shown, || {
+        format!(
+            "stake      {}\nown        {} ({} free, {} reserved for {} tasks, {} unbonding)\n\
+             earnings   {}",
+            shown.stake,
+            shown.own_nano,
+            shown.free_nano,
+            shown.reserved_nano,
+            shown.reservations,
+            shown.unbonding_nano,
+            shown.earnings_nano,
+        )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Pays out what is unbonded; otherwise starts unbonding.
+async fn unstake(
+    identity: &Identity,
+    amount: Option<Nano>,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let chain = chain::connect(settings)?;
+    let data = chain.account(&identity.stake).await?.data;
+    let data = StakeData::parse(&data.context("nothing is staked: there is nothing to take back")?)?;
+    let now = chain.chain_time().await?;
+    if data.unbonding > Nano::ZERO && amount.is_none() {
+        if now < data.unbond_at {
+            bail!(
+                "{} is unbonding for another {}: run this again then",
+                data.unbonding,
+                humantime::format_duration(std::time::Duration::from_secs(u64::from(
+                    data.unbond_at - now
+                )))
+            );
+        }
+        staking::withdraw(&chain, &identity.wallet, &identity.stake).await?;
+        output.note(&format!("{} paid out", data.unbonding));
+        return show(&identity.stake, settings, output).await;
+    }
+    let amount = amount.unwrap_or_else(|| data.free());
+    if amount == Nano::ZERO || amount > data.free() {
+        bail!("only {} is free: the rest is reserved for running tasks", data.free());
+    }
+    staking::unbond(&chain, &identity.wallet, &identity.stake, amount).await?;
+    output.note(&format!("{amount} is unbonding; run `fog worker unstake` again to be paid"));
+    show(&identity.stake, settings, output).await
+}
+
+async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let identity = identity(settings).await?;
+    let config = WorkerConfig {
+        node_url: settings.node.clone(),
+        node_id: None,
+        chain: fog_worker::ChainConfig {
+            endpoint: chain::endpoint(settings),
+            api_key: settings.chain_api_key.clone(),
+            network: fog_wallet::TESTNET,
+        },
+        market: identity.market,
+        owner: identity.wallet.wallet.address(),
+        stake: identity.stake,
+        session: identity.session,
+        data_dir: args.data.unwrap_or_else(|| settings.worker_data.clone()),
+        runner: None,
+        limits: WorkerLimits {
+            slots: args.slots.max(args.parallel),
+            parallel: args.parallel,
+            ..WorkerLimits::default()
+        },
+        pricing: Pricing {
+            base: args.min_price,
+            per_gigafuel: args.price_per_gigafuel,
+            ..Pricing::default()
+        },
+        speed: None,
+        behaviour: if args.adversary { Behaviour::WrongResults } else { Behaviour::Honest },
+    };
+    let mut handle = Worker::start(config).await?;
+    output.note("the worker is up; Ctrl-C finishes what it has and stops, a second one stops now");
+    let mut stopping = false;
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    loop {
+        tokio::select! {
+            event = handle.next_event() => match event {
+                Some(event) => report(&event, output)?,
+                None => break,
+            },
+            _ = tokio::signal::ctrl_c() => {
+                handle.shutdown(if stopping { Shutdown::Fast } else { Shutdown::Drain });
+                stopping = true;
+            }
+            _ = terminate.recv() => handle.shutdown(Shutdown::Fast),
+        }
+    }
+    handle.join().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(event: &fog_worker::WorkerEvent, output: &Output) -> anyhow::Result<()> {
+    if output.is_json() {
+        output.raw(format!("{}\n", serde_json::to_string(event)?).as_bytes())
+    } else {
+        output.note(&event.to_string());
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! The embedded chain with its API, a deployed market and a node.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use fog_chain::{ChainClient, ChainConfig};
+use fog_contracts::{
+    MARKET_VALUE,
+    market::{self, Choice, Config, MarketInit},
+};
+use fog_node::{Node, NodeConfig, NodeHandle, NodeKeys};
+use fog_protocol::{Address, Durations, Hash32, Nano};
+use fog_requestor::NodeClient;
+use fog_testnet::{
+    chain::Clock,
+    toncenter::{self, Production, ServerConfig},
+};
+use fog_wallet::{OutMessage, TESTNET};
+
+use crate::{
+    accounts::{LocalAccount, LocalAccounts, local_key, local_secret},
+    ledger::std,
+};
+
+/// Where slashed stake goes: an address without a key.
+pub(crate) const BURN: Address = Address::basechain([0; 32]);
+const FEE_BPS: u16 = 200;
+/// What a wallet of each kind starts with, in GRAM.
+const PURSE: u64 = 1_000;
+
+/// Why a local network does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The chain does not start.
+    #[error("the embedded chain does not start: {0}")]
+    Chain(#[from] toncenter::ServerError),
+    /// Talking to it failed.
+    #[error(transparent)]
+    Client(#[from] fog_chain::ChainError),
+    /// The market could not be deployed.
+    #[error("the market could not be deployed: {0}")]
+    Deploy(#[from] fog_requestor::PayError),
+    /// Cells.
+    #[error(transparent)]
+    Contract(#[from] fog_contracts::ContractError),
+    /// The node does not start.
+    #[error("the node does not start: {0}")]
+    Node(#[from] fog_node::NodeError),
+    /// The node does not answer.
+    #[error(transparent)]
+    Api(#[from] fog_requestor::NodeError),
+    /// Something else of the set-up.
+    #[error("the local network cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// How long things take on a local network.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Durations for tasks of the harness.
+    pub task: Durations,
+    /// Seconds that unbonding takes; more than three times the longest duration.
+    pub unbonding: u32,
+    /// Longest duration a task may have, in seconds.
+    pub longest: u32,
+}
+
+impl Timing {
+    /// For a demo: windows of two seconds.
+    pub const DEMO: Self = Self {
+        task: Durations { bid: 300, commit: 300, verdict: 300, window: 2 },
+        unbonding: 1_801,
+        longest: 600,
+    };
+    /// For a network that people use: an hour at most, unbonding takes a little over three.
+    pub const DEV: Self = Self {
+        task: Durations { bid: 600, commit: 600, verdict: 600, window: 5 },
+        unbonding: 10_801,
+        longest: 3_600,
+    };
+}
+
+/// How a local network is set up.
+#[derive(Debug, Clone)]
+pub struct NetworkOptions {
+    /// Its files.
+    pub data: PathBuf,
+    /// Seed of the LOCAL ONLY accounts, of matching and of draws.
+    pub seed: u64,
+    /// Worker wallets to fund.
+    pub workers: u32,
+    /// Where the node listens; port 0 takes a free one.
+    pub node: SocketAddr,
+    /// Where the chain's API listens; port 0 takes a free one.
+    pub chain: SocketAddr,
+    /// How long things take.
+    pub timing: Timing,
+    /// The `fog` program: sandbox processes are started from it.
+    pub program: PathBuf,
+    /// First assignments of a worker that are always checked.
+    pub probation: u32,
+}
+
+/// A network that runs.
+#[derive(Debug)]
+pub struct LocalNetwork {
+    /// The chain.
+    pub chain: toncenter::Api,
+    /// A client of it, as strangers use.
+    pub client: ChainClient,
+    /// The market.
+    pub market: Address,
+    /// Its configuration.
+    pub config: Config,
+    /// Everybody.
+    pub accounts: LocalAccounts,
+    /// A client of the node.
+    pub api: NodeClient,
+    node: NodeHandle,
+    server: toncenter::Handle,
+}
+
+impl LocalNetwork {
+    /// Starts everything, deploying and funding what is not there yet.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub async fn start(options: &NetworkOptions) -> Result<Self, NetworkError> {
+        let (chain, server) = toncenter::spawn(ServerConfig {
+            listen: options.chain,
+            data: Some(options.data.join("chain")),
+            chain: fog_testnet::chain::ChainConfig {
+                clock: Clock::System,
+                ..fog_testnet::chain::ChainConfig::default()
+            },
+            production: Production::Instant { idle: Duration::from_millis(250) },
+        })
+        .await?;
+        let client = ChainClient::new(ChainConfig::new(endpoint(&chain), TESTNET))?;
+        let accounts = LocalAccounts::new(options.seed, options.workers)?;
+        let init = MarketInit { owner: accounts.owner.address(), salt: options.seed };
+        let market = init.address()?;
+        let config = config(options, &accounts);
+        for account in accounts.all() {
+            fund_once(&chain, account).await?;
+        }
+        if !client.account(&market).await?.is_active() {
+            let deploy = OutMessage::new(market, MARKET_VALUE.saturating_add(Nano::grams(1)))
+                .with_state_init(init.state_init()?)
+                .with_body(market::setup(0, &config)?);
+            fog_requestor::send(&client, &accounts.owner.wallet, &[deploy]).await?;
+        }
+        let node = Node::start(
+            node_config(options, market, &chain),
+            NodeKeys {
+                operator: accounts.operator.wallet.key.clone(),
+                verifiers: vec![local_key(options.seed, "verifier")],
+                epoch_seed: Some(local_secret(options.seed, "epoch")),
+            },
+        )
+        .await?;
+        let api = NodeClient::connect(&format!("http://{}", node.addr())).await?;
+        Ok(Self { chain, client, market, config, accounts, api, node, server })
+    }
+
+    /// The chain's toncenter v2 endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        endpoint(&self.chain)
+    }
+
+    /// The `Stake` of a worker.
+    ///
+    /// # Errors
+    /// [`NetworkError::Contract`].
+    pub fn stake_of(&self, owner: Address) -> Result<Address, NetworkError> {
+        Ok(self.config.stake_of(self.market, owner).address()?)
+    }
+
+    /// Stops the node, then the chain; everything that is stored stays.
+    pub async fn shutdown(self) {
+        self.node.shutdown();
+        if let Err(error) = self.node.join().await {
+            tracing::warn!(%error, "the node did not stop cleanly");
+        }
+        self.server.shutdown().await;
+    }
+}
+
+fn endpoint(chain: &toncenter::Api) -> String {
+    format!("{}/api/v2", chain.url())
+}
+
+async fn fund_once(chain: &toncenter::Api, account: &LocalAccount) -> Result<(), NetworkError> {
+    let address = std(&account.address());
+    if chain.account(address.clone()).await?.balance == 0 {
+        chain.fund(address, u128::from(Nano::grams(PURSE).get())).await?;
+    }
+    Ok(())
+}
+
+fn config(options: &NetworkOptions, accounts: &LocalAccounts) -> Config {
+    Config::of(Choice {
+        min_step: 1,
+        max_step: options.timing.longest,
+        timelock: 3_600,
+        threshold: 1,
+        fee_bps: FEE_BPS,
+        treasury: accounts.treasury.address(),
+        verifiers: vec![local_key(options.seed, "verifier").public()],
+        unbonding: options.timing.unbonding,
+        burn: BURN,
+    })
+}
+
+fn node_config(options: &NetworkOptions, market: Address, chain: &toncenter::Api) -> NodeConfig {
+    let longest = options.timing.longest;
+    NodeConfig {
+        listen: options.node,
+        data_dir: options.data.join("node"),
+        chain: fog_node::ChainConfig {
+            endpoint: endpoint(chain),
+            poll_millis: 50,
+            ..fog_node::ChainConfig::default()
+        },
+        network: TESTNET,
+        market,
+        runner: fog_node::RunnerConfig {
+            program: Some(options.program.clone()),
+            args: vec!["__sandbox".to_owned()],
+            ..fog_node::RunnerConfig::default()
+        },
+        probation: options.probation,
+        min_rate_ppm: 1_000,
+        min_durations: Durations { bid: 1, commit: 1, verdict: 1, window: 0 },
+        max_durations: Durations {
+            bid: longest,
+            commit: longest,
+            verdict: longest,
+            window: longest,
+        },
+        ..NodeConfig::default()
+    }
+}
+
+/// The requestor's salts, so that equal seeds give equal listings.
+pub(crate) fn salt(seed: u64, name: &str) -> Hash32 {
+    local_secret(seed, &format!("salt/{name}"))
+}
