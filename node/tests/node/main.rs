@@ -1,0 +1,9 @@
+//! The node as its users meet it: a real chain behind its HTTP dialect, real contracts, real
+//! sockets; only the processes are one.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod api;
+mod flow;
+mod gateway;
+mod worker;
+mod world;

@@ -1,0 +1,289 @@
+//! A chain with a market, a node, a requestor and a worker with stake.
+
+use std::time::Duration;
+
+use fog_contracts::{
+    FUND_VALUE, STAKE_RENT,
+    market::{self, Choice, Config, MarketInit},
+    stake::{self, StakeData, StakeInit},
+    task::{self, TaskInit},
+};
+use fog_node::{ChainConfig, Limits, Node, NodeConfig, NodeHandle, NodeKeys, RunnerConfig};
+use fog_protocol::{
+    Address, BlobRef, Durations, Hash32, Listing, Nano, Policy, Program, RequestAuth,
+    ResourceLimits, SecretKey, Signed, TaskId, TaskStatus,
+    api::{NodeInfo, Posted, TaskView},
+};
+use fog_testnet::{
+    chain::{Transfer, Treasury},
+    toncenter::{self, Api, Handle, ServerConfig},
+};
+use fog_wallet::{Wallet, WalletVersion};
+use tycho_types::{cell::HashBytes, models::StdAddr};
+
+pub(crate) const MODULE: &[u8] = include_bytes!("../../../cli/guests/wordcount.wasm");
+pub(crate) const PRICE: Nano = Nano::new(1_000_000_000);
+/// Bound on everything that is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(25);
+
+/// Not a test: what the child processes run that run guests. Without a parent it ends.
+#[test]
+#[ignore = "the entry of child processes, started by the other tests"]
+fn sandbox_child_entry() {
+    let _ = fog_verifier::sandbox::process::child_main();
+}
+
+pub(crate) fn runner_args() -> Vec<String> {
+    ["--ignored", "--exact", "world::sandbox_child_entry", "--nocapture"].map(Into::into).to_vec()
+}
+
+fn std(address: &Address) -> StdAddr {
+    StdAddr::new(address.workchain, HashBytes(address.hash.0))
+}
+
+fn ours(address: &StdAddr) -> Address {
+    Address { workchain: address.workchain, hash: Hash32(address.address.0) }
+}
+
+pub(crate) struct Person {
+    pub(crate) treasury: Treasury,
+    pub(crate) key: SecretKey,
+}
+
+impl Person {
+    pub(crate) fn address(&self) -> Address {
+        ours(&self.treasury.address)
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) chain: Api,
+    _server: Handle,
+    pub(crate) requestor: Person,
+    pub(crate) workers: Vec<Person>,
+    pub(crate) market: Address,
+    pub(crate) config: Config,
+    pub(crate) keys: NodeKeys,
+    pub(crate) node_config: NodeConfig,
+    pub(crate) http: reqwest::Client,
+    _dir: tempfile::TempDir,
+}
+
+/// Waits until `look` gives something, bounded.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> T {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < end, "waited in vain for {what}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+impl World {
+    pub(crate) async fn new(workers: usize) -> Self {
+        let (chain, server) = toncenter::spawn(ServerConfig::default()).await.unwrap();
+        let operator = SecretKey::from_seed(&[1; 32]);
+        let verifier = SecretKey::from_seed(&[2; 32]);
+        let wallet = Wallet::new(WalletVersion::V5R1, operator.public(), -3).unwrap();
+        chain.fund(std(&wallet.address()), 1_000_000_000_000).await.unwrap();
+        let open = |salt| chain.with(move |chain| chain.open_treasury(salt, 1_000_000_000_000));
+        let owner = open(1).await.unwrap().unwrap();
+        let requestor = Person {
+            treasury: open(2).await.unwrap().unwrap(),
+            key: SecretKey::from_seed(&[3; 32]),
+        };
+        let mut people = Vec::new();
+        for index in 0..workers {
+            let salt = 10 + u64::try_from(index).unwrap();
+            let seed = [100 + u8::try_from(index).unwrap(); 32];
+            let treasury = open(salt).await.unwrap().unwrap();
+            people.push(Person { treasury, key: SecretKey::from_seed(&seed) });
+        }
+        let init = MarketInit { owner: ours(&owner.address), salt: 7 };
+        let market = init.address().unwrap();
+        let config = Config::of(Choice {
+            min_step: 10,
+            max_step: 3600,
+            timelock: 86_400,
+            threshold: 1,
+            fee_bps: 250,
+            treasury: Address::basechain([0xee; 32]),
+            verifiers: vec![verifier.public()],
+            unbonding: 4 * 3600,
+            burn: Address::basechain([0; 32]),
+        });
+        let setup = market::setup(1, &config).unwrap();
+        let deploy =
+            Transfer::deploy(std(&market), 1_000_000_000, init.state_init().unwrap(), setup);
+        chain.with(move |chain| chain.send_from(&owner, &deploy)).await.unwrap().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let node_config = NodeConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            data_dir: dir.path().join("node"),
+            chain: ChainConfig {
+                endpoint: format!("{}/api/v2", chain.url()),
+                poll_millis: 50,
+                reconcile_seconds: 2,
+                ..ChainConfig::default()
+            },
+            market,
+            runner: RunnerConfig {
+                program: Some(std::env::current_exe().unwrap()),
+                args: runner_args(),
+                parallel: 1,
+                ..RunnerConfig::default()
+            },
+            limits: Limits { connections_per_address: 64, ..Limits::default() },
+            bid_round_seconds: 2,
+            min_durations: Durations { bid: 10, commit: 10, verdict: 10, window: 0 },
+            ..NodeConfig::default()
+        };
+        let keys = NodeKeys { operator, verifiers: vec![verifier], epoch_seed: None };
+        let mut world = Self {
+            chain,
+            _server: server,
+            requestor,
+            workers: people,
+            market,
+            config,
+            keys,
+            node_config,
+            http: reqwest::Client::new(),
+            _dir: dir,
+        };
+        for index in 0..workers {
+            world.deposit(index, Nano::grams(300)).await;
+        }
+        world
+    }
+
+    pub(crate) async fn node(&self) -> NodeHandle {
+        Node::start(self.node_config.clone(), self.keys.clone()).await.unwrap()
+    }
+
+    pub(crate) async fn info(&self, node: &NodeHandle) -> NodeInfo {
+        let url = format!("{}/v1/info", node.url());
+        self.http.get(url).send().await.unwrap().json().await.unwrap()
+    }
+
+    pub(crate) fn stake_init(&self, worker: usize) -> StakeInit {
+        self.config.stake_of(self.market, self.workers[worker].address())
+    }
+
+    async fn deposit(&mut self, worker: usize, amount: Nano) {
+        let init = self.stake_init(worker);
+        let person = &self.workers[worker];
+        let body = stake::deposit(1, amount, &person.key.public()).unwrap();
+        let value = amount.saturating_add(STAKE_RENT);
+        let (to, state) = (std(&init.address().unwrap()), init.state_init().unwrap());
+        let deploy = Transfer::deploy(to, value.get().into(), state, body);
+        let treasury = person.treasury.clone();
+        self.chain.with(move |chain| chain.send_from(&treasury, &deploy)).await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn stake(&self, worker: usize) -> StakeData {
+        let address = self.stake_init(worker).address().unwrap();
+        let account = self.chain.account(std(&address)).await.unwrap();
+        StakeData::parse(&account.data.unwrap()).unwrap()
+    }
+
+    pub(crate) async fn call(
+        &self,
+        node: &NodeHandle,
+        key: &SecretKey,
+        method: &str,
+        path: &str,
+        body: Vec<u8>,
+    ) -> reqwest::Response {
+        let time =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let header = RequestAuth::header(key, &node.id(), time, method, path, &body);
+        self.http
+            .request(method.parse().unwrap(), format!("{}{path}", node.url()))
+            .header("authorization", header)
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    pub(crate) fn listing(&self, node: &NodeHandle, input: &[u8], salt: u8) -> Listing {
+        Listing {
+            version: Listing::VERSION,
+            network: -3,
+            market: self.market,
+            operator: node.operator(),
+            requestor: self.requestor.address(),
+            requestor_key: self.requestor.key.public(),
+            program: Program::Wasi { module: BlobRef::of(MODULE) },
+            input: BlobRef::of(input),
+            limits: ResourceLimits { output_bytes: 1 << 20, ..ResourceLimits::default() },
+            price_cap: PRICE,
+            policy: Policy::Replay { rate_ppm: 50_000 },
+            durations: Durations { bid: 600, commit: 600, verdict: 600, window: 0 },
+            nonce_hash: fog_verifier::draw::nonce_hash(&nonce(salt)),
+            salt: Hash32([salt; 32]),
+        }
+    }
+
+    pub(crate) async fn upload(&self, node: &NodeHandle, bytes: &[u8]) -> reqwest::Response {
+        let path = format!("/v1/blobs/{}", Hash32::of(bytes));
+        self.call(node, &self.requestor.key, "PUT", &path, bytes.to_vec()).await
+    }
+
+    /// Uploads, posts and returns the answer.
+    pub(crate) async fn post(&self, node: &NodeHandle, input: &[u8], salt: u8) -> Posted {
+        assert_eq!(self.upload(node, MODULE).await.status(), 204);
+        assert_eq!(self.upload(node, input).await.status(), 204);
+        let listing = Signed::new(self.listing(node, input, salt), &self.requestor.key);
+        let url = format!("{}/v1/tasks", node.url());
+        let answer = self.http.post(url).json(&listing).send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert_eq!(status, 200, "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    pub(crate) async fn fund(&self, listing: &Listing) {
+        let init = TaskInit::of(listing);
+        let value = listing.price_cap.saturating_add(FUND_VALUE);
+        let (to, state) = (std(&init.address().unwrap()), init.state_init().unwrap());
+        let deploy = Transfer::deploy(to, value.get().into(), state, task::fund(1).unwrap());
+        let treasury = self.requestor.treasury.clone();
+        self.chain.with(move |chain| chain.send_from(&treasury, &deploy)).await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn view(&self, node: &NodeHandle, task: &TaskId) -> TaskView {
+        let url = format!("{}/v1/tasks/{task}", node.url());
+        self.http.get(url).send().await.unwrap().json().await.unwrap()
+    }
+
+    pub(crate) async fn reaches(
+        &self,
+        node: &NodeHandle,
+        task: &TaskId,
+        status: TaskStatus,
+    ) -> TaskView {
+        until(&format!("{task} to be {status}"), || async {
+            let view = self.view(node, task).await;
+            (view.status == status).then_some(view)
+        })
+        .await
+    }
+
+    pub(crate) async fn open_nonce(&self, node: &NodeHandle, task: &TaskId, salt: u8) -> u16 {
+        let body = serde_json::json!({ "nonce": nonce(salt) }).to_string().into_bytes();
+        let path = format!("/v1/tasks/{task}/nonce");
+        self.call(node, &self.requestor.key, "POST", &path, body).await.status().as_u16()
+    }
+}
+
+pub(crate) fn nonce(salt: u8) -> Hash32 {
+    Hash32([salt ^ 0x55; 32])
+}
