@@ -244,18 +244,20 @@ impl Services {
         let mut settlement =
             tokio::spawn(settle::run(Arc::clone(&shared), signer, outward.clone()));
         let mut sweeper = tokio::spawn(sweep(Arc::clone(&shared), outward.clone()));
+        let mut decided = None;
         let first = tokio::select! {
             () = stop.cancelled() => Ok(()),
             ended = &mut server => early("server", ended),
-            ended = &mut coordinator => early("coordinator", ended),
+            ended = &mut coordinator => {
+                let failure = early("coordinator", ended);
+                decided = Some(());
+                failure
+            }
             ended = &mut follower => early("chain follower", ended),
             ended = &mut reconciler => early("reconciler", ended),
             ended = &mut settlement => early("settlement", ended),
             ended = &mut sweeper => early("blob sweeper", ended),
         };
-        if let Err(error) = &first {
-            tracing::error!(%error, "a service failed: the node stops");
-        }
         // Intake, then what talks to the chain, then the coordinator when nobody asks it any more.
         stop.cancel();
         settled("server", server, &first).await;
@@ -265,13 +267,17 @@ impl Services {
         settled("settlement", settlement, &first).await;
         settled("blob sweeper", sweeper, &first).await;
         inner.cancel();
-        let last = if coordinator.is_finished() {
-            Ok(())
-        } else {
-            coordinator.await.map_err(|_| NodeError::ServiceStopped("coordinator"))?
+        let last = match decided {
+            Some(()) => Ok(()),
+            None => coordinator.await.map_err(|_| NodeError::ServiceStopped("coordinator"))?,
         };
         shared.store.close().await;
-        first.and(last)
+        // Others stop when the coordinator fails: its error is the one that says why.
+        let result = last.and(first);
+        if let Err(error) = &result {
+            tracing::error!(%error, "a service failed: the node stopped");
+        }
+        result
     }
 }
 

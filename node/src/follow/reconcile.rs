@@ -77,21 +77,39 @@ pub(crate) async fn run(
     let every = Duration::from_secs(shared.config.chain.reconcile_seconds.max(1));
     let mut round = tokio::time::interval(every);
     round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut after = 0;
     loop {
         let reading = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             reading = queue.recv() => reading,
             _ = round.tick() => {
-                for (task, escrow) in shared.store.living_escrows(PER_ROUND).await? {
-                    let reading = Reading::Task { task, escrow, thrown_back: None };
-                    perform(&shared, reading, &stop).await;
-                }
+                after = one_round(&shared, &mut queue, after, &stop).await?;
                 continue;
             }
         };
         let Some(reading) = reading else { return Ok(()) };
         perform(&shared, reading, &stop).await;
     }
+}
+
+/// Reads the next living tasks after row `after`; returns where the next round goes on.
+async fn one_round(
+    shared: &Shared,
+    queue: &mut mpsc::Receiver<Reading>,
+    after: i64,
+    stop: &CancellationToken,
+) -> Result<i64, NodeError> {
+    let living = shared.store.living_escrows(after, PER_ROUND).await?;
+    let last = living.last().map_or(0, |(row, ..)| *row);
+    let full = living.len() == PER_ROUND as usize;
+    for (_, task, escrow) in living {
+        // What was asked for comes first.
+        while let Ok(asked) = queue.try_recv() {
+            perform(shared, asked, stop).await;
+        }
+        perform(shared, Reading::Task { task, escrow, thrown_back: None }, stop).await;
+    }
+    Ok(if full { last } else { 0 })
 }
 
 async fn perform(shared: &Shared, reading: Reading, stop: &CancellationToken) {

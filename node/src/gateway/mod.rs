@@ -43,6 +43,9 @@ use crate::{
 const READ_BUFFER: usize = 4096;
 /// Time a frame may take to be written out.
 const WRITE_SECONDS: u64 = 10;
+/// Frames, and seconds, that a closing connection is still read.
+const LINGER_FRAMES: u32 = 4096;
+const LINGER_SECONDS: u64 = 2;
 /// Refused frames after which a connection is dropped.
 const MAX_REFUSED: u32 = 64;
 
@@ -89,13 +92,18 @@ async fn serve(app: &App, mut socket: WebSocket) {
     drop(send(&mut socket, &error).await);
     let reason: String = ended.code.chars().take(100).collect();
     let close = CloseFrame { code: close_code::POLICY, reason: reason.into() };
-    drop(
-        tokio::time::timeout(
-            Duration::from_secs(WRITE_SECONDS),
-            socket.send(Message::Close(Some(close))),
-        )
-        .await,
-    );
+    let closing = async {
+        socket.send(Message::Close(Some(close))).await?;
+        // What is unread when a socket closes resets it, and the reason would be lost.
+        for _ in 0..LINGER_FRAMES {
+            match socket.recv().await {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => break,
+            }
+        }
+        Ok::<_, axum::Error>(())
+    };
+    drop(tokio::time::timeout(Duration::from_secs(LINGER_SECONDS), closing).await);
 }
 
 /// A connection after its hello.

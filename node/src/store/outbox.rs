@@ -438,6 +438,8 @@ pub(super) async fn finish_message(tx: &mut Tx, row: &FinalMessage) -> Result<()
     }
     sqlx::query(
         "UPDATE outbox SET state = 'pending', message = NULL,
+                -- Not at once: every try costs the wallet gas.
+                not_before = (SELECT valid_until FROM messages WHERE id = $1),
                 reason = 'the wallet did not send it: too few coins'
          WHERE message = $1 AND state IN ('signed', 'sent')",
     )

@@ -168,22 +168,24 @@ impl Store {
         Ok(row.map(|row| to_value(row.try_get("evidence")?)).transpose()?)
     }
 
-    /// Tasks that have not ended and whose escrow may exist, the longest unchanged first.
+    /// Tasks after row `after` that have not ended, with row and escrow, in order.
     pub(crate) async fn living_escrows(
         &self,
+        after: i64,
         limit: u32,
-    ) -> Result<Vec<(TaskId, Address)>, NodeError> {
+    ) -> Result<Vec<(i64, TaskId, Address)>, NodeError> {
         let rows = sqlx::query(
-            "SELECT t.id, t.escrow FROM tasks t JOIN statuses s ON s.name = t.status
-             WHERE s.terminal = 0 ORDER BY t.changed_at LIMIT $1",
+            "SELECT t.row, t.id, t.escrow FROM tasks t JOIN statuses s ON s.name = t.status
+             WHERE s.terminal = 0 AND t.row > $1 ORDER BY t.row LIMIT $2",
         )
+        .bind(after)
         .bind(i64::from(limit))
         .fetch_all(self.reader())
         .await?;
         rows.iter()
             .map(|row| {
                 let id = TaskId(to_hash(row.try_get("id")?)?);
-                Ok((id, to_address(row.try_get("escrow")?)?))
+                Ok((row.try_get("row")?, id, to_address(row.try_get("escrow")?)?))
             })
             .collect()
     }

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod api;
+mod deadlines;
+mod faults;
 mod flow;
 mod gateway;
+mod proxy;
 mod worker;
 mod world;

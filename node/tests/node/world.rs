@@ -277,6 +277,15 @@ impl World {
         .await
     }
 
+    /// How many intents are in a state, by the node's own metrics.
+    pub(crate) async fn metric(&self, node: &NodeHandle, state: &str) -> u64 {
+        let url = format!("{}/metrics", node.url());
+        let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
+        let name = format!("fog_intents{{state=\"{state}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(name.as_str()));
+        line.map_or(0, |count| count.parse().unwrap())
+    }
+
     pub(crate) async fn open_nonce(&self, node: &NodeHandle, task: &TaskId, salt: u8) -> u16 {
         let body = serde_json::json!({ "nonce": nonce(salt) }).to_string().into_bytes();
         let path = format!("/v1/tasks/{task}/nonce");

@@ -1,0 +1,218 @@
+//! Crashes and a chain that loses things: nothing is lost, nothing happens twice.
+
+use std::time::Duration;
+
+use fog_node::{Node, NodeHandle};
+use fog_protocol::{TaskStatus, gateway::ServerFrame, gateway::WorkerFrame};
+use sqlx::{ConnectOptions as _, Row as _, sqlite::SqliteConnectOptions};
+
+use super::{
+    proxy::{Fault, Proxy},
+    worker::Worker,
+    world::{PRICE, World, until},
+};
+
+/// A node in a runtime of its own, which can be killed without any warning to its tasks.
+struct Killable {
+    runtime: Option<tokio::runtime::Runtime>,
+    node: Option<NodeHandle>,
+}
+
+impl Killable {
+    async fn start(world: &World) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (config, keys) = (world.node_config.clone(), world.keys.clone());
+        let node = runtime.spawn(Node::start(config, keys)).await.unwrap().unwrap();
+        Self { runtime: Some(runtime), node: Some(node) }
+    }
+
+    fn node(&self) -> &NodeHandle {
+        self.node.as_ref().unwrap()
+    }
+
+    async fn kill(mut self) {
+        let runtime = self.runtime.take().unwrap();
+        drop(self.node.take());
+        // Blocking: the next node opens the same database.
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(20)))
+            .await
+            .unwrap();
+    }
+}
+
+impl Drop for Killable {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// States an intent passes, in order.
+const STATES: [&str; 5] = ["pending", "signed", "sent", "final", "done"];
+
+/// Waits until the intent of `kind` has come at least as far as `state`.
+async fn outbox_reaches(world: &World, kind: &str, state: &str) {
+    let least = STATES.iter().position(|name| *name == state).unwrap();
+    let path = world.node_config.data_dir.join("fog.db");
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    until(&format!("the {kind} intent to be {state}"), || async {
+        let mut db = options.connect().await.ok()?;
+        let rows = sqlx::query("SELECT state FROM outbox WHERE kind = $1")
+            .bind(kind)
+            .fetch_all(&mut db)
+            .await
+            .ok()?;
+        rows.iter()
+            .filter_map(|row| STATES.iter().position(|name| *name == row.get::<&str, _>(0)))
+            .any(|at| at >= least)
+            .then_some(())
+    })
+    .await;
+}
+
+async fn paid_once(world: &World) {
+    let stake = world.stake(0).await;
+    let fee = PRICE.mul_div(250, 10_000).unwrap();
+    assert_eq!(stake.earnings, PRICE.checked_sub(fee).unwrap(), "paid, and once");
+    assert_eq!(stake.reserved.get(), 0);
+}
+
+/// Killed as soon as each kind of intent has come to `state`.
+async fn killed_at(state: &str, salt: u8) {
+    let world = World::new(1).await;
+    let mut running = Killable::start(&world).await;
+    let posted = world.post(running.node(), b"crash", salt).await;
+    world.fund(&world.listing(running.node(), b"crash", salt)).await;
+    world.reaches(running.node(), &posted.task, TaskStatus::Open).await;
+    let mut worker = Worker::join(&world, running.node(), 0).await;
+    let offered = worker.offer().await;
+    let until = worker.time().await + 300;
+    let bid = worker.bid(&offered, PRICE, until);
+    worker.say(&WorkerFrame::Bid { bid }).await;
+    outbox_reaches(&world, "assign", state).await;
+    running.kill().await;
+    running = Killable::start(&world).await;
+    world.reaches(running.node(), &posted.task, TaskStatus::Running).await;
+    worker = Worker::join(&world, running.node(), 0).await;
+    worker.say(&WorkerFrame::Resume { tasks: vec![posted.task] }).await;
+    worker.wait(|frame| matches!(frame, ServerFrame::Assigned { .. }).then_some(())).await;
+    let payload = worker.payload(&world, running.node(), &posted.task).await;
+    let result = worker.run(&offered.listing, payload).await;
+    let (commitment, reveal) = worker.commitment(posted.task, &result);
+    worker.commit(&offered, commitment).await;
+    outbox_reaches(&world, "commit", state).await;
+    running.kill().await;
+    running = Killable::start(&world).await;
+    worker = Worker::join(&world, running.node(), 0).await;
+    assert_eq!(worker.submit(&world, running.node(), &reveal).await.status(), 204);
+    for kind in ["verdict", "finalize"] {
+        outbox_reaches(&world, kind, state).await;
+        running.kill().await;
+        running = Killable::start(&world).await;
+    }
+    world.reaches(running.node(), &posted.task, TaskStatus::Paid).await;
+    paid_once(&world).await;
+    running.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_when_intents_are_stored() {
+    killed_at("pending", 21).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_when_messages_are_signed() {
+    killed_at("signed", 22).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_when_messages_are_sent() {
+    killed_at("sent", 23).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_when_messages_are_final() {
+    killed_at("final", 24).await;
+}
+
+/// From posting to payment while `fault` holds for a time at each step.
+async fn carried_through(fault: Fault, salt: u8) {
+    let mut world = World::new(1).await;
+    let proxy = Proxy::new(&world.chain.url()).await;
+    world.node_config.chain.endpoint.clone_from(&proxy.url);
+    let node = world.node().await;
+    let posted = world.post(&node, b"lost", salt).await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    world.fund(&world.listing(&node, b"lost", salt)).await;
+    proxy.set(fault);
+    let lost = proxy.lost();
+    let offered = worker.offer().await;
+    let valid_until = worker.time().await + 1000;
+    let bid = worker.bid(&offered, PRICE, valid_until);
+    worker.say(&WorkerFrame::Bid { bid }).await;
+    until("something to be lost", || async { (proxy.lost() > lost).then_some(()) }).await;
+    if fault == Fault::LoseMessages {
+        // Past the message's validity: it is proven absent, and signed anew.
+        world.chain.warp(120).await.unwrap();
+        until("an expired message", || async {
+            let path = world.node_config.data_dir.join("fog.db");
+            let options = SqliteConnectOptions::new().filename(path).read_only(true);
+            let mut db = options.connect().await.ok()?;
+            let rows = sqlx::query("SELECT 1 FROM messages WHERE state = 'expired'")
+                .fetch_all(&mut db)
+                .await
+                .ok()?;
+            (!rows.is_empty()).then_some(())
+        })
+        .await;
+        proxy.set(Fault::None);
+    }
+    worker.wait(|frame| matches!(frame, ServerFrame::Assigned { .. }).then_some(())).await;
+    worker.work(&world, &node, &offered, |_| {}).await;
+    world.reaches(&node, &posted.task, TaskStatus::Paid).await;
+    paid_once(&world).await;
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_messages_expire_and_are_signed_anew() {
+    carried_through(Fault::LoseMessages, 31).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answers_do_not_pay_twice() {
+    carried_through(Fault::LoseAnswers, 32).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_that_is_away_for_a_while_loses_nothing() {
+    let mut world = World::new(1).await;
+    let proxy = Proxy::new(&world.chain.url()).await;
+    world.node_config.chain.endpoint.clone_from(&proxy.url);
+    let node = world.node().await;
+    let posted = world.post(&node, b"away", 33).await;
+    world.reaches(&node, &posted.task, TaskStatus::AwaitingFunds).await;
+    proxy.set(Fault::Down);
+    world.fund(&world.listing(&node, b"away", 33)).await;
+    let ready = || world.http.get(format!("{}/readyz", node.url())).send();
+    until("the node to say so", || async {
+        let answer = ready().await.unwrap();
+        (answer.status() == 503).then_some(())
+    })
+    .await;
+    proxy.set(Fault::None);
+    world.reaches(&node, &posted.task, TaskStatus::Open).await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let offered = worker.win().await;
+    worker.work(&world, &node, &offered, |_| {}).await;
+    world.reaches(&node, &posted.task, TaskStatus::Paid).await;
+    paid_once(&world).await;
+    node.shutdown();
+    node.join().await.unwrap();
+}

@@ -1,0 +1,93 @@
+//! Stands between node and chain, and loses what it is told to.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicU64, Ordering},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+
+/// What becomes of messages on their way to the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Fault {
+    None = 0,
+    /// Messages do not arrive; the sender is told nothing.
+    LoseMessages = 1,
+    /// Messages arrive; the sender is told nothing.
+    LoseAnswers = 2,
+    /// Nothing is answered.
+    Down = 3,
+}
+
+#[derive(Debug)]
+struct Inner {
+    target: String,
+    fault: AtomicU8,
+    lost: AtomicU64,
+    http: reqwest::Client,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Proxy {
+    inner: Arc<Inner>,
+    pub(crate) url: String,
+}
+
+impl Proxy {
+    pub(crate) async fn new(target: &str) -> Self {
+        let inner = Arc::new(Inner {
+            target: format!("{target}/api/v2/jsonRPC"),
+            fault: AtomicU8::new(0),
+            lost: AtomicU64::new(0),
+            http: reqwest::Client::new(),
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/api/v2", listener.local_addr().unwrap());
+        let router =
+            Router::new().route("/api/v2/jsonRPC", post(forward)).with_state(Arc::clone(&inner));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { inner, url }
+    }
+
+    pub(crate) fn set(&self, fault: Fault) {
+        self.inner.fault.store(fault as u8, Ordering::SeqCst);
+    }
+
+    /// Calls lost so far.
+    pub(crate) fn lost(&self) -> u64 {
+        self.inner.lost.load(Ordering::SeqCst)
+    }
+}
+
+async fn forward(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
+    let is_message = body.windows(9).any(|window| window == b"\"sendBoc\"");
+    let fault = inner.fault.load(Ordering::SeqCst);
+    let lose = || {
+        inner.lost.fetch_add(1, Ordering::SeqCst);
+        StatusCode::BAD_GATEWAY.into_response()
+    };
+    if fault == Fault::Down as u8 || (is_message && fault == Fault::LoseMessages as u8) {
+        return lose();
+    }
+    let sent = inner
+        .http
+        .post(&inner.target)
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await;
+    let Ok(answer) = sent else { return StatusCode::BAD_GATEWAY.into_response() };
+    if is_message && fault == Fault::LoseAnswers as u8 {
+        return lose();
+    }
+    let status = answer.status();
+    (status, answer.bytes().await.unwrap_or_default()).into_response()
+}
