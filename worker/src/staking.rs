@@ -1,0 +1,186 @@
+//! A worker's own operations on its stake: each one wallet message, waited for until it is final.
+
+use std::time::Duration;
+
+use fog_chain::{ChainClient, ChainError, SendOutcome, Tx};
+use fog_contracts::{
+    ContractError, ExitCode, OWNER_VALUE, STAKE_RENT,
+    market::MarketData,
+    stake::{self, StakeData},
+};
+use fog_protocol::{Address, Nano, PublicKey};
+use fog_wallet::{OutMessage, UnlockedWallet, WalletError};
+use tycho_types::cell::Cell;
+
+/// Seconds a signed message stays valid.
+const VALID_SECONDS: u32 = 120;
+const RESEND: Duration = Duration::from_secs(10);
+/// How long the stake contract's answer is waited for.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// Why the stake is not as wished.
+#[derive(Debug, thiserror::Error)]
+pub enum StakingError {
+    /// The chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The wallet.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
+    /// Cells.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// The market cannot be staked in.
+    #[error("{0}")]
+    Market(String),
+    /// The wallet's message was refused or failed.
+    #[error("the wallet could not send it: {0}; is there enough money in it?")]
+    NotSent(String),
+    /// The stake contract threw.
+    #[error("the stake contract refused it: {0}")]
+    Refused(String),
+}
+
+/// Puts `amount` at stake in `market` and registers `session`; deploys the contract when needed.
+///
+/// # Errors
+/// [`StakingError`].
+pub async fn stake(
+    chain: &ChainClient,
+    wallet: &UnlockedWallet,
+    market: Address,
+    amount: Nano,
+    session: &PublicKey,
+) -> Result<Address, StakingError> {
+    let data = chain.account(&market).await?.data;
+    let data = data.ok_or_else(|| StakingError::Market(format!("no market at {market}")))?;
+    let config = MarketData::parse(&data)?
+        .config
+        .ok_or_else(|| StakingError::Market("the market is not set up yet".to_owned()))?;
+    if !config.is_of_this_code() {
+        let reason = "the market uses other contracts than this program: stake nothing there";
+        return Err(StakingError::Market(reason.to_owned()));
+    }
+    let init = config.stake_of(market, wallet.wallet.address());
+    let address = init.address()?;
+    let value = amount.saturating_add(STAKE_RENT);
+    let message = OutMessage::new(address, value)
+        .with_state_init(init.state_init()?)
+        .with_body(stake::deposit(0, amount, session)?);
+    perform(chain, wallet, &address, message).await?;
+    Ok(address)
+}
+
+/// Starts unbonding `amount`.
+///
+/// # Errors
+/// [`StakingError`].
+pub async fn unbond(
+    chain: &ChainClient,
+    wallet: &UnlockedWallet,
+    stake: &Address,
+    amount: Nano,
+) -> Result<(), StakingError> {
+    owner(chain, wallet, stake, stake::unbond(0, amount)?).await
+}
+
+/// Pays out what is unbonded.
+///
+/// # Errors
+/// [`StakingError`].
+pub async fn withdraw(
+    chain: &ChainClient,
+    wallet: &UnlockedWallet,
+    stake: &Address,
+) -> Result<(), StakingError> {
+    owner(chain, wallet, stake, stake::withdraw(0)?).await
+}
+
+/// Pays out earnings.
+///
+/// # Errors
+/// [`StakingError`].
+pub async fn withdraw_earnings(
+    chain: &ChainClient,
+    wallet: &UnlockedWallet,
+    stake: &Address,
+) -> Result<(), StakingError> {
+    owner(chain, wallet, stake, stake::withdraw_earnings(0)?).await
+}
+
+/// What a stake contract holds; `None` if it is not deployed.
+///
+/// # Errors
+/// [`StakingError`].
+pub async fn read(chain: &ChainClient, stake: &Address) -> Result<Option<StakeData>, StakingError> {
+    let data = chain.account(stake).await?.data;
+    Ok(data.as_ref().map(StakeData::parse).transpose()?)
+}
+
+async fn owner(
+    chain: &ChainClient,
+    wallet: &UnlockedWallet,
+    stake: &Address,
+    body: Cell,
+) -> Result<(), StakingError> {
+    let message = OutMessage::new(*stake, OWNER_VALUE).with_body(body);
+    perform(chain, wallet, stake, message).await
+}
+
+/// Sends one message and waits for the contract's own transaction.
+async fn perform(
+    chain: &ChainClient,
+    wallet: &UnlockedWallet,
+    to: &Address,
+    message: OutMessage,
+) -> Result<(), StakingError> {
+    let since = chain.account(to).await?.last;
+    let sent = send(chain, wallet, message).await?;
+    let Some(out) = sent.out_msgs.first().map(|message| message.hash) else {
+        return Err(StakingError::NotSent("its message was dropped".to_owned()));
+    };
+    let ours = |tx: &Tx| tx.in_msg.as_ref().is_some_and(|message| message.hash == out);
+    let tx = chain.wait_transaction(to, since, ANSWER, ours).await?;
+    if tx.is_success() {
+        return Ok(());
+    }
+    let code = tx.exit_code.unwrap_or_default();
+    let known = u32::try_from(code).ok().and_then(ExitCode::from_number);
+    let text = known.map_or_else(|| fog_contracts::explain_exit(code), |exit| exit.text().into());
+    Err(StakingError::Refused(text))
+}
+
+/// Sends the same signed bytes until their transaction is there or they have expired.
+async fn send(
+    chain: &ChainClient,
+    wallet: &UnlockedWallet,
+    message: OutMessage,
+) -> Result<Tx, StakingError> {
+    let address = wallet.wallet.address();
+    let since = chain.account(&address).await?.last;
+    let seqno = chain.wallet_seqno(&address).await?;
+    let valid_until = chain.chain_time().await? + VALID_SECONDS;
+    let signed = wallet.wallet.transfer(&wallet.key, seqno, valid_until, &[message])?;
+    loop {
+        let refusal = match chain.send_boc(&signed.boc).await {
+            SendOutcome::Accepted | SendOutcome::Unknown { .. } => None,
+            SendOutcome::Refused { reason, .. } => Some(reason),
+        };
+        let wait = if refusal.is_some() { Duration::from_secs(1) } else { RESEND };
+        let ours = |tx: &Tx| {
+            tx.in_msg.as_ref().is_some_and(|message| message.body_hash() == signed.body_hash)
+        };
+        match chain.wait_transaction(&address, since, wait, ours).await {
+            Ok(tx) if tx.is_success() => return Ok(tx),
+            Ok(tx) => return Err(StakingError::NotSent(format!("exit code {:?}", tx.exit_code))),
+            Err(error) if error.is_transient() => {}
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(reason) = refusal {
+            return Err(StakingError::NotSent(reason));
+        }
+        if chain.chain_time().await? > signed.valid_until {
+            return Err(StakingError::NotSent("it expired before it was taken".to_owned()));
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The two long jobs of a task: doing it, and handing in its result. Each runs in a task of its
+//! own, is cancelled with it, and tells the agent how it went.
+
+use std::{sync::Arc, time::Duration};
+
+use fog_protocol::{Address, Listing, Reveal, TaskId, api::Payload};
+use fog_verifier::{Execute, ExecuteError, Execution, Job};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep},
+};
+
+use crate::{
+    adversary::Behaviour,
+    backoff::Backoff,
+    event::WorkerEvent,
+    gateway::Session,
+    identity::Identity,
+    journal::{JournalError, Outcome},
+    node_client::{NodeClient, NodeError},
+    port::{ChainPort, PortError, TaskOnChain},
+    store::Store,
+};
+
+/// How often the chain is asked whose a task is.
+const CHAIN_LOOKS: u32 = 8;
+/// How often a payload that is wrong is fetched again.
+const PAYLOAD_ATTEMPTS: u32 = 3;
+
+/// What working on tasks needs.
+pub(crate) struct Context {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) client: NodeClient,
+    pub(crate) chain: Arc<dyn ChainPort>,
+    pub(crate) execute: Arc<dyn Execute>,
+    pub(crate) store: Store,
+    pub(crate) session: watch::Receiver<Option<Session>>,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) report: mpsc::Sender<Report>,
+}
+
+/// How a job went.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// The program ended; its output is on disk.
+    Done { task: TaskId, outcome: Outcome, took: Duration },
+    /// It did not.
+    Failed { task: TaskId, failure: Failure },
+    /// The node has the result.
+    Submitted { task: TaskId },
+    /// The result is gone from the disk: the work is to be done again.
+    ResultLost { task: TaskId },
+    /// For people.
+    Event(WorkerEvent),
+}
+
+/// Why work was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The chain says the task is not ours.
+    NotOurs(String),
+    /// The node does not give what the listing names.
+    Node(String),
+    /// This machine's fault; another attempt may work.
+    Own(String),
+    /// This machine's fault, and it would be the same again.
+    TooSlow(String),
+    /// Nobody can do it.
+    Impossible(String),
+    /// The disk does not take the result.
+    Disk(String),
+}
+
+impl Failure {
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::NotOurs(reason)
+            | Self::Node(reason)
+            | Self::Own(reason)
+            | Self::TooSlow(reason)
+            | Self::Impossible(reason)
+            | Self::Disk(reason) => reason,
+        }
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        Self::Disk(error.to_string())
+    }
+}
+
+impl From<ExecuteError> for Failure {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Refused { .. } => Self::Impossible(error.to_string()),
+            ExecuteError::TooSlow(_) => Self::TooSlow(error.to_string()),
+            ExecuteError::Sandbox(_) => Self::Own(error.to_string()),
+        }
+    }
+}
+
+/// A task to be done.
+#[derive(Debug, Clone)]
+pub(crate) struct Assignment {
+    pub(crate) listing: Arc<Listing>,
+    pub(crate) escrow: Address,
+    /// When the commitment is due.
+    pub(crate) due: Instant,
+}
+
+impl Context {
+    /// Does `assignment` and reports.
+    pub(crate) async fn perform(self: Arc<Self>, assignment: Assignment) {
+        let task = assignment.listing.id();
+        let started = Instant::now();
+        let report = match self.produce(task, &assignment).await {
+            Ok(outcome) => Report::Done { task, outcome, took: started.elapsed() },
+            Err(failure) => Report::Failed { task, failure },
+        };
+        let _ = self.report.send(report).await;
+    }
+
+    async fn produce(
+        self: &Arc<Self>,
+        task: TaskId,
+        assignment: &Assignment,
+    ) -> Result<Outcome, Failure> {
+        self.confirm(task, assignment).await?;
+        let execution = if self.behaviour.executes() {
+            let payload = self.fetch(task, assignment).await?;
+            self.tell(WorkerEvent::Running { task }).await;
+            self.behaviour.distort(self.run(assignment.listing.clone(), payload).await?)
+        } else {
+            Behaviour::invent(&task)
+        };
+        let salt = self.identity.salt(&task);
+        let outcome = Outcome::new(&task, &self.identity.worker, salt, &execution);
+        self.store.store_result(task, execution.output).await?;
+        Ok(outcome)
+    }
+
+    /// Looks up on chain that the task is ours. If the chain cannot be asked, the bid in the
+    /// journal has to do: being late would cost more than the work.
+    async fn confirm(&self, task: TaskId, assignment: &Assignment) -> Result<(), Failure> {
+        let mut pause = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+        let mut last = String::new();
+        for _ in 0..CHAIN_LOOKS {
+            match self.chain.task(assignment.escrow).await {
+                Ok(TaskOnChain::Assigned { worker, .. }) if worker == self.identity.worker => {
+                    return Ok(());
+                }
+                Ok(TaskOnChain::Assigned { worker, .. }) => {
+                    let reason = format!("the chain says it is assigned to {worker}");
+                    return Err(Failure::NotOurs(reason));
+                }
+                Ok(TaskOnChain::Later { state }) => {
+                    return Err(Failure::NotOurs(format!("its escrow is {state} already")));
+                }
+                Ok(TaskOnChain::Unassigned) => {
+                    last = "the node says it is assigned, the chain does not".into();
+                }
+                Err(PortError::Wrong(reason)) => return Err(Failure::NotOurs(reason)),
+                Err(PortError::Unreachable(reason)) => {
+                    if self.store.read(|state| state.get(&task).is_some_and(|e| e.price.get() > 0))
+                    {
+                        let reason = format!("{reason}; going on by the bid in the journal");
+                        self.tell(WorkerEvent::Retrying { task, reason }).await;
+                        return Ok(());
+                    }
+                    last = reason;
+                }
+            }
+            if Instant::now() > assignment.due {
+                break;
+            }
+            sleep(pause.next()).await;
+        }
+        Err(Failure::NotOurs(last))
+    }
+
+    async fn fetch(&self, task: TaskId, assignment: &Assignment) -> Result<Payload, Failure> {
+        let mut pause = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
+        let mut wrong = 0;
+        loop {
+            let node = self.node().await;
+            let error = match self.client.payload(&node.node, &assignment.listing).await {
+                Ok(payload) => return Ok(payload),
+                Err(error) => error,
+            };
+            if !error.is_passing() {
+                wrong += 1;
+            }
+            let reason = error.to_string();
+            if wrong >= PAYLOAD_ATTEMPTS || Instant::now() > assignment.due {
+                return Err(Failure::Node(reason));
+            }
+            self.tell(WorkerEvent::Retrying { task, reason }).await;
+            sleep(pause.next()).await;
+        }
+    }
+
+    /// Runs the program in a sandbox process, which holds no key.
+    async fn run(
+        self: &Arc<Self>,
+        listing: Arc<Listing>,
+        payload: Payload,
+    ) -> Result<Execution, Failure> {
+        let context = Arc::clone(self);
+        let run = move || {
+            let Payload { program, input } = payload;
+            let job = Job::new(&listing, &program, &input, &context.identity.worker);
+            context.execute.execute(&job)
+        };
+        match tokio::task::spawn_blocking(run).await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(Failure::Own("the execution stopped without an answer".into())),
+        }
+    }
+
+    /// Hands in the result of `task` and reports; goes on until it is taken or cancelled.
+    pub(crate) async fn submit(self: Arc<Self>, task: TaskId, outcome: Outcome) {
+        let mut pause = Backoff::new(Duration::from_millis(500), Duration::from_secs(20));
+        loop {
+            let output = match self.store.result(task).await {
+                Ok(output) => output,
+                Err(_) => {
+                    let _ = self.report.send(Report::ResultLost { task }).await;
+                    return;
+                }
+            };
+            let Outcome { exit, fuel_used, salt, .. } = outcome;
+            let reveal = Reveal { task, exit, output, fuel_used, salt };
+            let node = self.node().await;
+            match self.client.submit(&node.node, &node.seal_key, &reveal).await {
+                Ok(()) => {
+                    let _ = self.report.send(Report::Submitted { task }).await;
+                    return;
+                }
+                Err(error) => {
+                    let reason = format!("the result was not taken: {error}");
+                    self.tell(WorkerEvent::Retrying { task, reason }).await;
+                    if let NodeError::Dishonest(_) = error {
+                        sleep(Duration::from_secs(20)).await;
+                    }
+                }
+            }
+            sleep(pause.next()).await;
+        }
+    }
+
+    /// The node as of the last connection; waits for the first.
+    async fn node(&self) -> Session {
+        let mut session = self.session.clone();
+        loop {
+            if let Some(session) = *session.borrow_and_update() {
+                return session;
+            }
+            if session.changed().await.is_err() {
+                // The agent is gone, and will cancel this with it.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn tell(&self, event: WorkerEvent) {
+        let _ = self.report.send(Report::Event(event)).await;
+    }
+}
