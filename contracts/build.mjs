@@ -10,7 +10,7 @@ let different = 0
 
 for (const name of CONTRACTS) {
   const result = await runTolkCompiler({
-    entrypointFileName: `${name}.tolk`,
+    entrypointFileName: `${name}/${name}.tolk`,
     fsReadCallback: (path) => readFileSync(new URL(`tolk/${path}`, here), 'utf8'),
   })
   if (result.status === 'error') {

@@ -4,7 +4,7 @@
 use fog_protocol::Nano;
 
 /// To `fund`, beyond the price: rent for five years, registration, notices.
-pub const FUND_VALUE: Nano = Nano::new(200_000_000);
+pub const FUND_VALUE: Nano = Nano::new(350_000_000);
 /// To `assign`: reserves the stake.
 pub const ASSIGN_VALUE: Nano = Nano::new(80_000_000);
 /// To `commit`.
@@ -12,9 +12,9 @@ pub const COMMIT_VALUE: Nano = Nano::new(30_000_000);
 /// To `finalize`, `expire` and `cancel`: the way through the stake and the end.
 pub const END_VALUE: Nano = Nano::new(80_000_000);
 /// To a stake's owner operations.
-pub const OWNER_VALUE: Nano = Nano::new(50_000_000);
+pub const OWNER_VALUE: Nano = Nano::new(20_000_000);
 /// To a deposit, beyond the amount: five years of rent and gas.
-pub const STAKE_RENT: Nano = Nano::new(400_000_000);
+pub const STAKE_RENT: Nano = Nano::new(450_000_000);
 /// To the market's operations.
 pub const MARKET_VALUE: Nano = Nano::new(50_000_000);
 

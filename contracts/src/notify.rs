@@ -21,7 +21,7 @@ pub mod op {
     pub const BURN: u32 = 0x4e00_0006;
 }
 
-/// A task's state on chain; the last four are how a task ended, and are only ever told.
+/// A task's state on chain; the last four are how a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "the names are those of tolk/task-storage.tolk, explained there")]

@@ -1,7 +1,11 @@
 //! `Stake`: one worker's stake.
 
 use fog_protocol::{Address, Hash32, Nano, PublicKey};
-use tycho_types::{cell::Cell, cell::HashBytes, dict::Dict, models::StateInit, num::Tokens};
+use tycho_types::{
+    cell::{Cell, CellSlice, HashBytes},
+    dict::Dict,
+    models::StateInit,
+};
 
 use crate::{
     cells::{self, ContractError, Fields as _, take_address, take_coins, take_hash, take_maybe},
@@ -28,7 +32,12 @@ pub mod op {
     pub const WITHDRAW: u32 = 0x5300_0008;
     /// Pays out earnings; from the owner.
     pub const WITHDRAW_EARNINGS: u32 = 0x5300_0009;
+    /// Frees a reservation whose task never came back; from anyone.
+    pub const FREE_STALE: u32 = 0x5300_000a;
 }
+
+/// Reservations a stake takes at most.
+pub const MAX_RESERVATIONS: usize = 64;
 
 /// Parameters all stakes of a market share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,18 +184,13 @@ impl StakeData {
                 unbonding: take_coins(slice)?,
                 earnings: take_coins(slice)?,
                 unbond_at: slice.load_u32()?,
-                reservations: Vec::with_capacity(usize::from(slice.load_u8()?)),
+                reservations: Vec::new(),
             };
+            let _count = slice.load_u8()?;
             Ok((init, parsed, take_maybe(slice)?))
         })?;
         stake.init = StakeInit::parse(&init)?;
-        for entry in Dict::<HashBytes, Tokens>::from_raw(map).iter() {
-            let layout = |cause: String| ContractError::Layout { what: "reservations", cause };
-            let (task, amount) = entry.map_err(|error| layout(error.to_string()))?;
-            let amount = u64::try_from(amount.into_inner())
-                .map_err(|_| layout("an amount is too large".to_owned()))?;
-            stake.reservations.push((Hash32(task.0), Nano::new(amount)));
-        }
+        stake.reservations = parse_reservations(map)?;
         Ok(stake)
     }
 
@@ -195,6 +199,26 @@ impl StakeData {
     pub fn free(&self) -> Nano {
         self.stake.saturating_sub(self.reserved).saturating_sub(self.unbonding)
     }
+}
+
+/// The contract keeps at most [`MAX_RESERVATIONS`]; cells that share subtrees could claim 2^256.
+fn parse_reservations(map: Option<Cell>) -> Result<Vec<(Hash32, Nano)>, ContractError> {
+    let layout = |cause: String| ContractError::Layout { what: "reservations", cause };
+    let mut reservations = Vec::new();
+    for entry in Dict::<HashBytes, CellSlice<'_>>::from_raw(map).raw_iter() {
+        if reservations.len() == MAX_RESERVATIONS {
+            return Err(layout(format!("more than {MAX_RESERVATIONS} of them")));
+        }
+        let (key, mut value) = entry.map_err(|error| layout(error.to_string()))?;
+        let mut parse = || {
+            let task = key.as_data_slice().load_u256()?;
+            let amount = take_coins(&mut value)?;
+            let (_query, _free_at) = (value.load_u64()?, value.load_u32()?);
+            Ok::<_, tycho_types::error::Error>((Hash32(task.0), amount))
+        };
+        reservations.push(parse().map_err(|error| layout(error.to_string()))?);
+    }
+    Ok(reservations)
 }
 
 fn plain(what: &'static str, op: u32, query: u64) -> Result<Cell, ContractError> {
@@ -255,4 +279,16 @@ pub fn withdraw(query: u64) -> Result<Cell, ContractError> {
 /// [`ContractError::Build`].
 pub fn withdraw_earnings(query: u64) -> Result<Cell, ContractError> {
     plain("WithdrawEarnings", op::WITHDRAW_EARNINGS, query)
+}
+
+/// Body of `FreeStale`: `task` is the hash of the task's address.
+///
+/// # Errors
+/// [`ContractError::Build`].
+pub fn free_stale(query: u64, task: &Hash32) -> Result<Cell, ContractError> {
+    cells::build("FreeStale", |cell| {
+        cell.store_u32(op::FREE_STALE)?;
+        cell.store_u64(query)?;
+        cell.put_hash(task)
+    })
 }

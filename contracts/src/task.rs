@@ -186,7 +186,8 @@ pub struct Work {
     pub evidence: Hash32,
 }
 
-/// A live task's data.
+/// A task's data. A task that has ended keeps a tombstone at its address: `state` says how it
+/// ended, and nothing is escrowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskData {
     /// Its state.

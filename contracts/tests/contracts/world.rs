@@ -11,7 +11,7 @@ use fog_contracts::{
     verdict_hash, verdict_value,
 };
 use fog_protocol::{Address, Hash32, Nano, SecretKey, Signature};
-use fog_testnet::chain::{AccountStatus, Chain, ChainConfig, Clock, Receipt, Transfer, Treasury};
+use fog_testnet::chain::{Chain, ChainConfig, Clock, Receipt, Transfer, Treasury};
 use tycho_types::{
     cell::{Cell, HashBytes},
     models::{MsgInfo, StateInit, StdAddr},
@@ -24,6 +24,7 @@ pub(crate) const STEP: u32 = 600;
 pub(crate) const WINDOW: u32 = 60;
 pub(crate) const UNBONDING: u32 = 3601 * 3;
 pub(crate) const FEE_BPS: u16 = 250;
+pub(crate) const TIMELOCK: u32 = 86_400;
 
 pub(crate) fn std(address: &Address) -> StdAddr {
     StdAddr::new(address.workchain, HashBytes(address.hash.0))
@@ -49,33 +50,44 @@ pub(crate) struct World {
     pub(crate) query: u64,
 }
 
+/// A configuration of the tests' market.
+pub(crate) fn config(
+    threshold: u8,
+    verifiers: &[SecretKey],
+    treasury: Address,
+    burn: Address,
+) -> Config {
+    Config::of(Choice {
+        min_step: 10,
+        max_step: 3600,
+        timelock: TIMELOCK,
+        threshold,
+        fee_bps: FEE_BPS,
+        treasury,
+        verifiers: verifiers.iter().map(SecretKey::public).collect(),
+        unbonding: UNBONDING,
+        burn,
+    })
+}
+
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with_threshold(2)
+        Self::with_verifiers(2, 3)
     }
 
-    pub(crate) fn with_threshold(threshold: u8) -> Self {
-        let config = ChainConfig { clock: Clock::Manual(START), ..ChainConfig::default() };
-        let mut chain = Chain::new_in_memory(config).unwrap();
+    /// A market with `count` verifiers, of whom `threshold` must sign.
+    pub(crate) fn with_verifiers(threshold: u8, count: u8) -> Self {
+        let chain = ChainConfig { clock: Clock::Manual(START), ..ChainConfig::default() };
+        let mut chain = Chain::new_in_memory(chain).unwrap();
         let mut party = |salt| chain.open_treasury(salt, 1_000_000_000_000).unwrap();
         let (owner, requestor, operator) = (party(1), party(2), party(3));
         let (worker, stranger) = (party(4), party(5));
-        let verifiers: Vec<_> = (0..3).map(|i| SecretKey::from_seed(&[100 + i; 32])).collect();
+        let verifiers: Vec<_> = (0..count).map(|i| SecretKey::from_seed(&[100 + i; 32])).collect();
         let treasury = Address::basechain([0xee; 32]);
         let burn = Address::basechain([0; 32]);
         let init = MarketInit { owner: ours(&owner.address), salt: 7 };
         let market = init.address().unwrap();
-        let config = Config::of(Choice {
-            min_step: 10,
-            max_step: 3600,
-            timelock: 86_400,
-            threshold,
-            fee_bps: FEE_BPS,
-            treasury,
-            verifiers: verifiers.iter().map(SecretKey::public).collect(),
-            unbonding: UNBONDING,
-            burn,
-        });
+        let config = config(threshold, &verifiers, treasury, burn);
         let stake = config.stake_of(market, ours(&worker.address));
         let mut world = Self {
             chain,
@@ -170,22 +182,40 @@ impl World {
 
     pub(crate) fn assign(&mut self, task: Address) -> Receipt {
         let consent = self.consent(task, PRICE, RESERVE);
+        self.assign_with(task, RESERVE, consent)
+    }
+
+    pub(crate) fn assign_with(
+        &mut self,
+        task: Address,
+        reserve: Nano,
+        consent: Signature,
+    ) -> Receipt {
         let valid_until = self.chain.now() + 300;
         let owner = ours(&self.worker.address);
         let body = task::assign(
             self.next_query(),
-            &Assign { owner, price: PRICE, reserve: RESERVE, valid_until, consent },
+            &Assign { owner, price: PRICE, reserve, valid_until, consent },
         );
         let operator = self.operator.clone();
         self.call(&operator, task, ASSIGN_VALUE, body.unwrap())
     }
 
     pub(crate) fn commit(&mut self, task: Address, commitment: Hash32) -> Receipt {
+        let operator = self.operator.clone();
+        self.commit_from(&operator, task, commitment)
+    }
+
+    pub(crate) fn commit_from(
+        &mut self,
+        from: &Treasury,
+        task: Address,
+        commitment: Hash32,
+    ) -> Receipt {
         let hash = commit_hash(-3, &task, &commitment).unwrap();
         let signature = self.session.sign(&hash.0);
         let body = task::commit(self.next_query(), &commitment, &signature).unwrap();
-        let operator = self.operator.clone();
-        self.call(&operator, task, COMMIT_VALUE, body)
+        self.call(from, task, COMMIT_VALUE, body)
     }
 
     pub(crate) fn verdict_body(
@@ -223,9 +253,21 @@ impl World {
         accepted: bool,
         signers: &[u8],
     ) -> Receipt {
-        let body = self.verdict_body(task, commitment, accepted, signers);
         let operator = self.operator.clone();
-        self.call(&operator, task, verdict_value(2), body)
+        self.verdict_from(&operator, task, commitment, accepted, signers)
+    }
+
+    pub(crate) fn verdict_from(
+        &mut self,
+        from: &Treasury,
+        task: Address,
+        commitment: Hash32,
+        accepted: bool,
+        signers: &[u8],
+    ) -> Receipt {
+        let body = self.verdict_body(task, commitment, accepted, signers);
+        let signatures = u8::try_from(signers.len()).unwrap();
+        self.call(from, task, verdict_value(signatures), body)
     }
 
     pub(crate) fn push(&mut self, from: &Treasury, task: Address, body: Cell) -> Receipt {
@@ -241,7 +283,7 @@ impl World {
         self.call(from, self.market, MARKET_VALUE, body)
     }
 
-    /// The task's data; `None` once its account is gone.
+    /// The task's data; `None` before it is deployed.
     pub(crate) fn task(&self, task: &Address) -> Option<TaskData> {
         let view = self.chain.account(&std(task)).unwrap();
         view.data.map(|data| TaskData::parse(&data).unwrap())
@@ -261,9 +303,11 @@ impl World {
         u64::try_from(self.chain.account(&std(address)).unwrap().balance).unwrap()
     }
 
-    pub(crate) fn is_gone(&self, address: &Address) -> bool {
-        let status = self.chain.account(&std(address)).unwrap().status;
-        matches!(status, AccountStatus::Missing | AccountStatus::Uninit)
+    /// Is all that is left of the task its tombstone?
+    pub(crate) fn is_ended(&self, task: &Address) -> bool {
+        self.task(task).is_some_and(|data| {
+            data.state.is_end() && data.escrowed == Nano::ZERO && data.work.is_none()
+        })
     }
 
     /// Genesis supply = balances + in flight + fees + burned, to the nanogram.

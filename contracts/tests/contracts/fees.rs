@@ -1,0 +1,279 @@
+//! What everything costs: gas against the constants in `tolk/shared/fees.tolk`, sizes against the
+//! rent that is reserved, and the values this crate tells people to attach against what the
+//! contracts demand. `cargo test -p fog-contracts costs -- --nocapture` prints the table.
+
+use std::collections::BTreeMap;
+
+use fog_contracts::{
+    ASSIGN_VALUE, COMMIT_VALUE, END_VALUE, FUND_VALUE, OWNER_VALUE, STAKE_RENT, TaskState, market,
+    stake, task, verdict_value,
+};
+use fog_protocol::{Address, Hash32, Nano};
+use fog_testnet::chain::{Receipt, StackItem};
+use tycho_types::{
+    cell::{Cell, CellSlice},
+    models::MsgInfo,
+};
+
+use crate::world::{PRICE, STEP, UNBONDING, WINDOW, World, failures, std};
+
+const FEES: &str = include_str!("../../tolk/shared/fees.tolk");
+const COMMITMENT: Hash32 = Hash32([0x11; 32]);
+const EVERYBODY: u8 = 16;
+
+/// A constant of fees.tolk.
+fn constant(name: &str) -> u64 {
+    let start = format!("const {name} = ");
+    let line = FEES.lines().find(|line| line.starts_with(&start)).expect(name);
+    let number = line[start.len()..].split_whitespace().next().unwrap();
+    number.parse().unwrap()
+}
+
+/// What is budgeted for a message with this opcode; bounced ones carry `true`.
+fn budget(op: u32, bounced: bool) -> Option<(&'static str, u64)> {
+    let sum = |names: &[&str]| names.iter().map(|name| constant(name)).sum::<u64>();
+    Some(match (op, bounced) {
+        (task::op::FUND, false) => ("fund", sum(&["GAS_FUND"])),
+        (market::op::REGISTER, false) => ("register", sum(&["GAS_REGISTER"])),
+        (task::op::OPENED, false) => ("opened", sum(&["GAS_OPENED"])),
+        (task::op::ASSIGN, false) => ("assign", sum(&["GAS_ASSIGN"])),
+        (stake::op::RESERVE, false) => ("reserve", sum(&["GAS_RESERVE"])),
+        (task::op::RESERVED, false) => ("reserved", sum(&["GAS_RESERVED"])),
+        (stake::op::RESERVE, true) => ("reserve, refused", sum(&["GAS_RESERVED"])),
+        (market::op::REGISTER, true) => ("register, refused", sum(&["GAS_OPENED", "GAS_CLOSE"])),
+        (task::op::COMMIT, false) => ("commit", sum(&["GAS_COMMIT"])),
+        (task::op::VERDICT, false) => {
+            let signatures = u64::from(EVERYBODY) * constant("GAS_SIGNATURE");
+            ("verdict of 16", constant("GAS_VERDICT") + signatures)
+        }
+        (task::op::FINALIZE, false) => ("finalize", sum(&["GAS_FINALIZE"])),
+        (task::op::EXPIRE, false) => ("expire", sum(&["GAS_FINALIZE", "GAS_CLOSE"])),
+        (stake::op::SETTLE, false) => ("settle", sum(&["GAS_STAKE_STEP"])),
+        (stake::op::SLASH, false) => ("slash", sum(&["GAS_STAKE_STEP"])),
+        (stake::op::RELEASE, false) => ("release", sum(&["GAS_STAKE_STEP"])),
+        (task::op::SETTLED, false) => ("settled", sum(&["GAS_CLOSE"])),
+        (task::op::SLASHED, false) => ("slashed", sum(&["GAS_CLOSE"])),
+        (task::op::RELEASED, false) => ("released", sum(&["GAS_CLOSE"])),
+        (task::op::CANCEL, false) => ("cancel", sum(&["GAS_CLOSE"])),
+        (stake::op::DEPOSIT, false) => ("deposit", sum(&["GAS_OWNER"])),
+        (stake::op::SET_SESSION, false) => ("set session", sum(&["GAS_OWNER"])),
+        (stake::op::UNBOND, false) => ("unbond", sum(&["GAS_OWNER"])),
+        (stake::op::WITHDRAW, false) => ("withdraw", sum(&["GAS_OWNER"])),
+        (stake::op::WITHDRAW_EARNINGS, false) => ("withdraw earnings", sum(&["GAS_OWNER"])),
+        _ => return None,
+    })
+}
+
+/// The worst gas seen of each step.
+#[derive(Default)]
+struct Meter(BTreeMap<&'static str, (u64, u64)>);
+
+impl Meter {
+    fn read(&mut self, receipt: &Receipt) {
+        for record in &receipt.transactions {
+            let Some(message) = record.in_msg().unwrap() else { continue };
+            let MsgInfo::Int(info) = &message.info else { continue };
+            let mut body = CellSlice::apply(&message.body).unwrap();
+            if info.bounced {
+                // The rich format: a prefix, then the original body in a cell of its own.
+                let Ok(0xffff_fffe) = body.load_u32() else { continue };
+                body = body.load_reference_as_slice().unwrap();
+            }
+            let Ok(op) = body.load_u32() else { continue };
+            let Some((name, limit)) = budget(op, info.bounced) else { continue };
+            let worst = self.0.entry(name).or_insert((0, limit));
+            worst.0 = worst.0.max(record.gas_used().unwrap());
+        }
+    }
+}
+
+/// A world in which everything is as full as it gets: 16 verifiers who all sign, and 63 other
+/// reservations in the stake.
+fn full_world() -> (World, Vec<Address>) {
+    let mut world = World::with_verifiers(EVERYBODY, EVERYBODY);
+    world.deposit(Nano::grams(500));
+    let mut tasks = Vec::new();
+    for id in 1..=63 {
+        let task = open(&mut world, id);
+        assert_eq!(failures(&world.assign(task)), [0; 0]);
+        tasks.push(task);
+    }
+    (world, tasks)
+}
+
+fn open(world: &mut World, id: u8) -> Address {
+    let init = world.task_init(id);
+    assert_eq!(failures(&world.fund(&init)), [0; 0]);
+    init.address().unwrap()
+}
+
+/// Goes every way through a task's life, by a stranger who wants his change back.
+fn walk(world: &mut World, meter: &mut Meter) {
+    let everybody: Vec<u8> = (0..EVERYBODY).collect();
+    for (id, accepted) in [(101, true), (102, false)] {
+        let init = world.task_init(id);
+        meter.read(&world.fund(&init));
+        let task = init.address().unwrap();
+        meter.read(&world.assign(task));
+        let stranger = world.stranger.clone();
+        meter.read(&world.commit_from(&stranger, task, COMMITMENT));
+        meter.read(&world.verdict_from(&stranger, task, COMMITMENT, accepted, &everybody));
+        world.chain.warp(WINDOW + 1).unwrap();
+        meter.read(&world.push(&stranger, task, task::finalize(1).unwrap()));
+        assert!(world.is_ended(&task), "{:?}", world.state(&task));
+    }
+    // Late, and without a verdict.
+    for (id, commits) in [(103, false), (104, true)] {
+        let task = open(world, id);
+        meter.read(&world.assign(task));
+        if commits {
+            meter.read(&world.commit(task, COMMITMENT));
+        }
+        world.chain.warp(STEP + 1).unwrap();
+        let stranger = world.stranger.clone();
+        meter.read(&world.push(&stranger, task, task::expire(1).unwrap()));
+        assert!(world.is_ended(&task));
+    }
+    let requestor = world.requestor.clone();
+    let task = open(world, 105);
+    meter.read(&world.push(&requestor, task, task::cancel(1).unwrap()));
+    let task = open(world, 106);
+    world.chain.warp(STEP + 1).unwrap();
+    meter.read(&world.push(&requestor, task, task::expire(1).unwrap()));
+}
+
+fn owner_ways(world: &mut World, meter: &mut Meter) {
+    meter.read(&world.deposit(Nano::grams(1)));
+    let session = world.session.public();
+    meter.read(&world.owner_op(stake::set_session(1, &session).unwrap()));
+    meter.read(&world.owner_op(stake::unbond(1, Nano::grams(1)).unwrap()));
+    meter.read(&world.owner_op(stake::withdraw_earnings(1).unwrap()));
+    world.chain.warp(UNBONDING + 1).unwrap();
+    meter.read(&world.owner_op(stake::withdraw(1).unwrap()));
+}
+
+#[test]
+fn costs_stay_below_four_fifths_of_what_is_attached() {
+    let (mut world, _) = full_world();
+    let mut meter = Meter::default();
+    walk(&mut world, &mut meter);
+    // A refused reservation and a refused registration.
+    let task = open(&mut world, 107);
+    let wrong = world.consent(task, PRICE, Nano::grams(9_999_999));
+    meter.read(&world.assign_with(task, Nano::grams(9_999_999), wrong));
+    let owner = world.owner.clone();
+    world.market_op(&owner, market::set_pause(1, true).unwrap());
+    let init = world.task_init(108);
+    meter.read(&world.fund(&init));
+    owner_ways(&mut world, &mut meter);
+
+    println!("{:<20} {:>8} {:>8}", "step", "gas", "budget");
+    for (name, (gas, limit)) in &meter.0 {
+        println!("{name:<20} {gas:>8} {limit:>8}");
+    }
+    assert_eq!(meter.0.len(), 24, "every step was measured");
+    let over: Vec<_> =
+        meter.0.iter().filter(|(_, (gas, limit))| gas * 5 > limit * 4 || *gas == 0).collect();
+    assert!(over.is_empty(), "over four fifths of their budget: {over:?}");
+}
+
+fn size(cells: [&Cell; 2]) -> (u64, u64) {
+    let stats = cells.map(|cell| cell.compute_unique_stats(100_000).unwrap());
+    (stats.iter().map(|s| s.bit_count).sum(), stats.iter().map(|s| s.cell_count).sum())
+}
+
+fn account_size(world: &World, address: &Address) -> (u64, u64) {
+    let view = world.chain.account(&std(address)).unwrap();
+    size([&view.code.unwrap(), &view.data.unwrap()])
+}
+
+#[test]
+fn rent_is_reserved_for_the_fullest_contracts() {
+    let (mut world, tasks) = full_world();
+    let extra = open(&mut world, 64);
+    assert_eq!(failures(&world.assign(extra)), [0; 0]);
+    let verifiers = world.verifiers.clone();
+    let next = crate::world::config(EVERYBODY, &verifiers, world.treasury, world.burn);
+    let owner = world.owner.clone();
+    world.market_op(&owner, market::propose(1, &next).unwrap());
+    let ended = open(&mut world, 65);
+    let requestor = world.requestor.clone();
+    world.push(&requestor, ended, task::cancel(1).unwrap());
+    assert_eq!(world.state(&ended), Some(TaskState::Refunded));
+
+    let stake = world.stake.address().unwrap();
+    let market = world.market;
+    for (name, address) in
+        [("TASK", tasks[0]), ("STAKE", stake), ("MARKET", market), ("TOMB", ended)]
+    {
+        let (bits, cells) = account_size(&world, &address);
+        let limit = (constant(&format!("{name}_BITS")), constant(&format!("{name}_CELLS")));
+        println!("{name:<8} {bits:>6} of {} bits, {cells:>4} of {} cells", limit.0, limit.1);
+        assert!(bits <= limit.0 && cells <= limit.1, "{name}: {bits} bits, {cells} cells");
+    }
+    // One more reservation is refused; the task is open again.
+    let over = open(&mut world, 66);
+    assert_eq!(failures(&world.assign(over)), [110]);
+    assert_eq!(world.state(&over), Some(TaskState::Open));
+}
+
+fn demanded(world: &World, signatures: u8) -> Vec<u64> {
+    let output = world
+        .chain
+        .run_get_method(&std(&world.market), "attached_values", &[StackItem::int(signatures)])
+        .unwrap();
+    output.stack.iter().map(|item| u64::try_from(item.as_int().unwrap()).unwrap()).collect()
+}
+
+#[test]
+fn what_we_attach_is_enough_and_not_twice_too_much() {
+    let world = World::new();
+    for signatures in [1, 2, 16] {
+        let ours = [
+            FUND_VALUE,
+            ASSIGN_VALUE,
+            COMMIT_VALUE,
+            verdict_value(signatures),
+            END_VALUE,
+            OWNER_VALUE,
+            STAKE_RENT,
+        ];
+        let names = ["fund", "assign", "commit", "verdict", "end", "owner", "stake rent"];
+        for ((name, ours), theirs) in names.iter().zip(ours).zip(demanded(&world, signatures)) {
+            println!("{name:<12} attached {ours:>12} demanded {theirs:>12}", ours = ours.get());
+            let gas = if *name == "stake rent" { 20_000_000 } else { 0 };
+            assert!(ours.get() >= theirs + theirs / 10 + gas, "{name}: {ours:?} of {theirs}");
+            assert!(ours.get() <= theirs * 5, "{name}: {ours:?} of {theirs}");
+        }
+    }
+}
+
+#[test]
+fn what_a_whole_task_costs() {
+    let mut world = World::new();
+    world.deposit(Nano::grams(100));
+    let parties = [
+        ("requestor", world.requestor.clone()),
+        ("operator", world.operator.clone()),
+        ("worker", world.worker.clone()),
+    ];
+    let before: Vec<_> =
+        parties.iter().map(|(_, p)| world.balance(&crate::world::ours(&p.address))).collect();
+    let task = open(&mut world, 1);
+    world.assign(task);
+    world.commit(task, COMMITMENT);
+    world.verdict(task, COMMITMENT, true, &[0, 1]);
+    world.chain.warp(WINDOW + 1).unwrap();
+    let operator = world.operator.clone();
+    world.push(&operator, task, task::finalize(1).unwrap());
+    let mut spent = 0;
+    for ((name, party), before) in parties.iter().zip(before) {
+        let after = world.balance(&crate::world::ours(&party.address));
+        println!("{name:<10} {:>14} nano", i128::from(after) - i128::from(before));
+        spent += i128::from(before) - i128::from(after);
+    }
+    let fees = spent - i128::from(PRICE.get());
+    println!("{:<10} {fees:>14} nano in gas, forwarding and rent of the whole task", "network");
+    // Six messages and their answers: under 0.15 GRAM.
+    assert!((1..150_000_000).contains(&fees), "{fees}");
+}
