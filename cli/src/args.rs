@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Task(TaskArgs),
     /// Stake, work, earn.
     Worker(WorkerArgs),
+    /// Run a node against a chain: the embedded one of `fog dev`, or a TON test network.
+    Node(NodeArgs),
     /// Keys and money.
     Wallet(WalletArgs),
     /// Run a module exactly as a worker would, without any network.
@@ -151,6 +153,25 @@ pub(crate) struct DevArgs {
     /// Seed of the LOCAL ONLY accounts.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// TOML file with any of the node's settings.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the API and the gateway listen.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Folder of the database and the blobs.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The `Market` contract.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) market: Option<fog_protocol::Address>,
+    /// Name of the verifier's key among the keys.
+    #[arg(long, default_value = "verifier", value_name = "NAME")]
+    pub(crate) verifier: String,
 }
 
 #[derive(Debug, Args)]

@@ -66,28 +66,19 @@ pub(crate) async fn dev(args: DevArgs, output: &Output) -> anyhow::Result<ExitCo
     let banner = Banner {
         local_only: true,
         node: network.api.url().to_owned(),
-        chain: network.chain.url(),
-        market: network.market.to_string(),
-        accounts: [&network.accounts.requestor]
+        chain: network.local.chain.url(),
+        market: network.local.market.to_string(),
+        accounts: [&network.local.accounts.requestor]
             .into_iter()
-            .chain(&network.accounts.workers)
+            .chain(&network.local.accounts.workers)
             .map(account)
             .collect(),
     };
     output.document(&banner, || text(&banner))?;
-    wait_for_signal().await?;
+    crate::signal::ended().await?;
     output.note("stopping");
     network.shutdown().await;
     Ok(ExitCode::SUCCESS)
-}
-
-async fn wait_for_signal() -> anyhow::Result<()> {
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => Ok(result?),
-        _ = terminate.recv() => Ok(()),
-    }
 }
 
 fn text(banner: &Banner) -> String {

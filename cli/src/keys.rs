@@ -46,14 +46,23 @@ pub(crate) fn session_key(
     wallet: &str,
     password: &Password,
 ) -> anyhow::Result<SecretKey> {
-    let name = format!("{wallet}-session");
+    secret_key(keystore, &format!("{wallet}-session"), SecretKind::SessionKey, password)
+}
+
+/// A key that is no wallet's; made and stored, encrypted, when first needed.
+pub(crate) fn secret_key(
+    keystore: &Keystore,
+    name: &str,
+    kind: SecretKind,
+    password: &Password,
+) -> anyhow::Result<SecretKey> {
     let known = keystore.list()?.iter().any(|entry| entry.name == name);
     if !known {
         let key = SecretKey::generate()?;
-        keystore.put_secret(&name, SecretKind::SessionKey, key.seed().as_ref(), password)?;
+        keystore.put_secret(name, kind, key.seed().as_ref(), password)?;
         return Ok(key);
     }
-    let seed = keystore.get_secret(&name, SecretKind::SessionKey, password)?;
+    let seed = keystore.get_secret(name, kind, password)?;
     let seed: &[u8; 32] =
         seed.as_slice().try_into().with_context(|| format!("the secret `{name}` is damaged"))?;
     Ok(SecretKey::from_seed(seed))

@@ -7,11 +7,13 @@ mod demo;
 mod dev;
 mod files;
 mod keys;
+mod node;
 mod output;
 mod progress;
 mod proof;
 mod run;
 mod settings;
+mod signal;
 mod task;
 mod wallet;
 mod worker;
@@ -48,6 +50,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args, output),
         Command::Proof(args) => proof::proof(&args, output),
         Command::Completion(args) => complete::print(&args),
+        Command::Node(args) => block_on(node::node(args, &settings, output)),
         Command::Wallet(args) => block_on(wallet::wallet(args, &settings, output)),
         Command::Task(args) => block_on(task::task(args, &settings, output)),
         Command::Worker(args) => block_on(worker::worker(args, &settings, output)),

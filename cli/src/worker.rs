@@ -217,7 +217,7 @@ async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow:
 
 fn report(event: &fog_worker::WorkerEvent, output: &Output) -> anyhow::Result<()> {
     if output.is_json() {
-        output.raw(format!("{}\n", serde_json::to_string(event)?).as_bytes())
+        output.raw(format!("{}\n", serde_json::to_string(&serde_json::json!({ "event": event.to_string(), "task": event.task() }))?).as_bytes())
     } else {
         output.note(&event.to_string());
         Ok(())

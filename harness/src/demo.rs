@@ -102,7 +102,7 @@ pub enum DemoError {
     #[error(transparent)]
     History(#[from] fog_testnet::chain::ChainError),
     /// It took too long.
-    #[error("the demo did not come to its end in {} s: {0}", PATIENCE.as_secs())]
+    #[error("the demo did not come to its end in time: {0}")]
     TooLong(String),
     /// A worker process ended by itself.
     #[error("{0} ended by itself ({1}): see its log in the data folder")]
@@ -129,9 +129,9 @@ pub async fn run(options: &DemoOptions, watch: Watch<'_>) -> Result<Report, Demo
         probation: PROBATION,
     })
     .await?;
-    say(format!("chain   {}  (embedded, LOCAL ONLY)", network.endpoint()));
+    say(format!("chain   {}  (embedded, LOCAL ONLY)", network.local.endpoint()));
     say(format!("node    {}", network.api.url()));
-    say(format!("market  {}", network.market));
+    say(format!("market  {}", network.local.market));
     let mut workers = start_workers(options, &network).await?;
     wait_online(&network, &mut workers, deadline).await?;
     say(format!(
@@ -141,10 +141,10 @@ pub async fn run(options: &DemoOptions, watch: Watch<'_>) -> Result<Report, Demo
     let before = stakes(&network).await?;
     let requestor = Requestor {
         node: network.api.clone(),
-        chain: network.client.clone(),
+        chain: network.local.client.clone(),
         wallet: UnlockedWallet {
-            wallet: network.accounts.requestor.wallet.wallet.clone(),
-            key: network.accounts.requestor.wallet.key.clone(),
+            wallet: network.local.accounts.requestor.wallet.wallet.clone(),
+            key: network.local.accounts.requestor.wallet.key.clone(),
         },
     };
     let mut job = Job::new(options, &requestor, watch);
@@ -152,8 +152,9 @@ pub async fn run(options: &DemoOptions, watch: Watch<'_>) -> Result<Report, Demo
         job.follow(deadline, &mut workers).await?;
     }
     say("the unmet task: skipping its bidding time on the chain's clock".to_owned());
-    network.chain.warp(Timing::DEMO.task.bid + 1).await?;
+    network.local.chain.warp(Timing::DEMO.task.bid + 1).await?;
     job.follow_unmet(deadline).await?;
+    job.complete_views(deadline).await?;
     let result = job.collect().await?;
     let after = stakes(&network).await?;
     for worker in workers {
@@ -193,7 +194,7 @@ async fn start_workers(
     network: &LocalNetwork,
 ) -> Result<Vec<Named>, DemoError> {
     let mut workers = Vec::new();
-    for index in 0..network.accounts.workers.len() {
+    for index in 0..network.local.accounts.workers.len() {
         let spec = WorkerSpec {
             index,
             stake: STAKE,
@@ -203,8 +204,8 @@ async fn start_workers(
             data: options.data.join("workers"),
             seed: options.seed,
         };
-        let process = WorkerProcess::start(network, &spec).await?;
-        let name = network.accounts.workers[index].role.clone();
+        let process = WorkerProcess::start(&network.local, network.api.url(), &spec).await?;
+        let name = network.local.accounts.workers[index].role.clone();
         workers.push(Named { name, process });
     }
     Ok(workers)
@@ -232,9 +233,9 @@ async fn wait_online(
 /// What every worker's stake contract holds.
 async fn stakes(network: &LocalNetwork) -> Result<Vec<StakeData>, DemoError> {
     let mut stakes = Vec::new();
-    for worker in &network.accounts.workers {
-        let address = network.stake_of(worker.address())?;
-        let data = network.client.account(&address).await?.data.unwrap_or_default();
+    for worker in &network.local.accounts.workers {
+        let address = network.local.stake_of(worker.address())?;
+        let data = network.local.client.account(&address).await?.data.unwrap_or_default();
         stakes.push(StakeData::parse(&data).map_err(NetworkError::from)?);
     }
     Ok(stakes)
@@ -249,6 +250,7 @@ async fn report(
     after: &[StakeData],
 ) -> Result<Report, DemoError> {
     let workers: Vec<_> = network
+        .local
         .accounts
         .workers
         .iter()
@@ -264,19 +266,21 @@ async fn report(
         })
         .collect();
     let stakes = network
+        .local
         .accounts
         .workers
         .iter()
-        .map(|worker| network.stake_of(worker.address()))
+        .map(|worker| network.local.stake_of(worker.address()))
         .collect::<Result<_, _>>()?;
     let ledger = Ledger {
-        market: network.market,
+        market: network.local.market,
         stakes,
         escrows: job.escrows(),
-        treasury: network.accounts.treasury.address(),
+        treasury: network.local.accounts.treasury.address(),
         burn: BURN,
     };
     let (money, totals) = network
+        .local
         .chain
         .with(move |chain| ledger.read(chain).map(|money| (money, chain.totals())))
         .await??;

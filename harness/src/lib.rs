@@ -14,6 +14,8 @@ mod workers;
 pub mod workload;
 
 pub use accounts::{LocalAccount, LocalAccounts};
-pub use network::{LocalNetwork, NetworkError, NetworkOptions, Timing};
+pub use network::{
+    LocalChain, LocalNetwork, NetworkError, NetworkOptions, Timing, node_config, verifier_key,
+};
 pub use report::{Money, NetworkReport, Report, ResultReport, TaskReport, WorkerReport};
 pub use workers::{Conduct, WorkerProcess, WorkerSpec};

@@ -100,9 +100,9 @@ pub struct NetworkOptions {
     pub probation: u32,
 }
 
-/// A network that runs.
+/// The chain with funded wallets and a deployed market; no node yet.
 #[derive(Debug)]
-pub struct LocalNetwork {
+pub struct LocalChain {
     /// The chain.
     pub chain: toncenter::Api,
     /// A client of it, as strangers use.
@@ -113,14 +113,11 @@ pub struct LocalNetwork {
     pub config: Config,
     /// Everybody.
     pub accounts: LocalAccounts,
-    /// A client of the node.
-    pub api: NodeClient,
-    node: NodeHandle,
     server: toncenter::Handle,
 }
 
-impl LocalNetwork {
-    /// Starts everything, deploying and funding what is not there yet.
+impl LocalChain {
+    /// Starts the chain, deploying and funding what is not there yet.
     ///
     /// # Errors
     /// [`NetworkError`].
@@ -149,17 +146,7 @@ impl LocalNetwork {
                 .with_body(market::setup(0, &config)?);
             fog_requestor::send(&client, &accounts.owner.wallet, &[deploy]).await?;
         }
-        let node = Node::start(
-            node_config(options, market, &chain),
-            NodeKeys {
-                operator: accounts.operator.wallet.key.clone(),
-                verifiers: vec![local_key(options.seed, "verifier")],
-                epoch_seed: Some(local_secret(options.seed, "epoch")),
-            },
-        )
-        .await?;
-        let api = NodeClient::connect(&format!("http://{}", node.addr())).await?;
-        Ok(Self { chain, client, market, config, accounts, api, node, server })
+        Ok(Self { chain, client, market, config, accounts, server })
     }
 
     /// The chain's toncenter v2 endpoint.
@@ -176,14 +163,54 @@ impl LocalNetwork {
         Ok(self.config.stake_of(self.market, owner).address()?)
     }
 
+    /// Stops the chain; everything that is stored stays.
+    pub async fn shutdown(self) {
+        self.server.shutdown().await;
+    }
+}
+
+/// A network that runs: the chain, and a node in this process.
+#[derive(Debug)]
+pub struct LocalNetwork {
+    /// The chain and the market.
+    pub local: LocalChain,
+    /// A client of the node.
+    pub api: NodeClient,
+    node: NodeHandle,
+}
+
+impl LocalNetwork {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub async fn start(options: &NetworkOptions) -> Result<Self, NetworkError> {
+        let local = LocalChain::start(options).await?;
+        let keys = NodeKeys {
+            operator: local.accounts.operator.wallet.key.clone(),
+            verifiers: vec![verifier_key(options.seed)],
+            epoch_seed: Some(local_secret(options.seed, "epoch")),
+        };
+        let config = node_config(options, local.market, &local.endpoint());
+        let node = Node::start(config, keys).await?;
+        let api = NodeClient::connect(&node.url()).await?;
+        Ok(Self { local, api, node })
+    }
+
     /// Stops the node, then the chain; everything that is stored stays.
     pub async fn shutdown(self) {
         self.node.shutdown();
         if let Err(error) = self.node.join().await {
             tracing::warn!(%error, "the node did not stop cleanly");
         }
-        self.server.shutdown().await;
+        self.local.shutdown().await;
     }
+}
+
+/// The key of the network's one verifier.
+#[must_use]
+pub fn verifier_key(seed: u64) -> fog_protocol::SecretKey {
+    local_key(seed, "verifier")
 }
 
 fn endpoint(chain: &toncenter::Api) -> String {
@@ -206,19 +233,21 @@ fn config(options: &NetworkOptions, accounts: &LocalAccounts) -> Config {
         threshold: 1,
         fee_bps: FEE_BPS,
         treasury: accounts.treasury.address(),
-        verifiers: vec![local_key(options.seed, "verifier").public()],
+        verifiers: vec![verifier_key(options.seed).public()],
         unbonding: options.timing.unbonding,
         burn: BURN,
     })
 }
 
-fn node_config(options: &NetworkOptions, market: Address, chain: &toncenter::Api) -> NodeConfig {
+/// The configuration of a node in such a network, reaching the chain at `endpoint`.
+#[must_use]
+pub fn node_config(options: &NetworkOptions, market: Address, endpoint: &str) -> NodeConfig {
     let longest = options.timing.longest;
     NodeConfig {
         listen: options.node,
         data_dir: options.data.join("node"),
         chain: fog_node::ChainConfig {
-            endpoint: endpoint(chain),
+            endpoint: endpoint.to_owned(),
             poll_millis: 50,
             ..fog_node::ChainConfig::default()
         },

@@ -7,7 +7,7 @@ use fog_wallet::{KdfParams, Keystore, Password, SecretKind, TESTNET, WalletVersi
 use tokio::process::{Child, Command};
 
 use crate::{
-    LocalNetwork, NetworkError,
+    LocalChain, NetworkError,
     accounts::{LocalAccount, local_key},
 };
 
@@ -54,13 +54,13 @@ impl WorkerProcess {
     ///
     /// # Errors
     /// [`NetworkError`].
-    pub async fn start(network: &LocalNetwork, spec: &WorkerSpec) -> Result<Self, NetworkError> {
-        let account = network
-            .accounts
-            .workers
-            .get(spec.index)
-            .ok_or_else(|| setup(format!("there is no worker account {}", spec.index)))?;
-        let session = local_key(spec.seed, &format!("{}/session", account.role));
+    pub async fn start(
+        network: &LocalChain,
+        node: &str,
+        spec: &WorkerSpec,
+    ) -> Result<Self, NetworkError> {
+        let account = Self::account(network, spec)?;
+        let session = session_key(spec.seed, &account.role);
         fog_worker::staking::stake(
             &network.client,
             &account.wallet,
@@ -70,6 +70,28 @@ impl WorkerProcess {
         )
         .await
         .map_err(setup)?;
+        Self::resume(network, node, spec)
+    }
+
+    fn account<'a>(
+        network: &'a LocalChain,
+        spec: &WorkerSpec,
+    ) -> Result<&'a LocalAccount, NetworkError> {
+        let account = network.accounts.workers.get(spec.index);
+        account.ok_or_else(|| setup(format!("there is no worker account {}", spec.index)))
+    }
+
+    /// Starts the process of a worker that has staked already: with its journal, if it has one.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub fn resume(
+        network: &LocalChain,
+        node: &str,
+        spec: &WorkerSpec,
+    ) -> Result<Self, NetworkError> {
+        let account = Self::account(network, spec)?;
+        let session = session_key(spec.seed, &account.role);
         let folder = spec.data.join(&account.role);
         std::fs::create_dir_all(&folder).map_err(setup)?;
         let password = random_password()?;
@@ -78,7 +100,7 @@ impl WorkerProcess {
         let mut command = Command::new(&spec.program);
         command
             .args(["worker", "up", "--wallet", &account.role])
-            .args(["--node", network.api.url(), "--chain", &network.endpoint()])
+            .args(["--node", node, "--chain", &network.endpoint()])
             .arg("--keys")
             .arg(folder.join("keys"))
             .arg("--data")
@@ -103,6 +125,14 @@ impl WorkerProcess {
         self.child.try_wait().map_err(setup)
     }
 
+    /// Kills it at once, as a power cut would.
+    ///
+    /// # Errors
+    /// [`NetworkError::Setup`] if the system cannot.
+    pub async fn kill(mut self) -> Result<(), NetworkError> {
+        self.child.kill().await.map_err(setup)
+    }
+
     /// Asks it to stop, and kills it if it does not within five seconds.
     pub async fn stop(mut self) {
         let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
@@ -114,6 +144,10 @@ impl WorkerProcess {
             let _ = self.child.kill().await;
         }
     }
+}
+
+fn session_key(seed: u64, role: &str) -> fog_protocol::SecretKey {
+    local_key(seed, &format!("{role}/session"))
 }
 
 fn random_password() -> Result<String, NetworkError> {

@@ -2,4 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod architecture;
+mod crash;
+mod demo;
 mod dependencies;
+mod dev;
+mod fog;
+mod offline;

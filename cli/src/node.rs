@@ -1,0 +1,87 @@
+//! `fog node`: a node of its own, against any chain that speaks toncenter v2.
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Context;
+use figment::{
+    Figment,
+    providers::{Format, Serialized, Toml},
+};
+use fog_node::{Node, NodeConfig, NodeKeys};
+use fog_protocol::SecretKey;
+use fog_wallet::{Keystore, Password, SecretKind};
+use serde::Serialize;
+
+use crate::{
+    args::NodeArgs,
+    chain, keys,
+    output::Output,
+    settings::{Asked, Settings},
+};
+
+#[derive(Serialize)]
+struct Up {
+    url: String,
+    node: fog_protocol::Hash32,
+    operator: fog_protocol::Address,
+}
+
+pub(crate) async fn node(
+    args: NodeArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let config = config(&args, settings)?;
+    let keystore = keys::open(settings)?;
+    let name = keys::wallet_name(settings, &keystore)?;
+    let password = keys::password(settings, Asked::Known)?;
+    let operator = keystore.unlock(&name, &password)?.key;
+    let verifier = verifier_key(&keystore, &args.verifier, &password)?;
+    output.note(&format!("verifier key {} ({})", args.verifier, verifier.public()));
+    let keys = NodeKeys { operator, verifiers: vec![verifier], epoch_seed: None };
+    let handle = Node::start(config, keys).await?;
+    let up = Up { url: handle.url(), node: handle.id(), operator: handle.operator() };
+    output.document(&up, || {
+        format!("node {} listens on {}\noperator wallet {}", up.node, up.url, up.operator)
+    })?;
+    let stop = handle.stop_token();
+    tokio::spawn(async move {
+        if crate::signal::ended().await.is_ok() {
+            stop.cancel();
+        }
+    });
+    handle.join().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Flags over the file over the defaults.
+fn config(args: &NodeArgs, settings: &Settings) -> anyhow::Result<NodeConfig> {
+    let mut figment = Figment::from(Serialized::defaults(NodeConfig::default()));
+    if let Some(file) = &args.config {
+        anyhow::ensure!(Path::new(file).exists(), "{} does not exist", file.display());
+        figment = figment.merge(Toml::file(file));
+    }
+    let mut config: NodeConfig = figment.extract().context("the node's configuration is wrong")?;
+    config.chain.endpoint = chain::endpoint(settings);
+    config.chain.api_key = settings.chain_api_key.clone().or(config.chain.api_key);
+    config.runner.args = vec!["__sandbox".to_owned()];
+    if let Some(listen) = args.listen {
+        config.listen = listen;
+    }
+    if let Some(data) = &args.data {
+        config.data_dir.clone_from(data);
+    }
+    if let Some(market) = args.market {
+        config.market = market;
+    }
+    Ok(config)
+}
+
+/// A verifier's key from the keystore; made and stored, encrypted, when first needed.
+fn verifier_key(
+    keystore: &Keystore,
+    name: &str,
+    password: &Password,
+) -> anyhow::Result<SecretKey> {
+    keys::secret_key(keystore, name, SecretKind::VerifierKey, password)
+}

@@ -1,0 +1,94 @@
+//! Killing the node (SIGKILL) at each step between verdict and final payment, and a worker in the
+//! middle of a task. The node reaches the chain through a gateway of the test's, which sees each
+//! message go by and can hold it: the moment of death is chosen, not hit by luck.
+
+mod gateway;
+mod process;
+
+use std::time::{Duration, Instant};
+
+use fog_contracts::task::op;
+use fog_protocol::{Nano, TaskStatus, api::TaskView};
+
+use gateway::Hold;
+use process::{FEE_BPS, World};
+
+/// What the worker asks for the task below.
+const PRICE: Nano = Nano::new(20_000_000);
+
+async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Posts a task, kills the node at `hold`, starts it again, and finds exactly one payment.
+async fn one_payment_despite(world: &mut World, hold: Hold) {
+    let before = world.stake().await;
+    let fees = world.treasury().await;
+    world.gateway.set(hold);
+    let task = world.post().await;
+    world.follow_until_held(&task).await;
+    world.node.kill().await;
+    world.gateway.set(Hold::Nothing);
+    world.restart_node().await;
+    let view = world.follow_to_end(&task).await;
+    assert_eq!(view.status, TaskStatus::Paid, "{hold:?}: {view:#?}");
+    let after = world.stake().await;
+    let fee = PRICE.get() * u64::from(FEE_BPS) / 10_000;
+    assert_eq!(after.earnings.get() - before.earnings.get(), PRICE.get() - fee, "{hold:?}");
+    assert_eq!(after.stake, before.stake, "{hold:?}");
+    assert_eq!(after.reserved, Nano::ZERO, "{hold:?}");
+    assert_eq!(world.treasury().await - fees, fee, "{hold:?}");
+}
+
+#[test]
+fn killed_at_every_step_it_pays_once() {
+    process::runtime().block_on(async {
+        let mut world = World::start().await;
+        for hold in [
+            Hold::Before(op::ASSIGN),
+            Hold::After(op::ASSIGN),
+            Hold::Before(op::COMMIT),
+            // Stored and signed, never sent.
+            Hold::Before(op::VERDICT),
+            // Sent; the answer never came.
+            Hold::After(op::VERDICT),
+            // Sent and answered; what followed was never seen.
+            Hold::Blind(op::VERDICT),
+            Hold::Before(op::FINALIZE),
+            Hold::After(op::FINALIZE),
+            Hold::Blind(op::FINALIZE),
+        ] {
+            one_payment_despite(&mut world, hold).await;
+        }
+        world.stop().await;
+    });
+}
+
+#[test]
+fn a_worker_killed_in_the_middle_goes_on_and_loses_nothing() {
+    process::runtime().block_on(async {
+        let mut world = World::start().await;
+        let before = world.stake().await;
+        for reached in [TaskStatus::Running, TaskStatus::Committed] {
+            let task = world.post().await;
+            let passed = |view: &TaskView| view.status >= reached;
+            until("the worker to have the task", async || {
+                passed(&world.view(&task).await).then_some(())
+            })
+            .await;
+            world.kill_worker().await;
+            world.resume_worker();
+            let view = world.follow_to_end(&task).await;
+            assert_eq!(view.status, TaskStatus::Paid, "{view:#?}");
+        }
+        assert_eq!(world.stake().await.stake, before.stake);
+        world.stop().await;
+    });
+}

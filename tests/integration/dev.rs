@@ -1,0 +1,144 @@
+//! `fog dev`, and everything a user does against it from other terminals.
+
+use std::{
+    io::Write,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::fog::{file, fog, json, run};
+
+/// A process that ends with the test.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Dev {
+    _process: Guard,
+    banner: Value,
+}
+
+/// Starts `fog dev` and reads its banner.
+fn dev(home: &Path, data: &Path) -> Dev {
+    let mut command = fog(home);
+    command.args(["dev", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut documents = serde_json::Deserializer::from_reader(child.stdout.take().unwrap())
+        .into_iter::<Value>();
+    let banner = documents.next().unwrap().unwrap();
+    Dev { _process: Guard(child), banner }
+}
+
+impl Dev {
+    fn text(&self, name: &str) -> &str {
+        self.banner[name].as_str().unwrap()
+    }
+
+    fn account(&self, index: usize) -> &Value {
+        &self.banner["accounts"][index]
+    }
+
+    fn fog(&self, home: &Path, args: &[&str]) -> Command {
+        let mut command = fog(home);
+        command
+            .env("FOG_NODE", self.text("node"))
+            .env("FOG_CHAIN", self.text("chain"))
+            .env("FOG_PASSWORD", "local only")
+            .args(args);
+        command
+    }
+
+    fn ok(&self, home: &Path, args: &[&str]) -> Value {
+        let output = run(&mut self.fog(home, args));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "fog {args:?}: {errors}");
+        json(&output)
+    }
+
+    fn import(&self, home: &Path, index: usize, name: &str) {
+        let mut command = self.fog(home, &["wallet", "import", name, "--json"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let words = self.account(index)["mnemonic"].as_str().unwrap();
+        child.stdin.take().unwrap().write_all(words.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
+    fn worker(&self, home: &Path) -> Guard {
+        let mut command = self.fog(home, &["worker", "up", "--wallet", "worker"]);
+        let log = std::fs::File::create(home.join("worker.log")).unwrap();
+        Guard(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+}
+
+fn until(what: &str, mut look: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !look() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_user_stakes_works_posts_and_finds_it_all_after_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    assert_eq!(network.banner["local_only"], true);
+    network.import(home, 1, "worker");
+    network.import(home, 0, "requestor");
+    let staked = network.ok(home, &["worker", "stake", "20", "--wallet", "worker", "--json"]);
+    assert_eq!(staked["own_nano"], 20_000_000_000u64);
+    let worker = network.worker(home);
+    let input = home.join("in.txt");
+    std::fs::write(&input, b"one two two").unwrap();
+    let (module, out) = (file("cli/guests/wordcount.wasm"), home.join("out.txt"));
+    let post = [
+        "task", "post", "--wallet", "requestor", "--json", "--price", "0.5", "--policy", "replay",
+        "--audit-rate", "0.5", "--deadline", "10m", "--module", module.to_str().unwrap(), "--input",
+        input.to_str().unwrap(), "--out", out.to_str().unwrap(),
+    ];
+    let view = network.ok(home, &post);
+    assert_eq!(view["status"], "paid");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "one\t1\ntwo\t2\n");
+    let id = view["id"].as_str().unwrap().to_owned();
+    let shown = network.ok(home, &["worker", "show", "--wallet", "worker", "--json"]);
+    let earned = shown["earnings_nano"].as_u64().unwrap();
+    assert!(earned > 0);
+
+    // A task nobody bids for is taken back.
+    let mut cheap = post;
+    cheap[6] = "0.000001";
+    let unpaid: Vec<&str> = cheap[..cheap.len() - 2].to_vec();
+    let view = network.ok(home, &unpaid);
+    let open = view["id"].as_str().unwrap().to_owned();
+    until("the task to open", || {
+        network.ok(home, &["task", "show", &open, "--json"])["status"] == "open"
+    });
+    let cancel = ["task", "cancel", &open, "--wallet", "requestor", "--json"];
+    assert_eq!(network.ok(home, &cancel)["status"], "refunded");
+
+    // Everything is there after a restart.
+    drop(worker);
+    drop(network);
+    let network = dev(home, &data);
+    assert_eq!(network.ok(home, &["task", "show", &id, "--json"])["status"], "paid");
+    let shown = network.ok(home, &["worker", "show", "--wallet", "worker", "--json"]);
+    assert_eq!(shown["earnings_nano"].as_u64(), Some(earned));
+    let again = home.join("again.txt");
+    let fetched = run(&mut network.fog(
+        home,
+        &["task", "result", &id, "--wallet", "requestor", "--out", again.to_str().unwrap()],
+    ));
+    assert_eq!(fetched.status.code(), Some(0));
+    assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(&out).unwrap());
+    let unbonding = network.ok(home, &["worker", "unstake", "--wallet", "worker", "--json"]);
+    assert_eq!(unbonding["unbonding_nano"], 20_000_000_000u64);
+}
