@@ -32,8 +32,10 @@ BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
 CREATE TABLE epochs (
     epoch      INTEGER PRIMARY KEY CHECK (epoch >= 0),
     seed_hash  BLOB NOT NULL UNIQUE CHECK (length(seed_hash) = 32),
-    started_at INTEGER NOT NULL
+    started_at INTEGER NOT NULL CHECK (started_at >= 0)
 ) STRICT;
+CREATE TRIGGER epochs_keep_their_seed BEFORE UPDATE ON epochs
+BEGIN SELECT RAISE(ABORT, 'an epoch keeps its seed'); END;
 
 -- Every status a task can have, and whether it ends the task.
 CREATE TABLE statuses (
@@ -54,6 +56,7 @@ CREATE TABLE transitions (
     PRIMARY KEY (from_status, to_status)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO transitions (from_status, to_status) VALUES
+    ('awaiting_funds', 'running'), ('dropped', 'running'),
     ('awaiting_funds', 'open'), ('dropped', 'open'), ('open', 'assigning'),
     ('awaiting_funds', 'dropped'), ('open', 'running'), ('assigning', 'running'),
     ('assigning', 'open'), ('running', 'committed'), ('committed', 'verifying'),
@@ -82,6 +85,8 @@ CREATE TABLE tasks (
     commitment    BLOB CHECK (length(commitment) = 32),
     deadline      INTEGER,
     slashed       INTEGER CHECK (slashed >= 0),
+    -- 0 once result and submission were removed, long after the end.
+    files         INTEGER NOT NULL DEFAULT 1 CHECK (files IN (0, 1)),
     posted_at     INTEGER NOT NULL,
     changed_at    INTEGER NOT NULL,
     -- Whoever works has been assigned, at a price and with a reserve.
@@ -139,8 +144,11 @@ CREATE TABLE commitments (
     task       BLOB PRIMARY KEY REFERENCES tasks (id),
     worker     TEXT NOT NULL,
     commitment BLOB NOT NULL CHECK (length(commitment) = 32),
-    signed     BLOB NOT NULL
+    signed     BLOB NOT NULL,
+    -- Its seed decides the draw: published as a hash before this commitment came.
+    epoch      INTEGER NOT NULL REFERENCES epochs (epoch)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX commitments_by_epoch ON commitments (epoch);
 
 -- The sealed result of a task: the file `submissions/<task>` has `bytes` bytes with this hash.
 CREATE TABLE submissions (

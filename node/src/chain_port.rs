@@ -71,6 +71,7 @@ pub(crate) struct ChainPort {
     network: i32,
     address: Address,
     market: Config,
+    started_at: u64,
 }
 
 impl std::fmt::Debug for ChainPort {
@@ -92,7 +93,7 @@ impl ChainPort {
         }
         let failed = |error: ChainError| NodeError::Chain(error.to_string());
         let client = ChainClient::new(chain).map_err(failed)?;
-        client.masterchain_info().await.map_err(failed)?;
+        let started_at = u64::from(client.chain_time().await.map_err(failed)?);
         let account = client.account(&config.market).await.map_err(failed)?;
         let Some(data) = account.data else {
             return Err(NodeError::Config(format!("there is no market at {}", config.market)));
@@ -106,12 +107,18 @@ impl ChainPort {
             let message = "the market registers contracts of another version of this software";
             return Err(NodeError::Config(message.to_owned()));
         }
-        Ok(Self { client, network: config.network, address: config.market, market })
+        let (network, address) = (config.network, config.market);
+        Ok(Self { client, network, address, market, started_at })
     }
 
     /// The client itself.
     pub(crate) const fn client(&self) -> &ChainClient {
         &self.client
+    }
+
+    /// Chain time at the start.
+    pub(crate) const fn started_at(&self) -> u64 {
+        self.started_at
     }
 
     /// The market's configuration, as read at the start.
@@ -168,10 +175,12 @@ impl ChainPort {
         Ok(StakeFacts { owner: stake.init.owner, session: stake.session, free: stake.free() })
     }
 
-    /// Reads a task's contract; `None` if there is none (not yet, or not any more).
+    /// Reads a live task's contract; `None` if there is none (not yet, or it has ended: what it
+    /// leaves is a tombstone, and its transactions tell more).
     pub(crate) async fn task(&self, escrow: &Address) -> Result<Option<TaskData>, PortError> {
         let account = self.client.account(escrow).await?;
-        Ok(account.data.as_ref().map(TaskData::parse).transpose()?)
+        let data = account.data.as_ref().map(TaskData::parse).transpose()?;
+        Ok(data.filter(|data| !data.state.is_end()))
     }
 
     /// Does the bid's consent sign its terms?

@@ -165,6 +165,10 @@ pub struct NodeConfig {
     pub min_rate_ppm: u32,
     /// Seconds of chain time a requestor has to open its nonce.
     pub nonce_grace_seconds: u64,
+    /// Seconds of chain time an epoch of one audit seed lasts.
+    pub epoch_seconds: u64,
+    /// Seconds of chain time a result is kept after its task ended.
+    pub result_seconds: u64,
     /// Seconds of chain time a posted task may stay unfunded.
     pub funding_seconds: u64,
     /// Shortest accepted durations.
@@ -189,6 +193,8 @@ impl Default for NodeConfig {
             probation: 3,
             min_rate_ppm: 10_000,
             nonce_grace_seconds: 10,
+            epoch_seconds: 3600,
+            result_seconds: 7 * 86_400,
             funding_seconds: 3600,
             min_durations: Durations { bid: 10, commit: 10, verdict: 10, window: 0 },
             max_durations: Durations {

@@ -20,6 +20,7 @@ mod chain_port;
 mod config;
 mod coordinator;
 mod denied;
+mod epoch;
 mod error;
 mod follow;
 mod gateway;

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc};
 
 use fog_market::Rules;
 use fog_protocol::{Address, Hash32, SealKey, SecretKey, tagged_hash};
-use fog_verifier::{Executor, draw, sandbox::process::RunnerConfig};
+use fog_verifier::{Executor, sandbox::process::RunnerConfig};
 use fog_wallet::{Wallet, WalletVersion};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -15,14 +15,13 @@ use crate::{
     NodeConfig, NodeError, NodeKeys, api,
     chain_port::ChainPort,
     coordinator::{Actor, Coordinator, Tools},
+    epoch::EpochSecret,
     follow, server,
     settle::{self, Signer},
     shared::{Parts, Shared, wall_seconds},
     store::{Identity, Store},
 };
 
-/// The only epoch so far.
-const EPOCH: u64 = 0;
 /// Seconds between two sweeps of unused blobs.
 const SWEEP_SECONDS: u64 = 600;
 
@@ -116,10 +115,10 @@ impl Node {
         let chain = ChainPort::connect(&config).await?;
         check_verifiers(&chain, &verifiers)?;
         let (market, network) = (config.market, config.network);
+        let lock = lock(&config)?;
         let identity = Identity { node, network, market, operator };
         let store = Store::open(&config.data_dir, &identity).await?;
-        let epoch_seed_hash = draw::seed_hash(&secrets.seed);
-        store.claim_epoch(EPOCH, &epoch_seed_hash, wall_seconds()).await?;
+        let epoch = store.open_epochs(&secrets.epochs, chain.started_at()).await?;
         let executor = executor(&config).await?;
         let rules = rules(&config, &chain, operator);
         let (coordinator, commands) = Coordinator::new(config.limits.commands_queued);
@@ -132,15 +131,16 @@ impl Node {
             node,
             operator,
             seal_key: secrets.seal_key,
-            epoch_seed_hash,
+            epochs: secrets.epochs,
+            epoch,
             store,
             coordinator,
             chain,
         });
-        let tools = Tools { reconciler, executor, seed: secrets.seed };
+        let tools = Tools { reconciler, executor };
         let actor = Actor::load(Arc::clone(&shared), rules, tools).await?;
         let signer = Signer { wallet, key, verifiers };
-        let services = Services { shared, actor, commands, readings, signer, listener };
+        let services = Services { shared, actor, commands, readings, signer, listener, lock };
         let stop = CancellationToken::new();
         let (ending, ended) = watch::channel(false);
         let token = stop.clone();
@@ -157,7 +157,7 @@ impl Node {
 /// Secrets that follow from the operator's key, so that they survive without a file of their own.
 struct Derived {
     seal_key: SealKey,
-    seed: Hash32,
+    epochs: EpochSecret,
 }
 
 impl Derived {
@@ -166,9 +166,23 @@ impl Derived {
         let seal = Zeroizing::new(tagged_hash("fog/node-seal-key/v1", &[secret.as_ref()]).0);
         let base =
             epoch_seed.unwrap_or_else(|| tagged_hash("fog/node-epoch-base/v1", &[secret.as_ref()]));
-        let seed = tagged_hash("fog/node-epoch-secret/v1", &[&base.0, &EPOCH.to_le_bytes()]);
-        Self { seal_key: SealKey::from_seed(&seal), seed }
+        Self { seal_key: SealKey::from_seed(&seal), epochs: EpochSecret::new(base.0) }
     }
+}
+
+/// Two nodes on one data directory would both decide: the second is refused.
+fn lock(config: &NodeConfig) -> Result<std::fs::File, NodeError> {
+    let path = config.data_dir.join("lock");
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(NodeError::io("opening the lock file"))?;
+    file.try_lock().map_err(|_| {
+        NodeError::Config("another node runs on this data directory: stop it first".to_owned())
+    })?;
+    Ok(file)
 }
 
 fn check_verifiers(chain: &ChainPort, keys: &[SecretKey]) -> Result<(), NodeError> {
@@ -223,12 +237,14 @@ struct Services {
     readings: tokio::sync::mpsc::Receiver<follow::Reading>,
     signer: Signer,
     listener: TcpListener,
+    /// Held as long as the node runs.
+    lock: std::fs::File,
 }
 
 impl Services {
     /// Runs all services; whichever ends first, asked or failed, stops the others in order.
     async fn run(self, stop: CancellationToken) -> Result<(), NodeError> {
-        let Self { shared, actor, commands, readings, signer, listener } = self;
+        let Self { shared, actor, commands, readings, signer, listener, lock } = self;
         let (outward, inner) = (CancellationToken::new(), CancellationToken::new());
         let router = api::router(Arc::clone(&shared), stop.clone());
         let limits = shared.config.limits.clone();
@@ -246,6 +262,8 @@ impl Services {
         let mut sweeper = tokio::spawn(sweep(Arc::clone(&shared), outward.clone()));
         let mut decided = None;
         let first = tokio::select! {
+            // An asked-for stop is no failure of the service that hears of it first.
+            biased;
             () = stop.cancelled() => Ok(()),
             ended = &mut server => early("server", ended),
             ended = &mut coordinator => {
@@ -272,6 +290,7 @@ impl Services {
             None => coordinator.await.map_err(|_| NodeError::ServiceStopped("coordinator"))?,
         };
         shared.store.close().await;
+        drop(lock);
         // Others stop when the coordinator fails: its error is the one that says why.
         let result = last.and(first);
         if let Err(error) = &result {
@@ -318,6 +337,8 @@ async fn sweep(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), NodeE
         let kept = shared.config.limits.blob_seconds;
         let before = wall_seconds().saturating_sub(kept);
         let ended = shared.clock.now().saturating_sub(kept);
+        let results = shared.clock.now().saturating_sub(shared.config.result_seconds);
+        shared.store.sweep_results(results).await?;
         let removed = shared.store.sweep_blobs(before, ended).await?;
         if removed > 0 {
             tracing::info!(removed, "unused blobs removed");

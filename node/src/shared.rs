@@ -12,7 +12,11 @@ use fog_protocol::{Address, Hash32, SealKey, TaskId};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::{
-    chain_port::ChainPort, config::NodeConfig, coordinator::Coordinator, gateway::Registry,
+    chain_port::ChainPort,
+    config::NodeConfig,
+    coordinator::Coordinator,
+    epoch::{Epoch, EpochSecret},
+    gateway::Registry,
     store::Store,
 };
 
@@ -108,8 +112,8 @@ pub(crate) struct Shared {
     pub(crate) operator: Address,
     /// Opens reveals.
     pub(crate) seal_key: SealKey,
-    /// Hash of the running epoch's audit seed.
-    pub(crate) epoch_seed_hash: Hash32,
+    /// Derives the audit seeds.
+    pub(crate) epochs: EpochSecret,
     pub(crate) store: Store,
     pub(crate) coordinator: Coordinator,
     pub(crate) registry: Registry,
@@ -127,6 +131,7 @@ pub(crate) struct Shared {
     /// Bytes of bodies in memory.
     pub(crate) body_bytes: Arc<Semaphore>,
     health: Mutex<ChainHealth>,
+    epoch: Mutex<Epoch>,
 }
 
 /// What [`Shared::new`] is made of.
@@ -135,7 +140,8 @@ pub(crate) struct Parts {
     pub(crate) node: Hash32,
     pub(crate) operator: Address,
     pub(crate) seal_key: SealKey,
-    pub(crate) epoch_seed_hash: Hash32,
+    pub(crate) epochs: EpochSecret,
+    pub(crate) epoch: Epoch,
     pub(crate) store: Store,
     pub(crate) coordinator: Coordinator,
     pub(crate) chain: ChainPort,
@@ -152,7 +158,8 @@ impl Shared {
             node: parts.node,
             operator: parts.operator,
             seal_key: parts.seal_key,
-            epoch_seed_hash: parts.epoch_seed_hash,
+            epochs: parts.epochs,
+            epoch: Mutex::new(parts.epoch),
             store: parts.store,
             coordinator: parts.coordinator,
             chain: parts.chain,
@@ -163,6 +170,16 @@ impl Shared {
             health: Mutex::new(ChainHealth::Starting),
             config: parts.config,
         })
+    }
+
+    /// The running epoch.
+    pub(crate) fn epoch(&self) -> Epoch {
+        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes a new epoch; it is stored already.
+    pub(crate) fn set_epoch(&self, epoch: Epoch) {
+        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = epoch;
     }
 
     /// How the chain is followed.

@@ -49,6 +49,7 @@ pub(crate) fn router(shared: Arc<Shared>, intake: CancellationToken) -> Router {
         .route("/v1/tasks/{id}/evidence", get(tasks::evidence))
         .route("/v1/tasks/{id}/payload", get(work::payload))
         .route("/v1/tasks/{id}/submission", put(work::submit))
+        .route("/v1/epochs/{number}", get(health::epoch))
         .route("/v1/workers", get(tasks::workers))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

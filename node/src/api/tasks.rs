@@ -11,6 +11,7 @@ use fog_protocol::{
     Durations, Listing, Nano, Policy, Signed, TaskStatus,
     api::{OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
+use fog_verifier::AuditBasis;
 use serde::Deserialize;
 
 use super::{
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     coordinator::Command,
     denied::{Denied, Why},
-    store::Kind,
+    store::{Kind, Told},
 };
 
 const PAGE: u32 = 50;
@@ -213,7 +214,8 @@ pub(super) async fn result(
     Ok((headers, Bytes::from(content)).into_response())
 }
 
-/// `GET /v1/tasks/{id}/evidence`: the verdict's evidence as JSON, for everybody.
+/// `GET /v1/tasks/{id}/evidence`: the verdict's evidence as JSON, for everybody. Evidence of a draw
+/// holds the epoch's seed: it is shown when that is revealed.
 pub(super) async fn evidence(
     State(app): State<App>,
     TaskPath { 0: id }: TaskPath,
@@ -221,6 +223,16 @@ pub(super) async fn evidence(
     let evidence = app.shared.store.evidence(&id).await?.ok_or_else(|| {
         Denied::new(Why::NotFound, "no_verdict", "there is no verdict on this task yet")
     })?;
+    if let AuditBasis::Drawn { .. } | AuditBasis::NotDrawn { .. } = evidence.basis {
+        let store = &app.shared.store;
+        let epoch = store.epoch_of(&id).await?.unwrap_or_default();
+        let known = store.epoch(epoch).await?;
+        if known.is_none_or(|(_, told)| told != Told::Revealed) {
+            let message =
+                format!("it holds the audit seed, which is secret until epoch {epoch} ends");
+            return Err(Denied::new(Why::Conflict, "seed_secret", message));
+        }
+    }
     Ok(Json(evidence).into_response())
 }
 

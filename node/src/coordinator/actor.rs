@@ -22,8 +22,9 @@ use super::{
 use crate::{
     NodeError,
     denied::{Denied, Why},
+    epoch::Epoch,
     follow::{Reading, Reconciler},
-    shared::{Counters, Shared},
+    shared::{ChainHealth, Counters, Shared},
     store::{Batch, Entry, Step, Submitted, WorkerRow, encode},
 };
 
@@ -36,8 +37,6 @@ pub(crate) struct Tools {
     pub(crate) reconciler: Reconciler,
     /// Runs programs; for verification.
     pub(crate) executor: Executor,
-    /// The running epoch's audit seed.
-    pub(crate) seed: Hash32,
 }
 
 impl std::fmt::Debug for Tools {
@@ -52,7 +51,8 @@ pub(crate) struct Actor {
     pub(super) market: Market,
     pub(super) reconciler: Reconciler,
     pub(super) verifications: Verifications,
-    seed: Hash32,
+    /// In which epoch each undecided commitment was acknowledged.
+    pub(super) epochs: HashMap<TaskId, u64>,
     pub(super) seq: i64,
     pub(super) checkpoint: i64,
     /// What the database shows of each task the market remembers.
@@ -83,7 +83,7 @@ impl Actor {
             market,
             reconciler: tools.reconciler,
             verifications,
-            seed: tools.seed,
+            epochs: HashMap::new(),
             seq: 0,
             checkpoint: 0,
             shown: HashMap::new(),
@@ -140,6 +140,7 @@ impl Actor {
         if now == 0 {
             return Ok(());
         }
+        self.turn_epoch(now);
         if self.market.next_alarm().is_some_and(|at| at <= now) {
             self.internal(Event::Tick)?;
         }
@@ -147,6 +148,20 @@ impl Actor {
             self.internal(Event::CloseRounds)?;
         }
         Ok(())
+    }
+
+    /// Begins the next epoch when this one is over: its seed's hash is stored before anything is
+    /// committed in it.
+    fn turn_epoch(&mut self, now: u64) {
+        let current = self.shared.epoch();
+        if now < current.started_at.saturating_add(self.shared.config.epoch_seconds.max(1)) {
+            return;
+        }
+        let number = current.number + 1;
+        let seed_hash = self.shared.epochs.seed_hash(number);
+        let epoch = Epoch { number, seed_hash, started_at: now };
+        self.batch.steps.push(Step::Epoch(epoch));
+        self.shared.set_epoch(epoch);
     }
 
     fn checkpoint(&mut self) {
@@ -218,6 +233,10 @@ impl Actor {
         let name = event.name();
         if let Err(refused) = self.event(event)? {
             tracing::warn!(event = name, code = refused.code(), %refused, "refused by the market");
+            if let Refused::Contradiction { .. } = refused {
+                // Chain and database disagree about money: nothing is sent until somebody looks.
+                self.shared.set_health(ChainHealth::Gap(refused.to_string()));
+            }
         }
         Ok(())
     }
@@ -408,7 +427,10 @@ impl Actor {
                 let row = Step::Submission(Submitted { task, reveal, bytes, at });
                 let place = self.batch.steps.len();
                 self.batch.steps.push(row);
-                let decided = self.event(Event::Submitted { task, seed: self.seed })?;
+                let epoch = self.epochs.get(&task).copied();
+                let epoch = epoch.unwrap_or_else(|| self.shared.epoch().number);
+                let seed = self.shared.epochs.seed(epoch);
+                let decided = self.event(Event::Submitted { task, seed })?;
                 if decided.is_ok() {
                     self.received.insert(task, reveal);
                 } else {

@@ -222,8 +222,14 @@ impl Actor {
             Event::ReserveFailed { task, .. } => known(task) == Some(Assigning),
             Event::CommittedOnChain { task, .. } => !self.heard_commits.contains(task),
             Event::VerdictOnChain { task, .. } => !self.heard_verdicts.contains(task),
-            Event::Closed { task, .. } => known(task).is_some_and(|status| {
-                !matches!(status, TaskStatus::Paid | TaskStatus::Slashed | TaskStatus::Refunded)
+            // Another end than the known one is a contradiction, which the market refuses.
+            Event::Closed { task, outcome } => known(task).is_some_and(|status| {
+                status
+                    != match outcome {
+                        Outcome::Paid { .. } => TaskStatus::Paid,
+                        Outcome::Slashed { .. } => TaskStatus::Slashed,
+                        Outcome::Refunded { .. } => TaskStatus::Refunded,
+                    }
             }),
             _ => true,
         }

@@ -69,9 +69,11 @@ impl Actor {
             Event::WorkerJoined { .. }
             | Event::WorkerLeft { .. }
             | Event::StakeRead { .. }
-            | Event::CloseRounds
-            | Event::Judged { .. }
-            | Event::Tick => {
+            // What a round decides it says in its actions.
+            | Event::CloseRounds => {}
+            Event::Judged { evidence } => drop(tasks.insert(evidence.task)),
+            // Time may change any task.
+            Event::Tick => {
                 let all = self.market.tasks();
                 tasks.extend(
                     all.filter(|task| self.shown.get(&task.id()) != Some(&Shown::of(task)))
@@ -114,7 +116,9 @@ impl Actor {
                 Event::Committed { commit } => encode(commit.as_ref())?,
                 _ => Vec::new(),
             };
-            let row = Committed { task: id, worker, commitment, signed };
+            let epoch = self.shared.epoch().number;
+            self.epochs.entry(id).or_insert(epoch);
+            let row = Committed { task: id, worker, commitment, signed, epoch };
             self.batch.steps.push(Step::Commitment(row));
         }
         if reached {
@@ -131,6 +135,7 @@ impl Actor {
     fn forget(&mut self, id: &TaskId) {
         self.shown.remove(id);
         self.received.remove(id);
+        self.epochs.remove(id);
         self.heard_commits.remove(id);
         self.heard_verdicts.remove(id);
         self.unmatched.remove(id);

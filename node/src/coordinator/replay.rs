@@ -109,6 +109,7 @@ impl Actor {
     ) -> Result<(), NodeError> {
         let workers = self.shared.store.shown_workers().await?;
         self.shown_workers = workers.into_iter().map(|row| (row.worker, row)).collect();
+        self.epochs = self.shared.store.commitment_epochs().await?.into_iter().collect();
         self.received = self.shared.store.received().await?.into_iter().collect();
         self.shared.clock.advance(self.market.clock());
         let online: Vec<Address> = self

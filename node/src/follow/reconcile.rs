@@ -144,7 +144,7 @@ async fn read_task(
     thrown_back: Option<i64>,
 ) -> Result<Fact, PortError> {
     let client = shared.chain.client();
-    // Newest first. The contract deletes itself at its end; its transactions stay.
+    // Newest first. An ended contract leaves a tombstone; its transactions tell the rest.
     let history = client.transactions(&escrow, None, MAX_TRANSACTIONS, None).await?;
     let data = shared.chain.task(&escrow).await?;
     let events = match (&data, history.iter().find_map(|tx| end_notice(tx, &task.0))) {

@@ -124,11 +124,13 @@ async fn talk(app: &App, socket: &mut WebSocket, mut session: Session) -> Denied
     let mut refused = 0;
     loop {
         let message = tokio::select! {
+            biased;
             () = app.intake.cancelled() => return Denied::stopping(),
             () = session.enrolled.end.cancelled() => return replaced_or_slow(shared, &session),
             () = tokio::time::sleep_until(heard + silence) => return denied("silent", "silence"),
             frame = session.enrolled.frames.recv() => {
-                let Some(frame) = frame else { return Denied::stopping() };
+                // The registry let go of this connection.
+                let Some(frame) = frame else { return replaced_or_slow(shared, &session) };
                 if send(socket, &frame).await.is_err() {
                     return denied("too_slow", "the worker does not read its frames");
                 }

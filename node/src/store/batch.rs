@@ -8,7 +8,7 @@ use fog_protocol::{
 use sqlx::{Sqlite, Transaction};
 
 use super::{IntentKind, Store, from_hash, rows::from_value, to_i64};
-use crate::NodeError;
+use crate::{NodeError, epoch::Epoch};
 
 /// One event of the log.
 #[derive(Debug)]
@@ -85,8 +85,10 @@ pub(crate) struct Committed {
     pub(crate) worker: Address,
     /// The commitment.
     pub(crate) commitment: Hash32,
-    /// Borsh of the signed envelope.
+    /// Borsh of the signed envelope; empty if only the chain told of it.
     pub(crate) signed: Vec<u8>,
+    /// The running epoch.
+    pub(crate) epoch: u64,
 }
 
 /// A sealed result that opens its commitment; the file is stored already.
@@ -229,6 +231,7 @@ pub(crate) struct Batch {
 /// One write of a batch; the coordinator pushes them in the order things happened.
 #[derive(Debug)]
 pub(crate) enum Step {
+    Epoch(Epoch),
     Commitment(Committed),
     Submission(Submitted),
     Nonce(TaskId, Hash32),
@@ -298,6 +301,7 @@ impl Store {
 
 async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
     match step {
+        Step::Epoch(row) => super::log::write_epoch(tx, row).await,
         Step::Commitment(row) => write_commitment(tx, row).await,
         Step::Submission(row) => write_submission(tx, row).await,
         Step::Nonce(task, nonce) => {
@@ -354,13 +358,15 @@ async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
 
 async fn write_commitment(tx: &mut Tx, row: &Committed) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO commitments (task, worker, commitment, signed) VALUES ($1, $2, $3, $4)
+        "INSERT INTO commitments (task, worker, commitment, signed, epoch)
+         VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (task) DO NOTHING",
     )
     .bind(from_hash(&row.task.0))
     .bind(row.worker.to_string())
     .bind(from_hash(&row.commitment))
     .bind(&row.signed)
+    .bind(to_i64(row.epoch)?)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -147,4 +147,31 @@ impl Store {
         tx.commit().await?;
         Ok(hashes.len())
     }
+
+    /// Removes results and submissions of tasks that ended before `ended_before` (chain time).
+    pub(crate) async fn sweep_results(&self, ended_before: u64) -> Result<(), NodeError> {
+        let rows = sqlx::query(
+            "SELECT t.id FROM tasks t JOIN statuses s ON s.name = t.status
+             WHERE s.terminal = 1 AND t.files = 1 AND t.changed_at < $1 LIMIT $2",
+        )
+        .bind(to_i64(ended_before)?)
+        .bind(SWEEP)
+        .fetch_all(self.reader())
+        .await?;
+        for row in rows {
+            let task = to_hash(row.try_get("id")?)?;
+            self.with_files(move |files| {
+                files.remove(Kind::Result, &task)?;
+                files.remove(Kind::Submission, &task)
+            })
+            .await?;
+            let mut tx = self.begin().await?;
+            sqlx::query("UPDATE tasks SET files = 0 WHERE id = $1")
+                .bind(from_hash(&task))
+                .execute(&mut *tx)
+                .await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
 }

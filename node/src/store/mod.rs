@@ -24,6 +24,7 @@ pub(crate) use batch::{
 };
 pub(crate) use blobs::BlobRefused;
 pub(crate) use files::{Files, Kind};
+pub(crate) use log::Told;
 pub(crate) use outbox::{
     InFlight, Intent, IntentKind, Pending, Ruling, SignedMessage, StoredMessage,
 };

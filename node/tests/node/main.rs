@@ -8,5 +8,6 @@ mod faults;
 mod flow;
 mod gateway;
 mod proxy;
+mod store;
 mod worker;
 mod world;

@@ -107,7 +107,7 @@ impl Worker {
     /// The next frame for which `pick` gives something; others are skipped.
     pub(crate) async fn wait<T>(&mut self, mut pick: impl FnMut(ServerFrame) -> Option<T>) -> T {
         loop {
-            let frame = next_frame(&mut self.socket).await.expect("the connection ended");
+            let frame = next_frame(&mut self.socket).await.unwrap();
             if let Some(found) = pick(frame) {
                 return found;
             }
@@ -188,7 +188,7 @@ impl Worker {
     pub(crate) async fn run(&self, listing: &Listing, payload: Payload) -> Execution {
         let (listing, worker) = (listing.clone(), self.address);
         tokio::task::spawn_blocking(move || {
-            let mut config = RunnerConfig::new(std::env::current_exe().unwrap());
+            let mut config = RunnerConfig::new("/proc/self/exe");
             config.args = runner_args().into_iter().map(Into::into).collect();
             config.children = 1;
             let executor = Executor::start(config).unwrap();

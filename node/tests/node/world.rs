@@ -134,7 +134,7 @@ impl World {
             },
             market,
             runner: RunnerConfig {
-                program: Some(std::env::current_exe().unwrap()),
+                program: Some("/proc/self/exe".into()),
                 args: runner_args(),
                 parallel: 1,
                 ..RunnerConfig::default()

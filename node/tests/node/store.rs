@@ -1,0 +1,202 @@
+//! The database refuses what the market could not decide, and a node refuses a database that is
+//! not what it wrote.
+
+use fog_node::{Node, NodeError};
+use fog_protocol::{Nano, SecretKey, TaskStatus};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions,
+};
+
+use super::world::World;
+
+async fn open(world: &World) -> SqliteConnection {
+    let path = world.node_config.data_dir.join("fog.db");
+    SqliteConnectOptions::new().filename(path).foreign_keys(true).connect().await.unwrap()
+}
+
+async fn fresh() -> SqliteConnection {
+    let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
+    let mut db = options.connect().await.unwrap();
+    sqlx::migrate!("../migrations").run(&mut db).await.unwrap();
+    db
+}
+
+#[tokio::test]
+async fn the_database_knows_the_same_transitions_as_the_market() {
+    let mut db = fresh().await;
+    let rows = sqlx::query("SELECT from_status, to_status FROM transitions")
+        .fetch_all(&mut db)
+        .await
+        .unwrap();
+    let mut stored: Vec<(TaskStatus, TaskStatus)> = rows
+        .iter()
+        .map(|row| (row.get::<&str, _>(0).parse().unwrap(), row.get::<&str, _>(1).parse().unwrap()))
+        .collect();
+    let mut decided = fog_market::transition::edges();
+    stored.sort_unstable();
+    decided.sort_unstable();
+    assert_eq!(stored, decided);
+    let rows = sqlx::query("SELECT name, terminal FROM statuses").fetch_all(&mut db).await.unwrap();
+    assert_eq!(rows.len(), TaskStatus::ALL.len());
+    for row in rows {
+        let status: TaskStatus = row.get::<&str, _>(0).parse().unwrap();
+        assert_eq!(row.get::<i64, _>(1) == 1, status.is_terminal(), "{status}");
+    }
+}
+
+/// A task in `running`, with its commitment, submission and verdict, as the steps go.
+const TASK: &str = "
+    INSERT INTO epochs VALUES (0, zeroblob(32), 0);
+    INSERT INTO tasks (id, status, requestor_key, escrow, listing, posted_at, changed_at)
+        VALUES (zeroblob(32), 'open', zeroblob(32), 'escrow', x'01', 0, 0);
+    UPDATE tasks SET status = 'assigning', worker = 'w', price = 1, reserve = 1;
+    UPDATE tasks SET status = 'running';";
+const VERDICT: &str = "
+    UPDATE tasks SET status = 'committed', commitment = zeroblob(32);
+    INSERT INTO commitments VALUES (zeroblob(32), 'w', zeroblob(32), x'', 0);
+    INSERT INTO submissions VALUES (zeroblob(32), zeroblob(32), 1, 0);
+    UPDATE tasks SET status = 'verifying';
+    INSERT INTO verdicts VALUES (zeroblob(32), 'accepted', zeroblob(32), x'01', 1, 'r',
+        zeroblob(32), 0, x'00');";
+const MESSAGE: &str = "
+    INSERT INTO messages (id, seqno, boc, body_hash, valid_until, state)
+        VALUES (1, 0, x'01', zeroblob(32), 10, 'signed');";
+
+#[tokio::test]
+async fn forbidden_writes_are_refused() {
+    let payout = "INSERT INTO outbox (task, kind, round, intent, evidence)
+        VALUES (zeroblob(32), 'verdict', 0, x'01', zeroblob(32))";
+    let logged = "INSERT INTO events VALUES (1, 0, 'tick', x'01')";
+    let finished = "UPDATE messages SET state = 'final', lt = 1, hash = zeroblob(32)";
+    // What comes before, then what must be refused.
+    let cases: &[(&[&str], &str)] = &[
+        (&[logged], "UPDATE events SET body = x'02'"),
+        (&[logged], "DELETE FROM events"),
+        (&[TASK], "UPDATE tasks SET status = 'accepted', commitment = zeroblob(32)"),
+        (&[TASK], "UPDATE tasks SET status = 'open'"),
+        (&[TASK], "UPDATE tasks SET status = 'committed'"),
+        (&[TASK], "UPDATE tasks SET listing = x'02'"),
+        (&[TASK], "UPDATE tasks SET worker = NULL"),
+        (&[TASK], "INSERT INTO submissions VALUES (zeroblob(32), zeroblob(32), 1, 0)"),
+        (&[TASK], payout),
+        (
+            &[TASK],
+            "INSERT INTO outbox (task, kind, round, intent)
+                VALUES (zeroblob(32), 'finalize', 0, x'01')",
+        ),
+        (&[TASK, VERDICT], "UPDATE tasks SET status = 'rejected'"),
+        (&[TASK, VERDICT], "UPDATE verdicts SET verdict = 'rejected'"),
+        (&[TASK, VERDICT], "DELETE FROM verdicts"),
+        (&[TASK, VERDICT, payout], payout),
+        (
+            &[TASK, VERDICT, payout],
+            "INSERT INTO outbox (task, kind, round, intent, evidence)
+                VALUES (zeroblob(32), 'verdict', 1, x'02', zeroblob(32))",
+        ),
+        (&[TASK, VERDICT, payout], "UPDATE outbox SET intent = x'02'"),
+        (&[TASK, VERDICT, payout], "UPDATE outbox SET state = 'sent'"),
+        (&[MESSAGE], "UPDATE messages SET boc = x'02'"),
+        (
+            &[MESSAGE],
+            "INSERT INTO messages (seqno, boc, body_hash, valid_until, state)
+                VALUES (1, x'02', randomblob(32), 10, 'signed')",
+        ),
+        (&[MESSAGE], "UPDATE messages SET state = 'final'"),
+        (&[MESSAGE, finished], "UPDATE messages SET state = 'expired', lt = NULL, hash = NULL"),
+        (&["INSERT INTO epochs VALUES (0, zeroblob(32), 0)"], "UPDATE epochs SET started_at = 1"),
+    ];
+    for (before, refused) in cases {
+        let mut db = fresh().await;
+        for statement in *before {
+            sqlx::raw_sql(AssertSqlSafe(*statement)).execute(&mut db).await.unwrap();
+        }
+        let result = sqlx::raw_sql(AssertSqlSafe(*refused)).execute(&mut db).await;
+        assert!(result.is_err(), "this was written: {refused}");
+    }
+    // And the one order that is right.
+    let mut db = fresh().await;
+    let accepted = "UPDATE tasks SET status = 'accepted'; UPDATE tasks SET status = 'paid'";
+    for statement in [TASK, VERDICT, payout, accepted, MESSAGE, finished] {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut db).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_database_is_not_used() {
+    let world = World::new(0).await;
+    for (change, seen) in [
+        ("DROP TRIGGER events_are_kept; DELETE FROM events WHERE seq = 1", "missing"),
+        ("DROP TRIGGER events_are_kept; DELETE FROM events", "missing"),
+        ("DROP TRIGGER events_are_append_only; UPDATE events SET body = x'ff'", "decode"),
+        ("UPDATE checkpoint SET state_hash = zeroblob(32)", "hash"),
+        ("UPDATE tasks SET status = 'dropped'", "by the log"),
+    ] {
+        let mut config = world.node_config.clone();
+        config.data_dir = world.node_config.data_dir.join(Nano::new(seen.len() as u64).to_string());
+        drop(std::fs::remove_dir_all(&config.data_dir));
+        let node = Node::start(config.clone(), world.keys.clone()).await.unwrap();
+        world.post(&node, b"log", 40).await;
+        node.shutdown();
+        node.join().await.unwrap();
+        let path = config.data_dir.join("fog.db");
+        let mut db = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(change)).execute(&mut db).await.unwrap();
+        drop(db);
+        let error = Node::start(config, world.keys.clone()).await.unwrap_err();
+        assert!(matches!(&error, NodeError::Log { .. }), "{change}: {error}");
+        assert!(error.to_string().contains(seen), "{change}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_data_directory_has_one_node_and_one_owner() {
+    let world = World::new(0).await;
+    let node = world.node().await;
+    let second = Node::start(world.node_config.clone(), world.keys.clone()).await;
+    assert!(matches!(second, Err(NodeError::Config(_))));
+    node.shutdown();
+    node.join().await.unwrap();
+    let mut keys = world.keys.clone();
+    keys.operator = SecretKey::from_seed(&[77; 32]);
+    let other = Node::start(world.node_config.clone(), keys).await;
+    assert!(matches!(other, Err(NodeError::OtherNode(_))));
+    let mut keys = world.keys.clone();
+    keys.verifiers.clear();
+    let without = Node::start(world.node_config.clone(), keys).await;
+    assert!(matches!(without, Err(NodeError::Config(_))));
+    let mut keys = world.keys.clone();
+    keys.epoch_seed = Some(fog_protocol::Hash32([5; 32]));
+    let reseeded = Node::start(world.node_config.clone(), keys).await;
+    assert!(matches!(reseeded, Err(NodeError::Config(_))), "the published hash binds");
+    let db = open(&world).await;
+    drop(db);
+    // No secret is in what the node stored.
+    let secret = world.keys.operator.seed();
+    for name in ["fog.db", "fog.db-wal"] {
+        if let Ok(bytes) = std::fs::read(world.node_config.data_dir.join(name)) {
+            assert!(!bytes.windows(32).any(|window| window == secret.as_ref()), "{name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_epochs_seed_is_told_when_it_is_over() {
+    let mut world = World::new(0).await;
+    world.node_config.epoch_seconds = 100;
+    let node = world.node().await;
+    let first = world.info(&node).await.epoch_seed_hash;
+    let epoch = || async {
+        let url = format!("{}/v1/epochs/0", node.url());
+        world.http.get(url).send().await.unwrap().json::<serde_json::Value>().await.unwrap()
+    };
+    assert_eq!(epoch().await["seed"], serde_json::Value::Null);
+    world.chain.warp(200).await.unwrap();
+    let seed = super::world::until("the seed", || async {
+        epoch().await["seed"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert_eq!(fog_verifier::draw::seed_hash(&seed.parse().unwrap()), first);
+    assert_ne!(world.info(&node).await.epoch_seed_hash, first);
+    node.shutdown();
+    node.join().await.unwrap();
+}
