@@ -218,7 +218,9 @@ impl Actor {
         use TaskStatus::{Assigning, AwaitingFunds, Dropped, Open};
         match event {
             Event::Opened { task, .. } => matches!(known(task), Some(AwaitingFunds | Dropped)),
-            Event::Reserved { task, .. } => matches!(known(task), Some(Open | Assigning)),
+            Event::Reserved { task, .. } => {
+                matches!(known(task), Some(AwaitingFunds | Open | Assigning | Dropped))
+            }
             Event::ReserveFailed { task, .. } => known(task) == Some(Assigning),
             Event::CommittedOnChain { task, .. } => !self.heard_commits.contains(task),
             Event::VerdictOnChain { task, .. } => !self.heard_verdicts.contains(task),

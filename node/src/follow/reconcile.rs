@@ -25,8 +25,10 @@ use crate::{
 const QUEUED: usize = 4096;
 /// Tasks whose contracts are read in one periodic round.
 const PER_ROUND: u32 = 500;
-/// Transactions kept of one task.
-const MAX_TRANSACTIONS: usize = 64;
+/// Transactions of one task read at once.
+const PAGE: usize = 64;
+/// Pages read back for the end of a task, at most.
+const MAX_PAGES: usize = 20;
 
 /// What is to be read.
 #[derive(Debug, Clone)]
@@ -144,17 +146,30 @@ async fn read_task(
     thrown_back: Option<i64>,
 ) -> Result<Fact, PortError> {
     let client = shared.chain.client();
-    // Newest first. An ended contract leaves a tombstone; its transactions tell the rest.
-    let history = client.transactions(&escrow, None, MAX_TRANSACTIONS, None).await?;
     let data = shared.chain.task(&escrow).await?;
-    let events = match (&data, history.iter().find_map(|tx| end_notice(tx, &task.0))) {
-        (Some(data), _) => live_events(task, data),
-        (None, Some(notice)) => closing_event(task, &notice).into_iter().collect(),
+    // An ended task is a tombstone that says how, its last notice also says with what.
+    let ended = data.as_ref().is_some_and(|data| data.state.is_end());
+    // Newest first. Anybody may send to a tombstone: its end may lie further back.
+    let mut history = client.transactions(&escrow, None, PAGE, None).await?;
+    let mut notice = history.iter().find_map(|tx| end_notice(tx, &task.0));
+    for _ in 0..MAX_PAGES {
+        let Some(earlier) = history.last().and_then(|tx| tx.prev) else { break };
+        if !ended || notice.is_some() {
+            break;
+        }
+        history = client.transactions(&escrow, Some(earlier), PAGE, None).await?;
+        notice = history.iter().find_map(|tx| end_notice(tx, &task.0));
+    }
+    let events = match (&data, notice) {
+        (_, Some(notice)) => closing_event(task, &notice).into_iter().collect(),
+        (Some(data), None) => live_events(task, data),
         (None, None) => Vec::new(),
     };
     let transactions = history
         .iter()
         .rev()
+        // What came to nothing is not part of the task's life, and anybody can send it.
+        .filter(|tx| !tx.aborted)
         .filter_map(|tx| {
             let message = tx.in_msg.as_ref()?;
             let kind = transaction_kind(message.op(), message.bounced).to_owned();

@@ -216,3 +216,72 @@ async fn a_chain_that_is_away_for_a_while_loses_nothing() {
     node.shutdown();
     node.join().await.unwrap();
 }
+
+/// The wallet's history does not continue where it was left: payouts halt, and it is said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gap_in_the_history_halts_payouts() {
+    let world = World::new(1).await;
+    let node = world.node().await;
+    let posted = world.post(&node, b"gap", 34).await;
+    world.fund(&world.listing(&node, b"gap", 34)).await;
+    world.reaches(&node, &posted.task, TaskStatus::Open).await;
+    node.shutdown();
+    node.join().await.unwrap();
+    let path = world.node_config.data_dir.join("fog.db");
+    let mut db = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::raw_sql("UPDATE cursor SET hash = zeroblob(32)").execute(&mut db).await.unwrap();
+    drop(db);
+    let node = world.node().await;
+    let answer = until("the gap to be seen", || async {
+        let answer = world.http.get(format!("{}/readyz", node.url())).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        text.contains("chain_gap").then_some(text)
+    })
+    .await;
+    assert!(answer.contains("halted"), "{answer}");
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let offered = worker.offer().await;
+    let valid_until = worker.time().await + 300;
+    let bid = worker.bid(&offered, PRICE, valid_until);
+    worker.say(&WorkerFrame::Bid { bid }).await;
+    world.reaches(&node, &posted.task, TaskStatus::Assigning).await;
+    let blocks = world.chain.subscribe();
+    let seen = blocks.borrow().transactions;
+    world.chain.warp(5).await.unwrap();
+    outbox_reaches(&world, "assign", "pending").await;
+    assert_eq!(world.metric(&node, "pending").await, 1, "decided, stored, not sent");
+    assert_eq!(world.chain.subscribe().borrow().transactions, seen, "nothing was sent");
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+/// A task that ran to its end while the node was away is found by reading its contract alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_was_not_heard_is_read() {
+    let world = World::new(0).await;
+    let mut config = world.node_config.clone();
+    let node = world.node().await;
+    let posted = world.post(&node, b"unheard", 35).await;
+    world.fund(&world.listing(&node, b"unheard", 35)).await;
+    world.reaches(&node, &posted.task, TaskStatus::Open).await;
+    node.shutdown();
+    node.join().await.unwrap();
+    world.expire_by_anybody(&posted.escrow).await;
+    // Everything the wallet was told is skipped: only the contract itself tells.
+    let head = world.wallet_head().await;
+    let path = config.data_dir.join("fog.db");
+    let mut db = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::query("UPDATE cursor SET lt = $1, hash = $2")
+        .bind(i64::try_from(head.0).unwrap())
+        .bind(&head.1[..])
+        .execute(&mut db)
+        .await
+        .unwrap();
+    drop(db);
+    config.chain.reconcile_seconds = 1;
+    let node = Node::start(config, world.keys.clone()).await.unwrap();
+    let view = world.reaches(&node, &posted.task, TaskStatus::Refunded).await;
+    assert!(view.transactions.iter().any(|tx| tx.kind == "expire"), "{:?}", view.transactions);
+    node.shutdown();
+    node.join().await.unwrap();
+}

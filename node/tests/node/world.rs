@@ -277,6 +277,23 @@ impl World {
         .await
     }
 
+    /// Warps past the bid deadline and expires the task as a stranger may.
+    pub(crate) async fn expire_by_anybody(&self, escrow: &Address) {
+        self.chain.warp(700).await.unwrap();
+        let value = fog_contracts::END_VALUE.get().into();
+        let call = Transfer::call(std(escrow), value, task::expire(5).unwrap());
+        let treasury = self.requestor.treasury.clone();
+        self.chain.with(move |chain| chain.send_from(&treasury, &call)).await.unwrap().unwrap();
+    }
+
+    /// The last transaction of the operator's wallet.
+    pub(crate) async fn wallet_head(&self) -> (u64, [u8; 32]) {
+        let key = self.keys.operator.public();
+        let wallet = Wallet::new(WalletVersion::V5R1, key, -3).unwrap();
+        let account = self.chain.account(std(&wallet.address())).await.unwrap();
+        (account.last_lt, account.last_hash.0)
+    }
+
     /// How many intents are in a state, by the node's own metrics.
     pub(crate) async fn metric(&self, node: &NodeHandle, state: &str) -> u64 {
         let url = format!("{}/metrics", node.url());
