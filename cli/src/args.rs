@@ -343,7 +343,7 @@ pub(crate) enum WalletCommand {
         name: String,
         /// The wallet contract.
         #[arg(long, value_enum, default_value_t = WalletKind::V5r1)]
-        version: WalletKind,
+        contract: WalletKind,
     },
     /// Take in a wallet from its 24 words, read from standard input or asked for.
     Import {
@@ -352,7 +352,7 @@ pub(crate) enum WalletCommand {
         name: String,
         /// The wallet contract.
         #[arg(long, value_enum, default_value_t = WalletKind::V5r1)]
-        version: WalletKind,
+        contract: WalletKind,
     },
     /// Show a wallet's 24 words: whoever sees them has the money.
     Words,

@@ -26,8 +26,8 @@ pub(crate) async fn wallet(
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
     match args.command {
-        WalletCommand::New { name, version } => new(&name, version, settings, output),
-        WalletCommand::Import { name, version } => import(&name, version, settings, output),
+        WalletCommand::New { name, contract } => new(&name, contract, settings, output),
+        WalletCommand::Import { name, contract } => import(&name, contract, settings, output),
         WalletCommand::Words => words(settings, output),
         WalletCommand::Ls => ls(settings, output),
         WalletCommand::Address => address(settings, output),

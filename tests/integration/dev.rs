@@ -31,8 +31,8 @@ fn dev(home: &Path, data: &Path) -> Dev {
     let mut command = fog(home);
     command.args(["dev", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut documents = serde_json::Deserializer::from_reader(child.stdout.take().unwrap())
-        .into_iter::<Value>();
+    let mut documents =
+        serde_json::Deserializer::from_reader(child.stdout.take().unwrap()).into_iter::<Value>();
     let banner = documents.next().unwrap().unwrap();
     Dev { _process: Guard(child), banner }
 }
@@ -101,9 +101,25 @@ fn a_user_stakes_works_posts_and_finds_it_all_after_a_restart() {
     std::fs::write(&input, b"one two two").unwrap();
     let (module, out) = (file("cli/guests/wordcount.wasm"), home.join("out.txt"));
     let post = [
-        "task", "post", "--wallet", "requestor", "--json", "--price", "0.5", "--policy", "replay",
-        "--audit-rate", "0.5", "--deadline", "10m", "--module", module.to_str().unwrap(), "--input",
-        input.to_str().unwrap(), "--out", out.to_str().unwrap(),
+        "task",
+        "post",
+        "--wallet",
+        "requestor",
+        "--json",
+        "--price",
+        "0.5",
+        "--policy",
+        "replay",
+        "--audit-rate",
+        "0.5",
+        "--deadline",
+        "10m",
+        "--module",
+        module.to_str().unwrap(),
+        "--input",
+        input.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
     ];
     let view = network.ok(home, &post);
     assert_eq!(view["status"], "paid");

@@ -33,7 +33,10 @@ fn a_module_runs_twice_alike() {
 #[test]
 fn a_limit_is_named_and_exits_3() {
     let (code, report) = run_module(&wordcount(), &["--fuel", "1000"]);
-    assert_eq!((code, &report["outcome"], &report["limit"]), (3, &json!("limit_hit"), &json!("fuel")));
+    assert_eq!(
+        (code, &report["outcome"], &report["limit"]),
+        (3, &json!("limit_hit"), &json!("fuel"))
+    );
 }
 
 #[test]
@@ -128,9 +131,9 @@ fn wallets_are_encrypted_and_their_words_stay_out_of_pipes() {
     std::io::Write::write_all(child.stdin.as_mut().unwrap(), words.as_bytes()).unwrap();
     let copied = child.wait_with_output().unwrap();
     assert_eq!(json(&copied)["address"].as_str(), Some(address.as_str()));
-    let wrong = run(fog(home.path()).env("FOG_PASSWORD", "wrong horse!").args([
-        "wallet", "words", "--wallet", "main",
-    ]));
+    let wrong = run(fog(home.path())
+        .env("FOG_PASSWORD", "wrong horse!")
+        .args(["wallet", "words", "--wallet", "main"]));
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("wrong password"));
 }

@@ -11,8 +11,13 @@ use axum::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use fog_wallet::{WalletVersion, parse_request};
 use tokio::sync::watch;
-use tycho_types::{boc::Boc, cell::DynCell};
+use tycho_types::{
+    boc::Boc,
+    cell::{Cell, CellBuilder, CellSlice},
+    models::{OwnedMessage, OwnedRelaxedMessage},
+};
 
 /// What is held, by the operation of a message to a task that the wallet sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +101,8 @@ async fn forward(
     headers: &axum::http::HeaderMap,
     body: &Bytes,
 ) -> Response {
-    let mut request = shared
-        .http
-        .request(method.clone(), format!("{}{path}", shared.chain))
-        .body(body.clone());
+    let mut request =
+        shared.http.request(method.clone(), format!("{}{path}", shared.chain)).body(body.clone());
     if let Some(kind) = headers.get("content-type") {
         request = request.header("content-type", kind);
     }
@@ -117,14 +120,21 @@ async fn held(shared: &Shared) -> Response {
     std::future::pending().await
 }
 
-/// Does the posted BoC hold a message with this operation?
+/// Does the posted wallet message send one with this operation?
 fn carries(body: &[u8], op: u32) -> bool {
-    let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) else { return false };
-    let boc = json["boc"].as_str().and_then(|boc| STANDARD.decode(boc).ok());
-    boc.and_then(|boc| Boc::decode(boc).ok()).is_some_and(|cell| contains(cell.as_ref(), op))
+    sent_operations(body).is_some_and(|operations| operations.contains(&op))
 }
 
-fn contains(cell: &DynCell, op: u32) -> bool {
-    let here = cell.as_slice().is_ok_and(|slice| slice.get_u32(0) == Ok(op));
-    here || cell.references().any(|child| contains(child, op))
+fn sent_operations(body: &[u8]) -> Option<Vec<u32>> {
+    let json = serde_json::from_slice::<serde_json::Value>(body).ok()?;
+    let boc = STANDARD.decode(json["boc"].as_str()?).ok()?;
+    let external = Boc::decode(boc).ok()?.parse::<OwnedMessage>().ok()?;
+    let mut body = CellBuilder::new();
+    body.store_slice(CellSlice::apply(&external.body).ok()?).ok()?;
+    let request = parse_request(WalletVersion::V5R1, &body.build().ok()?).ok()?;
+    let operation = |message: &Cell| {
+        let message = message.parse::<OwnedRelaxedMessage>().ok()?;
+        CellSlice::apply(&message.body).ok()?.get_u32(0).ok()
+    };
+    Some(request.messages.iter().filter_map(|(_, message)| operation(message)).collect())
 }

@@ -67,16 +67,7 @@ impl World {
         };
         let url = format!("http://{listen}");
         let worker = WorkerProcess::start(&local, &url, &spec(folder.path())).await.unwrap();
-        Self {
-            gateway,
-            node,
-            local,
-            listen,
-            requestor,
-            worker: Some(worker),
-            posted: 0,
-            folder,
-        }
+        Self { gateway, node, local, listen, requestor, worker: Some(worker), posted: 0, folder }
     }
 
     /// Starts the node again on the files it left.
@@ -101,9 +92,7 @@ impl World {
     pub(crate) async fn post(&mut self) -> Prepared {
         self.posted += 1;
         let draft = Draft {
-            program: DraftProgram::Wasi(
-                std::fs::read(file("cli/guests/wordcount.wasm")).unwrap(),
-            ),
+            program: DraftProgram::Wasi(std::fs::read(file("cli/guests/wordcount.wasm")).unwrap()),
             input: b"to be or not to be".to_vec(),
             limits: ResourceLimits::default(),
             price: Nano::new(50_000_000),
@@ -198,13 +187,9 @@ fn write_node_keys(folder: &Path, local: &LocalChain) {
     let keystore = Keystore::open(folder.join("keys")).unwrap().with_kdf(KdfParams::MIN);
     let password = Password::new(PASSWORD.to_owned());
     let words = &local.accounts.operator.mnemonic;
-    keystore
-        .import_mnemonic("operator", &password, words, WalletVersion::V5R1, TESTNET)
-        .unwrap();
+    keystore.import_mnemonic("operator", &password, words, WalletVersion::V5R1, TESTNET).unwrap();
     let verifier = verifier_key(SEED).seed();
-    keystore
-        .put_secret("verifier", SecretKind::VerifierKey, verifier.as_ref(), &password)
-        .unwrap();
+    keystore.put_secret("verifier", SecretKind::VerifierKey, verifier.as_ref(), &password).unwrap();
 }
 
 fn spawn_node(
