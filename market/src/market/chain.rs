@@ -45,6 +45,7 @@ impl Market {
         // What the chain shows holds, even if another match was made here meanwhile.
         self.release_match(id);
         self.clear_round(id, actions);
+        self.revive(id);
         let worker = self.worker_mut(&fact.worker)?;
         let (stake, index) = (worker.stake, worker.assigned);
         worker.assigned = worker.assigned.saturating_add(1);

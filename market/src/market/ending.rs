@@ -23,6 +23,15 @@ impl Market {
     ) -> Result<(), Refused> {
         let task = self.known(&id)?;
         let status = task.status();
+        let outcome = match (outcome, task.commitment()) {
+            // Who reads only the chain's last notice cannot tell the two apart.
+            (Outcome::Refunded { cause: RefundCause::Unassigned }, Some(_)) => {
+                Outcome::Refunded { cause: RefundCause::NoVerdict }
+            }
+            (Outcome::Paid { .. } | Outcome::Slashed { .. } | Outcome::Refunded { .. }, _) => {
+                outcome
+            }
+        };
         let (trigger, said) = match outcome {
             Outcome::Paid { .. } => (Trigger::ClosedPaid, TaskStatus::Paid),
             Outcome::Slashed { .. } => (Trigger::ClosedSlashed, TaskStatus::Slashed),

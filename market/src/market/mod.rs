@@ -43,6 +43,8 @@ pub struct Market {
     rounds: BTreeSet<(u64, TaskId)>,
     /// Rounds in which everybody has answered, in order of posting.
     complete: BTreeSet<(u64, TaskId)>,
+    /// Tasks, by posting, whose first round waits for answers: see `close_rounds`.
+    young: BTreeSet<(u64, TaskId)>,
     /// Workers with a slot free, lowest last ask first.
     asks: AskBook<Address>,
     /// Open listings, best paid first.
@@ -69,6 +71,7 @@ impl Market {
             alarms: BTreeSet::new(),
             rounds: BTreeSet::new(),
             complete: BTreeSet::new(),
+            young: BTreeSet::new(),
             asks: AskBook::new(),
             calls: BidBook::new(),
             touched: Vec::new(),
@@ -217,7 +220,11 @@ impl Market {
     /// Chain time at which [`Event::CloseRounds`] has something to do; 0 if it has now.
     #[must_use]
     pub fn next_round(&self) -> Option<u64> {
-        if self.complete.is_empty() { self.rounds.first().map(|(at, _)| *at) } else { Some(0) }
+        let waits = |(seq, _): &(u64, TaskId)| self.young.first().is_some_and(|(at, _)| at < seq);
+        match self.complete.first() {
+            Some(first) if !waits(first) => Some(0),
+            Some(_) | None => self.rounds.first().map(|(at, _)| *at),
+        }
     }
 
     /// The earlier of [`Market::next_alarm`] and [`Market::next_round`].
@@ -285,6 +292,12 @@ impl Market {
         let complete = task.round().is_some_and(crate::task::Round::all_answered);
         follow(&mut self.alarms, *id, &mut task.indexed.alarm, task.alarm);
         follow(&mut self.rounds, *id, &mut task.indexed.round, round);
+        let asked = |round: &crate::task::Round| round.number <= 1 && !round.waiting.is_empty();
+        if task.round().is_some_and(asked) {
+            self.young.insert((task.seq, *id));
+        } else {
+            self.young.remove(&(task.seq, *id));
+        }
         if complete != task.indexed.complete {
             task.indexed.complete = complete;
             if complete {

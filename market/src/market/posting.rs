@@ -65,16 +65,11 @@ impl Market {
         actions: &mut Vec<Action>,
     ) -> Result<(), Refused> {
         let task = self.task_mut(&id)?;
-        let revived = task.status().is_terminal();
         match step(task.status(), Trigger::Opened) {
             Step::Go(_) => {
-                task.enter(Phase::Open { deadline, round: Round::default() });
-                if revived {
-                    let key = task.listing.requestor_key;
-                    self.live += 1;
-                    *self.live_of.entry(key).or_default() += 1;
-                    self.ended.retain(|ended| *ended != id);
-                }
+                self.revive(id);
+                let phase = Phase::Open { deadline, round: Round::default() };
+                self.task_mut(&id)?.enter(phase);
                 self.begin_round(id, now, actions);
                 Ok(())
             }
@@ -91,6 +86,18 @@ impl Market {
                 Ok(())
             }
             Step::Refuse => Err(Self::wrong_state(task.status(), "opening", "awaiting funds")),
+        }
+    }
+
+    /// Counts a dropped task as living again: its money came after all.
+    pub(super) fn revive(&mut self, id: TaskId) {
+        if let Some(task) = self.tasks.get(&id)
+            && task.status().is_terminal()
+        {
+            let key = task.listing.requestor_key;
+            self.live += 1;
+            *self.live_of.entry(key).or_default() += 1;
+            self.ended.retain(|ended| *ended != id);
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     Action, Assign, Assignment,
     explain::{outbid, unmatched},
     matching::{Candidate, choose},
-    task::{Phase, Round, Standing},
+    task::{Phase, Round, Standing, Task},
     worker::Presence,
 };
 
@@ -129,7 +129,9 @@ impl Market {
         actions.push(Action::Offer { task: id, to, bids_until: round.until, reserve_at_cap });
     }
 
-    /// Closes every round that is complete, in order of posting.
+    /// Closes every round that is complete or over, in order of posting. One that is complete
+    /// waits for those posted before it that are still in their first round (a few seconds at
+    /// most): so who gets what does not depend on whose answer came in first.
     pub(super) fn close_rounds(&mut self, now: u64, actions: &mut Vec<Action>) {
         let over = self.rounds.range(..=(now, TaskId(Hash32([u8::MAX; 32]))));
         let mut closing: Vec<_> = over
@@ -138,6 +140,12 @@ impl Market {
             .collect();
         closing.sort_unstable();
         closing.dedup();
+        let running = |id: &TaskId| {
+            self.tasks.get(id).and_then(Task::round).is_some_and(|round| round.until > now)
+        };
+        let barrier =
+            self.young.iter().find(|(_, id)| running(id)).map_or(u64::MAX, |(seq, _)| *seq);
+        closing.retain(|(seq, _)| *seq < barrier);
         for (_, id) in closing {
             self.close_round(id, now, actions);
         }
