@@ -136,8 +136,9 @@ impl Node {
             store,
             coordinator,
             chain,
+            executor,
         });
-        let tools = Tools { reconciler, executor };
+        let tools = Tools { reconciler };
         let actor = Actor::load(Arc::clone(&shared), rules, tools).await?;
         let signer = Signer { wallet, key, verifiers };
         let services = Services { shared, actor, commands, readings, signer, listener, lock };

@@ -9,6 +9,7 @@ use std::{
 };
 
 use fog_protocol::{Address, Hash32, SealKey, TaskId};
+use fog_verifier::Executor;
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::{
@@ -118,6 +119,8 @@ pub(crate) struct Shared {
     pub(crate) coordinator: Coordinator,
     pub(crate) registry: Registry,
     pub(crate) chain: ChainPort,
+    /// Runs programs in processes of their own.
+    pub(crate) executor: Executor,
     pub(crate) clock: ChainClock,
     pub(crate) counters: Counters,
     /// Tasks whose view changed.
@@ -126,6 +129,8 @@ pub(crate) struct Shared {
     pub(crate) settle: tokio::sync::Notify,
     /// Requests handled at once.
     pub(crate) requests: Arc<Semaphore>,
+    /// Programs looked at at once before their tasks are taken.
+    pub(crate) admissions: Arc<Semaphore>,
     /// Event streams at once.
     pub(crate) streams: Arc<Semaphore>,
     /// Bytes of bodies in memory.
@@ -145,6 +150,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) coordinator: Coordinator,
     pub(crate) chain: ChainPort,
+    pub(crate) executor: Executor,
 }
 
 impl Shared {
@@ -163,6 +169,8 @@ impl Shared {
             store: parts.store,
             coordinator: parts.coordinator,
             chain: parts.chain,
+            executor: parts.executor,
+            admissions: Arc::new(Semaphore::new(parts.config.runner.parallel.max(1))),
             clock: ChainClock::new(),
             counters: Counters::default(),
             changes: broadcast::channel(1024).0,

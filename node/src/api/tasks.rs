@@ -11,7 +11,7 @@ use fog_protocol::{
     Durations, Listing, Nano, Policy, Signed, TaskStatus,
     api::{OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
-use fog_verifier::AuditBasis;
+use fog_verifier::{AuditBasis, ExecuteError, Job};
 use serde::Deserialize;
 
 use super::{
@@ -55,6 +55,7 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Result<Jso
     }
     check_blobs(&app, listing).await?;
     check_quota(&app, listing).await?;
+    check_program(&app, listing).await?;
     let escrow = posted.escrow;
     let listing = Box::new(signed);
     app.shared.coordinator.ask(|reply| Command::Post { listing, escrow, reply }).await?;
@@ -119,6 +120,29 @@ async fn check_blobs(app: &App, listing: &Listing) -> Result<(), Denied> {
         }
     }
     Ok(())
+}
+
+/// A program that no sandbox takes would only cost its worker the penalty for being late.
+async fn check_program(app: &App, listing: &Listing) -> Result<(), Denied> {
+    let _admission = app.shared.admissions.acquire().await.map_err(|_| Denied::stopping())?;
+    let mut blobs = Vec::new();
+    for blob in listing.program.blobs() {
+        let missing = || Denied::new(Why::Invalid, "missing_blob", "a program blob is gone");
+        blobs.push(app.shared.store.blob(blob).await?.ok_or_else(missing)?);
+    }
+    let (executor, listing) = (app.shared.executor.clone(), listing.clone());
+    let admit = move || executor.admit(&Job::new(&listing, &blobs, &[], &listing.requestor));
+    match tokio::task::spawn_blocking(admit).await.map_err(|_| Denied::stopping())? {
+        Ok(()) => Ok(()),
+        Err(ExecuteError::Refused { code, reason }) => {
+            let message = format!("the program is refused ({code}): {reason}");
+            Err(Denied::new(Why::Invalid, "bad_program", message))
+        }
+        Err(error @ (ExecuteError::TooSlow(_) | ExecuteError::Sandbox(_))) => {
+            tracing::warn!(%error, "a program could not be looked at");
+            Err(Denied::new(Why::Unavailable, "sandbox", "the sandbox is busy: try again later"))
+        }
+    }
 }
 
 async fn check_quota(app: &App, listing: &Listing) -> Result<(), Denied> {

@@ -9,7 +9,7 @@ use fog_market::{Event, Market, Refused};
 use fog_protocol::{
     Address, Bid, Commit, Hash32, Signed, TaskId, TaskStatus, api::Refusal, gateway::ServerFrame,
 };
-use fog_verifier::{Executor, Judgement, Submission};
+use fog_verifier::{Judgement, Submission};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -35,8 +35,6 @@ const CHECKPOINT_EVERY: i64 = 256;
 pub(crate) struct Tools {
     /// Reads contracts when asked.
     pub(crate) reconciler: Reconciler,
-    /// Runs programs; for verification.
-    pub(crate) executor: Executor,
 }
 
 impl std::fmt::Debug for Tools {
@@ -77,7 +75,7 @@ pub(crate) struct Actor {
 impl Actor {
     /// An actor over a market that was replayed from the log.
     pub(super) fn new(shared: Arc<Shared>, market: Market, tools: Tools) -> Self {
-        let verifications = Verifications::new(Arc::clone(&shared), tools.executor);
+        let verifications = Verifications::new(Arc::clone(&shared));
         Self {
             shared,
             market,

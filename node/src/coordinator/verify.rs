@@ -7,7 +7,7 @@ use fog_protocol::{
     Address, Hash32, Listing, Policy, Reveal, TaskId,
     api::{REVEAL_CONTEXT, seal_context},
 };
-use fog_verifier::{AuditBasis, Executor, Judgement, Submission, Work, verify};
+use fog_verifier::{AuditBasis, Judgement, Submission, Work, verify};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -37,16 +37,15 @@ pub(super) struct VerifyJob {
 /// The verifications under way; at most one a task.
 pub(super) struct Verifications {
     shared: Arc<Shared>,
-    executor: Executor,
     slots: Arc<Semaphore>,
     running: HashMap<TaskId, CancellationToken>,
     threads: TaskTracker,
 }
 
 impl Verifications {
-    pub(super) fn new(shared: Arc<Shared>, executor: Executor) -> Self {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
         let slots = Arc::new(Semaphore::new(shared.config.runner.parallel.max(1)));
-        Self { shared, executor, slots, running: HashMap::new(), threads: TaskTracker::new() }
+        Self { shared, slots, running: HashMap::new(), threads: TaskTracker::new() }
     }
 
     /// Begins a verification; an earlier one of the same task is given up.
@@ -55,12 +54,12 @@ impl Verifications {
         if let Some(earlier) = self.running.insert(job.task, stop.clone()) {
             earlier.cancel();
         }
-        let (shared, executor) = (Arc::clone(&self.shared), self.executor.clone());
+        let shared = Arc::clone(&self.shared);
         let slots = Arc::clone(&self.slots);
         self.threads.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = run(shared, executor, slots, job) => {}
+                () = run(shared, slots, job) => {}
             }
         });
     }
@@ -82,14 +81,14 @@ impl Verifications {
     }
 }
 
-async fn run(shared: Arc<Shared>, executor: Executor, slots: Arc<Semaphore>, job: VerifyJob) {
+async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, job: VerifyJob) {
     let job = Arc::new(job);
     let mut pause = FIRST_PAUSE;
     let mut reason = String::new();
     for _ in 0..shared.config.runner.attempts.max(1) {
         let Ok(slot) = slots.acquire().await else { return };
         Counters::count(&shared.counters.verifications);
-        let attempt = attempt(&shared, &executor, &job).await;
+        let attempt = attempt(&shared, &job).await;
         drop(slot);
         match attempt {
             Ok(judgement) => {
@@ -114,7 +113,6 @@ async fn run(shared: Arc<Shared>, executor: Executor, slots: Arc<Semaphore>, job
 /// One try; an accepted result's bytes are stored before the verdict is told.
 async fn attempt(
     shared: &Arc<Shared>,
-    executor: &Executor,
     job: &Arc<VerifyJob>,
 ) -> Result<Judgement<Submission>, String> {
     let inside = |error: NodeError| error.to_string();
@@ -138,7 +136,7 @@ async fn attempt(
             Some(store.blob(*key).await.map_err(inside)?.ok_or("the key is gone")?)
         }
     };
-    let (shared, executor, job) = (Arc::clone(shared), executor.clone(), Arc::clone(job));
+    let (shared, job) = (Arc::clone(shared), Arc::clone(job));
     tokio::task::spawn_blocking(move || {
         let context = seal_context(REVEAL_CONTEXT, &job.task);
         let opened = shared.seal_key.open(&context, &sealed).map_err(|error| error.to_string())?;
@@ -153,7 +151,8 @@ async fn attempt(
             basis: job.basis.clone(),
             rate_ppm: job.rate_ppm,
         };
-        let judgement = verify(&work, submission, &executor).map_err(|error| error.to_string())?;
+        let judgement =
+            verify(&work, submission, &shared.executor).map_err(|error| error.to_string())?;
         if let Judgement::Accepted(verified) = &judgement {
             let output = verified.value().output();
             let files = shared.store.files();

@@ -46,6 +46,13 @@ async fn every_refusal_has_a_code() {
     let signed = Signed::new(listing.clone(), &world.requestor.key);
     let text = serde_json::to_vec(&signed).unwrap();
     assert_eq!(error(post(text).await.unwrap()).await, (422, "missing_blob".to_owned()));
+    assert_eq!(world.upload(&node, b"no module").await.status(), 204);
+    assert_eq!(world.upload(&node, b"x").await.status(), 204);
+    let mut bad = world.listing(&node, b"x", 2);
+    let module = fog_protocol::BlobRef::of(b"no module");
+    bad.program = fog_protocol::Program::Wasi { module };
+    let text = serde_json::to_vec(&Signed::new(bad, &world.requestor.key)).unwrap();
+    assert_eq!(error(post(text).await.unwrap()).await, (422, "bad_program".to_owned()));
     let mut forged = signed.clone();
     forged.value.salt = Hash32([9; 32]);
     let text = serde_json::to_vec(&forged).unwrap();
