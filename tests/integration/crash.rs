@@ -44,7 +44,9 @@ async fn one_payment_despite(world: &mut World, hold: Hold) {
     assert_eq!(after.earnings.get() - before.earnings.get(), PRICE.get() - fee, "{hold:?}");
     assert_eq!(after.stake, before.stake, "{hold:?}");
     assert_eq!(after.reserved, Nano::ZERO, "{hold:?}");
-    assert_eq!(world.treasury().await - fees, fee, "{hold:?}");
+    // The treasury pays rent for its account: a few nanogram, never a second fee.
+    let gained = world.treasury().await - fees;
+    assert!((fee - 1_000..=fee).contains(&gained), "{hold:?}: {gained}");
 }
 
 #[test]

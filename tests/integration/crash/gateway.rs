@@ -77,7 +77,7 @@ async fn pass(State(shared): State<Shared>, request: Request) -> Response {
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
     let path = path.strip_prefix("/api/v2").unwrap_or(path);
     let hold = *shared.hold.lock().unwrap();
-    let sends = |op| path.starts_with("/sendBoc") && carries(&body, op);
+    let sends = |op| carries(&body, op);
     match hold {
         Hold::Before(op) if sends(op) => return held(&shared).await,
         Hold::Blind(_) if *shared.held.borrow() => return held(&shared).await,
@@ -127,7 +127,7 @@ fn carries(body: &[u8], op: u32) -> bool {
 
 fn sent_operations(body: &[u8]) -> Option<Vec<u32>> {
     let json = serde_json::from_slice::<serde_json::Value>(body).ok()?;
-    let boc = STANDARD.decode(json["boc"].as_str()?).ok()?;
+    let boc = STANDARD.decode(json["params"]["boc"].as_str()?).ok()?;
     let external = Boc::decode(boc).ok()?.parse::<OwnedMessage>().ok()?;
     let mut body = CellBuilder::new();
     body.store_slice(CellSlice::apply(&external.body).ok()?).ok()?;
