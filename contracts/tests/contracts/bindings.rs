@@ -1,1 +1,131 @@
-//! Being written.
+//! The bindings against outside cells: nothing makes a parser panic, and what contracts write reads
+//! back as what was said.
+
+use fog_contracts::{
+    Notify, TaskState,
+    market::{Config, MarketData},
+    stake::StakeData,
+    task::TaskData,
+};
+use fog_protocol::{Address, Hash32, Nano};
+use proptest::prelude::*;
+use tycho_types::cell::{Cell, CellBuilder};
+
+use crate::world::{FEE_BPS, PRICE, RESERVE, TIMELOCK, World, config, ours, std};
+
+/// Cells of any shape, some levels deep.
+fn cells() -> impl Strategy<Value = Cell> {
+    let leaf = bits().prop_map(|bits| build(&bits, &[]));
+    leaf.prop_recursive(5, 24, 4, |inner| {
+        (bits(), prop::collection::vec(inner, 0..=4)).prop_map(|(bits, refs)| build(&bits, &refs))
+    })
+}
+
+fn bits() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..=127)
+}
+
+fn build(bits: &[u8], refs: &[Cell]) -> Cell {
+    let mut builder = CellBuilder::new();
+    builder.store_raw(bits, u16::try_from(bits.len() * 8).unwrap()).unwrap();
+    for cell in refs {
+        builder.store_reference(cell.clone()).unwrap();
+    }
+    builder.build().unwrap()
+}
+
+fn parse_all(cell: &Cell) {
+    let stake = StakeData::parse(cell);
+    assert!(stake.is_err() || stake.unwrap().reservations.len() <= 64);
+    let market = MarketData::parse(cell);
+    assert!(market.is_err() || market.unwrap().config.is_none_or(|c| c.verifiers.len() <= 256));
+    let _ = TaskData::parse(cell);
+    let _ = Notify::parse(cell);
+}
+
+/// The data of live contracts, the fullest tests know.
+fn real() -> Vec<Cell> {
+    let mut world = World::new();
+    world.deposit(Nano::grams(100));
+    let init = world.task_init(1);
+    world.fund(&init);
+    let task = init.address().unwrap();
+    world.assign(task);
+    world.commit(task, Hash32([0x11; 32]));
+    let stake = world.stake.address().unwrap();
+    let data = |address: &Address| world.chain.account(&std(address)).unwrap().data.unwrap();
+    vec![data(&task), data(&stake), data(&world.market)]
+}
+
+/// The `path`-th cell of the tree, with one bit turned over or cut short.
+fn damage(cell: &Cell, path: &mut usize, bit: u16, cut: bool) -> Cell {
+    let here = *path == 0;
+    *path = path.wrapping_sub(1);
+    let mut builder = CellBuilder::new();
+    let mut slice = cell.as_slice_allow_exotic();
+    let len = slice.size_bits();
+    for i in 0..len {
+        let at = here && i == bit % len;
+        if at && cut {
+            break;
+        }
+        let value = slice.load_bit().unwrap();
+        builder.store_bit(value != at).unwrap();
+    }
+    for child in cell.references() {
+        let child = CellBuilder::build_from(child.as_slice_allow_exotic()).unwrap();
+        builder.store_reference(damage(&child, path, bit, cut)).unwrap();
+    }
+    builder.build().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+    #[test]
+    fn any_cells_are_read_or_refused(cell in cells()) {
+        parse_all(&cell);
+    }
+
+    #[test]
+    fn damaged_data_is_read_or_refused(
+        which in 0usize..3, path in 0usize..12, bit in any::<u16>(), cut in any::<bool>(),
+    ) {
+        static REAL: std::sync::LazyLock<Vec<Cell>> = std::sync::LazyLock::new(real);
+        parse_all(&damage(&REAL[which], &mut { path }, bit, cut));
+    }
+}
+
+#[test]
+fn what_contracts_write_reads_back() {
+    let mut world = World::new();
+    world.deposit(Nano::grams(100));
+    let init = world.task_init(1);
+    world.fund(&init);
+    let task = init.address().unwrap();
+    world.assign(task);
+    world.commit(task, Hash32([0x11; 32]));
+    let deadline = world.chain.now() + crate::world::STEP;
+    let data = world.task(&task).unwrap();
+    assert_eq!((data.state, data.deadline, data.init), (TaskState::Committed, deadline, init));
+    let work = data.work.unwrap();
+    assert_eq!(work.stake, world.stake.address().unwrap());
+    assert_eq!((work.owner, work.price), (ours(&world.worker.address), PRICE));
+    assert_eq!((work.session, work.reserve), (world.session.public().0, RESERVE));
+    assert_eq!((work.commitment, work.evidence), (Hash32([0x11; 32]), Hash32([0; 32])));
+
+    let stake = world.stake();
+    assert_eq!((stake.init, stake.session), (world.stake, world.session.public()));
+    assert_eq!(stake.reservations, [(task.hash, RESERVE)]);
+
+    let next = Config { fee_bps: 7, ..config(3, &world.verifiers, world.treasury, world.burn) };
+    let owner = world.owner.clone();
+    world.market_op(&owner, fog_contracts::market::propose(1, &next).unwrap());
+    let view = world.chain.account(&std(&world.market)).unwrap();
+    let market = MarketData::parse(&view.data.unwrap()).unwrap();
+    let now = config(2, &world.verifiers, world.treasury, world.burn);
+    assert_eq!((market.owner, market.paused), (ours(&owner.address), false));
+    assert_eq!(market.config.as_ref().map(|config| config.fee_bps), Some(FEE_BPS));
+    assert_eq!(market.config, Some(now));
+    assert_eq!(market.proposal, Some((world.chain.now() + TIMELOCK, next)));
+}

@@ -2,12 +2,15 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
 mod alone;
+mod bindings;
+mod bounces;
+mod ends;
 mod fees;
 mod flow;
-mod matrix;
-mod solo;
-mod world;
-// Being written side by side (05:58): property, markets, bindings.
-mod bindings;
+mod ledger;
 mod markets;
+mod matrix;
 mod property;
+mod solo;
+mod stakes;
+mod world;

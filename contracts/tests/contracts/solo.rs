@@ -68,7 +68,6 @@ pub(crate) struct Ran {
     /// Exit code; 0 is success. -1000 stands for a failed action phase.
     pub(crate) exit: i32,
     pub(crate) sent: Vec<Sent>,
-    pub(crate) fees: u64,
 }
 
 impl Ran {
@@ -176,7 +175,7 @@ fn ran(done: &Executed) -> Ran {
         ComputePhase::Skipped(_) => -1001,
     };
     let sent = done.out_msgs.iter().filter_map(|message| sent(&message.load().unwrap())).collect();
-    Ran { exit, sent, fees: u64::try_from(done.total_fees).unwrap() }
+    Ran { exit, sent }
 }
 
 fn sent(message: &OwnedMessage) -> Option<Sent> {

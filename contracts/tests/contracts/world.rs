@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) market: Address,
     pub(crate) stake: StakeInit,
     pub(crate) query: u64,
+    /// What the next message carries instead of the usual.
+    pub(crate) attach: Option<u64>,
 }
 
 /// A configuration of the tests' market.
@@ -103,6 +105,7 @@ impl World {
             market,
             stake,
             query: 0,
+            attach: None,
         };
         let body = market::setup(1, &config).unwrap();
         world.deploy(&owner, market, Nano::grams(1), init.state_init().unwrap(), body);
@@ -122,7 +125,8 @@ impl World {
         init: StateInit,
         body: Cell,
     ) -> Receipt {
-        let transfer = Transfer::deploy(std(&to), value.get().into(), init, body);
+        let value = self.attach.take().unwrap_or(value.get());
+        let transfer = Transfer::deploy(std(&to), value.into(), init, body);
         self.chain.send_from(from, &transfer).unwrap()
     }
 
@@ -133,7 +137,8 @@ impl World {
         value: Nano,
         body: Cell,
     ) -> Receipt {
-        let transfer = Transfer::call(std(&to), value.get().into(), body);
+        let value = self.attach.take().unwrap_or(value.get());
+        let transfer = Transfer::call(std(&to), value.into(), body);
         self.chain.send_from(from, &transfer).unwrap()
     }
 

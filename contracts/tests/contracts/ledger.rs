@@ -1,0 +1,316 @@
+//! What must be true after every transaction, whoever sent what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fog_contracts::{
+    TaskState, op,
+    stake::{self, StakeData},
+    task::{self, TaskData, TaskInit},
+};
+use fog_protocol::{Address, Hash32};
+use fog_testnet::chain::{Chain, TxRecord};
+use tycho_types::{
+    cell::{CellSlice, Load as _},
+    models::{MsgInfo, OwnedMessage},
+    num::Tokens,
+};
+
+use crate::world::{FEE_BPS, ours, std};
+
+const END_LOG: u32 = 0x4e00_0008;
+/// What a task adds to a notice that it pays itself.
+const NOTICE: u64 = 2_000_000;
+
+/// What one task has done so far.
+#[derive(Default)]
+struct Book {
+    /// Price and reserve, by the stake that said yes.
+    reserved: BTreeMap<Address, (u64, u64)>,
+    ended: Option<TaskState>,
+    settled: u32,
+    slashed: u32,
+    paid_directly: u32,
+}
+
+/// Everything that is watched.
+pub(crate) struct Ledger {
+    pub(crate) market: Address,
+    pub(crate) treasury: Address,
+    pub(crate) burn: Address,
+    pub(crate) operator: Address,
+    /// Accounts that never earn anything, and what they began with.
+    pub(crate) poor: BTreeMap<Address, u64>,
+    pub(crate) operator_had: u64,
+    pub(crate) tasks: BTreeMap<Address, TaskInit>,
+    /// Stakes and their owners.
+    pub(crate) stakes: BTreeMap<Address, Address>,
+    books: BTreeMap<Address, Book>,
+    notices: u64,
+    pub(crate) ends: BTreeMap<TaskState, u64>,
+    pub(crate) accepted: BTreeMap<u32, u64>,
+    pub(crate) transactions: u64,
+}
+
+/// A message between accounts.
+struct Message {
+    from: Address,
+    to: Address,
+    value: u64,
+    bounced: bool,
+    op: u32,
+    body: Vec<u64>,
+}
+
+fn internal(message: &OwnedMessage) -> Option<Message> {
+    let MsgInfo::Int(info) = &message.info else { return None };
+    let mut body = CellSlice::apply(&message.body).unwrap();
+    let op = body.load_u32().unwrap_or(0);
+    // Past the query id, amounts as far as there are any.
+    let mut amounts = Vec::new();
+    let count = match op {
+        _ if info.bounced => 0,
+        stake::op::RESERVE | stake::op::SLASH => 2,
+        stake::op::SETTLE | task::op::SLASHED => 1,
+        _ => 0,
+    };
+    // A stranger's may be cut short.
+    if count > 0 && body.load_u64().is_ok() {
+        let amounts_of = |_| Tokens::load_from(&mut body).map_or(0, |amount| amount.into_inner());
+        amounts.extend((0..count).map(amounts_of).map(|a| u64::try_from(a).unwrap_or(u64::MAX)));
+    }
+    Some(Message {
+        from: ours(info.src.as_std()?),
+        to: ours(info.dst.as_std()?),
+        value: u64::try_from(info.value.tokens.into_inner()).unwrap(),
+        bounced: info.bounced,
+        op,
+        body: amounts,
+    })
+}
+
+impl Ledger {
+    pub(crate) fn new(
+        market: Address,
+        treasury: Address,
+        burn: Address,
+        operator: Address,
+    ) -> Self {
+        Self {
+            market,
+            treasury,
+            burn,
+            operator,
+            poor: BTreeMap::new(),
+            operator_had: 0,
+            tasks: BTreeMap::new(),
+            stakes: BTreeMap::new(),
+            books: BTreeMap::new(),
+            notices: 0,
+            ends: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+            transactions: 0,
+        }
+    }
+
+    /// Looks at one transaction and at what it left behind.
+    pub(crate) fn check(&mut self, chain: &Chain, record: &TxRecord) {
+        self.transactions += 1;
+        let address = ours(&record.address);
+        let incoming = record.in_msg().unwrap();
+        let incoming = incoming.as_ref().and_then(internal);
+        let done = !record.aborted().unwrap();
+        if let (true, Some(message)) = (done, &incoming)
+            && !message.bounced
+        {
+            *self.accepted.entry(message.op).or_default() += 1;
+        }
+        let outgoing = record.out_msgs().unwrap();
+        if self.tasks.contains_key(&address) {
+            for message in &outgoing {
+                self.check_log(address, message);
+            }
+        }
+        for message in outgoing.iter().filter_map(internal) {
+            if message.bounced {
+                let incoming = incoming.as_ref().unwrap();
+                assert_eq!(message.to, incoming.from, "a bounce goes back");
+            } else if self.tasks.contains_key(&address) {
+                self.check_from_task(&message, incoming.as_ref().unwrap());
+            } else if self.stakes.contains_key(&address) {
+                self.check_from_stake(&message, incoming.as_ref().unwrap());
+            }
+        }
+        if let (true, true, Some(message)) = (done, self.stakes.contains_key(&address), &incoming) {
+            self.check_into_stake(message);
+        }
+        self.check_end(&address);
+        self.check_account(chain, &address);
+        conserved(chain);
+    }
+
+    fn check_log(&mut self, task: Address, message: &OwnedMessage) {
+        let MsgInfo::ExtOut(_) = &message.info else { return };
+        let mut body = CellSlice::apply(&message.body).unwrap();
+        assert_eq!(body.load_u32().unwrap(), END_LOG);
+        assert_eq!(Hash32(body.load_u256().unwrap().0), self.tasks[&task].terms.id);
+        let state = TaskState::from_number(body.load_u8().unwrap()).unwrap();
+        assert!(state.is_end());
+        let book = self.books.entry(task).or_default();
+        assert_eq!(book.ended.replace(state), None, "one end a task");
+        *self.ends.entry(state).or_default() += 1;
+    }
+
+    /// What happened to the money must be what the end says.
+    fn check_end(&self, task: &Address) {
+        let Some(book) = self.books.get(task) else { return };
+        let money = (book.settled + book.paid_directly, book.slashed);
+        match book.ended {
+            Some(TaskState::Paid) => assert_eq!(money, (1, 0)),
+            Some(TaskState::Slashed | TaskState::Late) => assert_eq!(money, (0, 1)),
+            Some(_) => assert_eq!(money, (0, 0)),
+            None => {}
+        }
+    }
+
+    fn check_from_task(&mut self, message: &Message, incoming: &Message) {
+        let init = self.tasks[&message.from];
+        let price = init.terms.price.get();
+        match message.op {
+            op::NOTIFY => {
+                self.notices += 1;
+                assert_eq!(message.to, self.operator);
+                assert!(message.value <= incoming.value.max(NOTICE), "a notice pays too much");
+            }
+            op::EXCESSES => assert!(message.value <= incoming.value, "change out of the escrow"),
+            op::CLOSED => self.check_closing(message, incoming),
+            op::FEE => {
+                assert_eq!(message.to, self.treasury);
+                assert!(message.value <= price * u64::from(FEE_BPS) / 10_000);
+            }
+            op::PAYOUT => {
+                let book = self.books.entry(message.from).or_default();
+                book.paid_directly += 1;
+                let agreed =
+                    book.reserved.iter().find(|(stake, _)| self.stakes[stake] == message.to);
+                assert!(message.value <= agreed.unwrap().1.0, "paid more than agreed");
+                assert_eq!((book.paid_directly, book.settled), (1, 0), "paid twice");
+            }
+            fog_contracts::market::op::REGISTER => assert_eq!(message.to, init.market),
+            stake::op::SETTLE => {
+                assert!(self.stakes.contains_key(&message.to));
+                assert!(message.body[0] <= price && message.value >= message.body[0]);
+            }
+            stake::op::RESERVE | stake::op::SLASH | stake::op::RELEASE => {
+                assert!(message.value <= incoming.value, "a question out of the escrow");
+            }
+            other => panic!("a task sent {other:#x}"),
+        }
+    }
+
+    /// The requestor's money comes back, whole.
+    fn check_closing(&self, message: &Message, incoming: &Message) {
+        let init = self.tasks[&message.from];
+        let book = &self.books[&message.from];
+        assert_eq!(message.to, init.requestor);
+        let price = init.terms.price.get();
+        let agreed = book.reserved.values().next().map_or(0, |(price, _)| *price);
+        let due = match book.ended.unwrap() {
+            TaskState::Paid => price - agreed,
+            TaskState::Slashed => price + incoming.body[0],
+            _ => price,
+        };
+        assert!(message.value >= due, "{} of {due} nano came back", message.value);
+    }
+
+    fn check_from_stake(&self, message: &Message, incoming: &Message) {
+        let owner = self.stakes[&message.from];
+        match message.op {
+            op::BURN => assert_eq!(message.to, self.burn),
+            op::PAYOUT => assert_eq!((message.to, incoming.from), (owner, owner)),
+            op::EXCESSES if incoming.op == stake::op::DEPOSIT => assert_eq!(message.to, owner),
+            op::EXCESSES => {
+                assert_eq!(message.to, incoming.from);
+                assert!(message.value <= incoming.value, "change out of a stake");
+            }
+            task::op::RESERVED | task::op::SETTLED | task::op::SLASHED | task::op::RELEASED => {
+                assert_eq!(message.to, incoming.from);
+                assert!(self.tasks.contains_key(&message.to));
+            }
+            other => panic!("a stake sent {other:#x}"),
+        }
+    }
+
+    fn check_into_stake(&mut self, message: &Message) {
+        if message.bounced {
+            return;
+        }
+        let book = self.books.entry(message.from).or_default();
+        match message.op {
+            stake::op::RESERVE => {
+                let terms = (message.body[1], message.body[0]);
+                assert!(book.reserved.is_empty(), "reserved twice");
+                book.reserved.insert(message.to, terms);
+            }
+            stake::op::SETTLE => {
+                book.settled += 1;
+                let (price, _) = book.reserved[&message.to];
+                let pay = price - price * u64::from(FEE_BPS) / 10_000;
+                assert_eq!((message.body[0], book.settled), (pay, 1), "paid wrongly");
+                assert_eq!((book.paid_directly, book.slashed), (0, 0));
+            }
+            stake::op::SLASH => {
+                book.slashed += 1;
+                let (price, reserve) = book.reserved[&message.to];
+                let (amount, share) = (message.body[0], message.body[1]);
+                assert!(amount <= reserve && share * 2 <= amount, "slashed too much");
+                assert!(share <= price + self.tasks[&message.from].terms.damages.get());
+                assert_eq!((book.slashed, book.settled), (1, 0), "slashed twice");
+            }
+            _ => {}
+        }
+    }
+
+    fn check_account(&self, chain: &Chain, address: &Address) {
+        let view = chain.account(&std(address)).unwrap();
+        let balance = u64::try_from(view.balance).unwrap();
+        if let Some(had) = self.poor.get(address) {
+            assert!(balance <= *had, "a stranger earned {}", balance - had);
+        }
+        if *address == self.operator {
+            assert!(balance <= self.operator_had + self.notices * NOTICE, "the operator earned");
+        }
+        if self.stakes.contains_key(address) {
+            check_stake(balance, &view.data);
+        }
+        if let (true, Some(data)) = (self.tasks.contains_key(address), &view.data) {
+            let data = TaskData::parse(data).unwrap();
+            assert!(balance >= data.escrowed.get(), "{balance} in a task of {:?}", data.escrowed);
+            let ended = self.books.get(address).and_then(|book| book.ended);
+            assert_eq!(ended.is_some(), data.state.is_end(), "an ended task came back");
+            assert!(ended.is_none_or(|end| end == data.state && data.escrowed.get() == 0));
+        }
+    }
+
+    pub(crate) fn live_tasks(&self) -> BTreeSet<Address> {
+        let ended = |task: &&Address| self.books.get(*task).is_none_or(|book| book.ended.is_none());
+        self.tasks.keys().filter(ended).copied().collect()
+    }
+}
+
+fn check_stake(balance: u64, data: &Option<tycho_types::cell::Cell>) {
+    let Some(data) = data else { return };
+    let data = StakeData::parse(data).unwrap();
+    let owed = data.stake.get() + data.earnings.get();
+    assert!(balance >= owed, "a stake of {balance} owes {owed}");
+    let reserved: u64 = data.reservations.iter().map(|(_, amount)| amount.get()).sum();
+    assert_eq!(reserved, data.reserved.get());
+    assert!(reserved + data.unbonding.get() <= data.stake.get());
+}
+
+/// Genesis supply = balances + in flight + fees + burned, to the nanogram.
+fn conserved(chain: &Chain) {
+    let totals = chain.totals();
+    let held = chain.total_balances().unwrap();
+    let sum = held + totals.in_flight + totals.network_fees_collected + totals.burned;
+    assert_eq!(totals.supply, sum);
+}
