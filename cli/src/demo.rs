@@ -12,7 +12,7 @@ use fog_protocol::{Nano, PublicInput, RATE_ONE};
 use crate::{
     args::DemoArgs,
     files,
-    output::{Output, failed, table},
+    output::{Output, failed, table, usage},
     progress::Progress,
 };
 
@@ -29,23 +29,23 @@ const MAX_TEXT: u64 = 256 << 20;
 const MAX_CHUNK: usize = 1_500_000;
 
 pub(crate) async fn demo(args: DemoArgs, output: &Output) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(
-        args.cheaters <= args.workers,
-        "{} cheaters are more than {} workers",
-        args.cheaters,
-        args.workers
-    );
+    if args.cheaters > args.workers {
+        let (cheaters, workers) = (args.cheaters, args.workers);
+        return Err(usage(format!("{cheaters} cheaters are more than {workers} workers")));
+    }
     let text = match &args.input {
         Some(path) => files::read(path, MAX_TEXT)?,
         None => TEXT.to_vec(),
     };
-    anyhow::ensure!(!text.is_empty(), "the input is empty: there is nothing to count");
+    if text.is_empty() {
+        return Err(usage("the input is empty: there is nothing to count"));
+    }
     let chunk = text.len() / args.tasks as usize;
-    anyhow::ensure!(
-        chunk <= MAX_CHUNK,
-        "chunks of {chunk} bytes are too large: use --tasks {}",
-        text.len().div_ceil(MAX_CHUNK)
-    );
+    if chunk > MAX_CHUNK {
+        let tasks = text.len().div_ceil(MAX_CHUNK);
+        let message = format!("chunks of {chunk} bytes are too large: use --tasks {tasks}");
+        return Err(usage(message));
+    }
     // Dropped, and with it deleted, at the end.
     let temporary = tempfile::Builder::new().prefix("fog-demo-").tempdir()?;
     let data = data_folder(&args, temporary.path())?;
@@ -80,11 +80,12 @@ fn data_folder(args: &DemoArgs, temporary: &std::path::Path) -> anyhow::Result<P
     std::fs::create_dir_all(data)
         .with_context(|| format!("cannot create {}", data.display()))?;
     let empty = std::fs::read_dir(data)?.next().is_none();
-    anyhow::ensure!(
-        empty,
-        "{} is not empty: a demo starts from nothing, name a new folder",
-        data.display()
-    );
+    if !empty {
+        let shown = data.display();
+        let message =
+            format!("{shown} is not empty: a demo starts from nothing, name a new folder");
+        return Err(usage(message));
+    }
     // Worker processes run elsewhere: give them a path that holds anywhere.
     Ok(data.canonicalize()?)
 }

@@ -29,6 +29,11 @@ pub(crate) fn exit_with(code: u8, message: impl Into<String>) -> anyhow::Error {
     ExitWith { code, message: message.into() }.into()
 }
 
+/// The error of somebody who asked for what cannot be: exit code 2, as the parser's own.
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+    exit_with(2, message)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
     Text,

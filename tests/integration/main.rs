@@ -1,5 +1,5 @@
 //! Integration tests: one binary.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
 mod architecture;
 mod crash;
