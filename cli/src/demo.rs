@@ -77,8 +77,7 @@ pub(crate) async fn demo(args: DemoArgs, output: &Output) -> anyhow::Result<Exit
 
 fn data_folder(args: &DemoArgs, temporary: &std::path::Path) -> anyhow::Result<PathBuf> {
     let Some(data) = &args.data else { return Ok(temporary.to_owned()) };
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("cannot create {}", data.display()))?;
+    std::fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
     let empty = std::fs::read_dir(data)?.next().is_none();
     if !empty {
         let shown = data.display();
@@ -113,7 +112,8 @@ fn short(text: &impl ToString) -> String {
 }
 
 fn text_report(report: &Report) -> String {
-    let mut tasks = table(["TASK", "", "POLICY", "WORKER", "STATUS", "CHECKED", "PRICE", "TXS", "LAST TX"]);
+    let mut tasks =
+        table(["TASK", "", "POLICY", "WORKER", "STATUS", "CHECKED", "PRICE", "TXS", "LAST TX"]);
     for task in &report.tasks {
         tasks.add_row([
             short(&task.id),

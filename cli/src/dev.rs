@@ -48,10 +48,7 @@ pub(crate) async fn dev(args: DevArgs, output: &Output) -> anyhow::Result<ExitCo
         None => temporary.path().to_owned(),
     };
     let next = args.listen.port().checked_add(1).context("the port must be below 65535")?;
-    let chain = SocketAddr::new(
-        args.listen.ip(),
-        if args.listen.port() == 0 { 0 } else { next },
-    );
+    let chain = SocketAddr::new(args.listen.ip(), if args.listen.port() == 0 { 0 } else { next });
     let network = LocalNetwork::start(&NetworkOptions {
         data,
         seed: args.seed,
@@ -86,10 +83,7 @@ fn text(banner: &Banner) -> String {
         .accounts
         .iter()
         .map(|account| {
-            format!(
-                "\n  {} {}\n    {}\n",
-                account.role, account.address, account.mnemonic
-            )
+            format!("\n  {} {}\n    {}\n", account.role, account.address, account.mnemonic)
         })
         .collect();
     format!(

@@ -78,10 +78,6 @@ fn config(args: &NodeArgs, settings: &Settings) -> anyhow::Result<NodeConfig> {
 }
 
 /// A verifier's key from the keystore; made and stored, encrypted, when first needed.
-fn verifier_key(
-    keystore: &Keystore,
-    name: &str,
-    password: &Password,
-) -> anyhow::Result<SecretKey> {
+fn verifier_key(keystore: &Keystore, name: &str, password: &Password) -> anyhow::Result<SecretKey> {
     keys::secret_key(keystore, name, SecretKind::VerifierKey, password)
 }

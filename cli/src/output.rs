@@ -57,9 +57,7 @@ impl Output {
 
     /// May standard error show bars and colours?
     pub(crate) fn is_interactive(&self) -> bool {
-        !self.is_json()
-            && std::io::stderr().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none()
+        !self.is_json() && std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
     }
 
     /// The one JSON document, or the text.

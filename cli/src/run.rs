@@ -21,10 +21,26 @@ const REFUSED: u8 = 4;
 #[serde(tag = "outcome", rename_all = "snake_case")]
 enum Report {
     Success(Ran),
-    GuestFailed { code: u32, #[serde(flatten)] ran: Ran },
-    Trapped { trap: String, #[serde(flatten)] ran: Ran },
-    LimitHit { limit: String, #[serde(flatten)] ran: Ran },
-    Refused { code: String, cause: String, cure: String },
+    GuestFailed {
+        code: u32,
+        #[serde(flatten)]
+        ran: Ran,
+    },
+    Trapped {
+        trap: String,
+        #[serde(flatten)]
+        ran: Ran,
+    },
+    LimitHit {
+        limit: String,
+        #[serde(flatten)]
+        ran: Ran,
+    },
+    Refused {
+        code: String,
+        cause: String,
+        cure: String,
+    },
 }
 
 #[derive(Serialize)]
@@ -36,11 +52,7 @@ struct Ran {
 }
 
 pub(crate) fn run(args: &RunArgs, output: &Output) -> anyhow::Result<ExitCode> {
-    let limits = Limits {
-        fuel: args.fuel,
-        memory_bytes: args.memory << 20,
-        ..Limits::default()
-    };
+    let limits = Limits { fuel: args.fuel, memory_bytes: args.memory << 20, ..Limits::default() };
     // Read one byte more than is accepted: the sandbox then refuses with its own words.
     let module = files::read(&args.module, limits.module_bytes + 1)?;
     let input = files::read(&args.input, limits.input_bytes + 1)?;
@@ -111,11 +123,7 @@ fn refused(refusal: &Refusal, output: &Output) -> anyhow::Result<ExitCode> {
     if output.is_json() {
         output.document(&report, String::new)?;
     } else {
-        output.note(&format!(
-            "refused ({}): {refusal}\n  {}",
-            refusal.code(),
-            refusal.cure()
-        ));
+        output.note(&format!("refused ({}): {refusal}\n  {}", refusal.code(), refusal.cure()));
     }
     Ok(ExitCode::from(REFUSED))
 }

@@ -69,10 +69,9 @@ async fn find(node: &NodeClient, id: &TaskId) -> anyhow::Result<TaskView> {
 fn draft(args: &PostArgs) -> anyhow::Result<Draft> {
     let program = match (&args.module, &args.zkey, &args.witness) {
         (Some(module), None, _) => DraftProgram::Wasi(files::read(module, MAX_MODULE)?),
-        (None, Some(zkey), Some(witness)) => DraftProgram::Circom(
-            files::read(zkey, MAX_MODULE)?,
-            files::read(witness, MAX_MODULE)?,
-        ),
+        (None, Some(zkey), Some(witness)) => {
+            DraftProgram::Circom(files::read(zkey, MAX_MODULE)?, files::read(witness, MAX_MODULE)?)
+        }
         _ => bail!("give either --module, or --zkey with --witness"),
     };
     let policy = match args.policy {
@@ -150,16 +149,10 @@ async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::R
     end(&view, output)
 }
 
-fn to_pay(
-    requestor: &Requestor,
-    prepared: &Prepared,
-    output: &Output,
-) -> anyhow::Result<ExitCode> {
+fn to_pay(requestor: &Requestor, prepared: &Prepared, output: &Output) -> anyhow::Result<ExitCode> {
     let payment = requestor.payment(prepared)?;
-    let mut link = fog_wallet::TransferLink::new(
-        prepared.escrow,
-        fog_protocol::AddressForm::TestBounceable,
-    );
+    let mut link =
+        fog_wallet::TransferLink::new(prepared.escrow, fog_protocol::AddressForm::TestBounceable);
     link.amount = Some(payment.value);
     link.body = Some(payment.body);
     link.init = payment
@@ -180,11 +173,7 @@ fn to_pay(
 }
 
 /// Follows one's own task to its end, opening its nonce when it is time.
-async fn follow(
-    requestor: &Requestor,
-    id: &TaskId,
-    output: &Output,
-) -> anyhow::Result<TaskView> {
+async fn follow(requestor: &Requestor, id: &TaskId, output: &Output) -> anyhow::Result<TaskView> {
     let mut shown = 0;
     let mut opened = false;
     loop {

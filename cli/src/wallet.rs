@@ -9,8 +9,8 @@ use anyhow::Context;
 use fog_chain::ChainClient;
 use fog_protocol::{Address, AddressForm, Nano};
 use fog_wallet::{Bounce, EntryInfo, Mnemonic, OutMessage, TESTNET, WalletVersion};
-use tycho_types::cell::{Cell, CellBuilder};
 use serde::Serialize;
+use tycho_types::cell::{Cell, CellBuilder};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -78,8 +78,7 @@ fn new(
 ) -> anyhow::Result<ExitCode> {
     let keystore = keys::open(settings)?;
     let password = keys::password(settings, Asked::New)?;
-    let (entry, mnemonic) =
-        keystore.new_wallet(name, &password, version_of(kind), TESTNET)?;
+    let (entry, mnemonic) = keystore.new_wallet(name, &password, version_of(kind), TESTNET)?;
     print_entry(&entry, output)?;
     // The words go to the terminal alone: never into a pipe, a log or a JSON document.
     if std::io::stderr().is_terminal() {
@@ -111,13 +110,7 @@ fn import(
     let mnemonic = Mnemonic::parse(words.trim())?;
     let keystore = keys::open(settings)?;
     let password = keys::password(settings, Asked::New)?;
-    let entry = keystore.import_mnemonic(
-        name,
-        &password,
-        &mnemonic,
-        version_of(kind),
-        TESTNET,
-    )?;
+    let entry = keystore.import_mnemonic(name, &password, &mnemonic, version_of(kind), TESTNET)?;
     print_entry(&entry, output)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -125,7 +118,10 @@ fn import(
 fn print_entry(entry: &EntryInfo, output: &Output) -> anyhow::Result<()> {
     let shown = shown(entry).context("the keystore stored no wallet")?;
     output.document(&shown, || {
-        format!("wallet `{}` ({})\n  {}\n  {}", shown.name, shown.version, shown.friendly, shown.address)
+        format!(
+            "wallet `{}` ({})\n  {}\n  {}",
+            shown.name, shown.version, shown.friendly, shown.address
+        )
     })
 }
 
@@ -161,9 +157,10 @@ fn address(settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
         ("test_bounceable", address.friendly(AddressForm::TestBounceable)),
         ("test_non_bounceable", address.friendly(AddressForm::TestNonBounceable)),
     ];
-    output.document(&forms.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(), || {
-        forms.iter().map(|(name, form)| format!("{name:20} {form}\n")).collect()
-    })?;
+    output
+        .document(&forms.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(), || {
+            forms.iter().map(|(name, form)| format!("{name:20} {form}\n")).collect()
+        })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -63,11 +63,7 @@ async fn market(settings: &Settings) -> anyhow::Result<Address> {
     Ok(NodeClient::connect(&settings.node).await?.info().market)
 }
 
-async fn stake_of(
-    settings: &Settings,
-    market: Address,
-    owner: Address,
-) -> anyhow::Result<Address> {
+async fn stake_of(settings: &Settings, market: Address, owner: Address) -> anyhow::Result<Address> {
     let account = chain::connect(settings)?.account(&market).await?;
     let data = account.data.with_context(|| format!("there is no market at {market}"))?;
     let config = MarketData::parse(&data)?.config.context("the market is not set up yet")?;
@@ -139,7 +135,8 @@ async fn unstake(
 ) -> anyhow::Result<ExitCode> {
     let chain = chain::connect(settings)?;
     let data = chain.account(&identity.stake).await?.data;
-    let data = StakeData::parse(&data.context("nothing is staked: there is nothing to take back")?)?;
+    let data =
+        StakeData::parse(&data.context("nothing is staked: there is nothing to take back")?)?;
     let now = chain.chain_time().await?;
     if data.unbonding > Nano::ZERO && amount.is_none() {
         if now < data.unbond_at {
@@ -196,8 +193,7 @@ async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow:
     let mut handle = Worker::start(config).await?;
     output.note("the worker is up; Ctrl-C finishes what it has and stops, a second one stops now");
     let mut stopping = false;
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     loop {
         tokio::select! {
             event = handle.next_event() => match event {
@@ -217,7 +213,15 @@ async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow:
 
 fn report(event: &fog_worker::WorkerEvent, output: &Output) -> anyhow::Result<()> {
     if output.is_json() {
-        output.raw(format!("{}\n", serde_json::to_string(&serde_json::json!({ "event": event.to_string(), "task": event.task() }))?).as_bytes())
+        output.raw(
+            format!(
+                "{}\n",
+                serde_json::to_string(
+                    &serde_json::json!({ "event": event.to_string(), "task": event.task() })
+                )?
+            )
+            .as_bytes(),
+        )
     } else {
         output.note(&event.to_string());
         Ok(())
