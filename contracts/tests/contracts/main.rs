@@ -11,6 +11,7 @@ mod ledger;
 mod markets;
 mod matrix;
 mod property;
+mod readers;
 mod solo;
 mod stakes;
 mod world;

@@ -6,6 +6,7 @@ use fog_contracts::{
     stake, task,
 };
 use fog_protocol::{Address, Hash32, Nano};
+use fog_testnet::chain::Transfer;
 
 use crate::world::{STEP, TIMELOCK, UNBONDING, WINDOW, World, config, failures, ours, std};
 
@@ -217,6 +218,15 @@ fn a_register_from_anything_but_its_task_is_refused() {
         b.store_reference(init).unwrap();
     });
     assert_eq!(by_stranger(&mut world, body), [108]);
+    // A task of another market never asks this one; if one did, it would be sent away.
+    let mut foreign = world.task_init(2);
+    foreign.market = Address::basechain([0x99; 32]);
+    let body = crate::solo::body(market::op::REGISTER, 1, |b| {
+        b.store_reference(foreign.to_cell().unwrap()).unwrap();
+    });
+    let transfer = Transfer::call(std(&world.market), 100_000_000, body);
+    let receipt = world.chain.inject(&std(&foreign.address().unwrap()), &transfer).unwrap();
+    assert_eq!(failures(&receipt), [112]);
 }
 
 /// Ten years in which nobody looks: rent eats the reserve, no more; a top-up helps; all comes out.

@@ -3,8 +3,13 @@
 //! after every transaction. `FOG_SEQUENCES` sets how many sequences run, `FOG_SEED` runs one again.
 
 mod actions;
+mod dice;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use fog_contracts::{
     TaskState,
@@ -16,55 +21,19 @@ use fog_protocol::{Address, Hash32, Nano, SecretKey};
 use fog_testnet::chain::{Block, Bounce, Chain, ChainConfig, Clock, Transfer, Treasury};
 use tycho_types::{cell::Cell, models::StateInit};
 
+use dice::{Dice, Seed};
+
 use crate::{
     ledger::Ledger,
     world::{START, STEP, UNBONDING, WINDOW, config, ours, std},
 };
 
 const MESSAGES: u32 = 140;
-const SEQUENCES: u64 = 160;
+const SEQUENCES: u64 = 480;
 const DAY: u32 = 24 * 3600;
 const TASKS: u8 = 6;
 const WORKERS: u8 = 2;
 const VERIFIERS: u8 = 3;
-
-/// SplitMix64: small, seeded, the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    /// Once in `times`.
-    fn once_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-
-    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        let index = self.below(of.len() as u64);
-        &of[usize::try_from(index).unwrap()]
-    }
-}
-
-/// Says which seed failed.
-struct Seed(u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("run it again: FOG_SEED={} cargo test -p fog-contracts random", self.0);
-        }
-    }
-}
 
 /// A message that was sent once and may be sent again.
 #[derive(Clone)]
@@ -333,34 +302,76 @@ fn leave(play: &mut Play) {
     play.empty_stakes(&stranger);
 }
 
+/// What many sequences came to.
+#[derive(Default)]
+struct Sums {
+    sent: u64,
+    transactions: u64,
+    ends: BTreeMap<TaskState, u64>,
+    accepted: BTreeMap<u32, u64>,
+}
+
+impl Sums {
+    fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.transactions += other.transactions;
+        for (state, count) in other.ends {
+            *self.ends.entry(state).or_default() += count;
+        }
+        for (op, count) in other.accepted {
+            *self.accepted.entry(op).or_default() += count;
+        }
+    }
+}
+
+fn sequence(seed: u64) -> Sums {
+    let _told = Seed(seed);
+    let mut play = Play::new(seed);
+    play.play();
+    leave(&mut play);
+    Sums {
+        sent: play.sent,
+        transactions: play.ledger.transactions,
+        ends: play.ledger.ends,
+        accepted: play.ledger.accepted,
+    }
+}
+
+/// Two at a time; they have nothing in common but their rules.
+fn sequences(seeds: Range<u64>) -> Sums {
+    let next = AtomicU64::new(seeds.start);
+    let run = || {
+        let mut sums = Sums::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return sums;
+            }
+            sums.add(sequence(seed));
+        }
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(run);
+        let mut sums = run();
+        sums.add(other.join().expect("no sequence failed"));
+        sums
+    })
+}
+
 #[test]
 fn random_sequences_keep_the_books() {
     let only = std::env::var("FOG_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
     let count = std::env::var("FOG_SEQUENCES").ok().and_then(|count| count.parse().ok());
-    let seeds = only.map_or(0..count.unwrap_or(SEQUENCES), |seed| seed..seed + 1);
-    let (mut sent, mut transactions) = (0, 0);
-    let (mut ends, mut accepted) = (BTreeMap::new(), BTreeMap::new());
-    for seed in seeds {
-        let _told = Seed(seed);
-        let mut play = Play::new(seed);
-        play.play();
-        leave(&mut play);
-        sent += play.sent;
-        transactions += play.ledger.transactions;
-        for (state, count) in play.ledger.ends {
-            *ends.entry(state).or_insert(0u64) += count;
-        }
-        for (op, count) in play.ledger.accepted {
-            *accepted.entry(op).or_insert(0u64) += count;
-        }
-    }
-    println!("{sent} messages, {transactions} transactions; ends: {ends:?}");
-    println!("accepted: {accepted:x?}");
+    let sums = sequences(only.map_or(0..count.unwrap_or(SEQUENCES), |seed| seed..seed + 1));
+    println!("{} messages, {} transactions checked", sums.sent, sums.transactions);
+    println!("ends: {:?}", sums.ends);
+    println!("accepted, by opcode: {:x?}", sums.accepted);
     // A generator that never gets anywhere would prove nothing.
     if only.is_none() && count.is_none() {
-        assert!(sent >= 20_000, "{sent}");
+        assert!(sums.transactions >= 200_000, "{}", sums.transactions);
+        let ends = sums.ends;
         for state in [TaskState::Paid, TaskState::Slashed, TaskState::Refunded, TaskState::Late] {
-            assert!(ends.get(&state).is_some_and(|count| *count >= 20), "{ends:?}");
+            assert!(ends.get(&state).is_some_and(|count| *count >= 100), "{ends:?}");
         }
     }
 }
