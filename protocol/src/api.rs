@@ -20,7 +20,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Durations, GuestExit, Hash32, Listing, Nano, PublicKey, SealPublicKey, TaskId, TaskStatus,
+    Address, Durations, GuestExit, Hash32, Listing, Nano, PublicKey, SealPublicKey, TaskId,
+    TaskStatus,
 };
 
 /// HPKE context of the payload sealed to a worker.

@@ -56,15 +56,7 @@ impl Tagged for Commit {
 /// a worker that ran it faithfully is paid for it. Every case is deterministic; a host's own
 /// time limit is not, so it is never committed to.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    BorshSerialize,
-    BorshDeserialize,
-    Serialize,
-    Deserialize,
+    Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum GuestExit {
