@@ -116,6 +116,7 @@ impl ChainView {
             (TaskState::Assigned, Some(work)) => {
                 TaskOnChain::Assigned { worker: work.owner, price: work.price }
             }
+            (TaskState::Committed, Some(work)) => TaskOnChain::Committed { worker: work.owner },
             (state, _) => TaskOnChain::Later { state: format!("{state:?}").to_lowercase() },
         })
     }

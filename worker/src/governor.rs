@@ -3,10 +3,12 @@
 //!
 //! Pure: what it knows is handed in, and the same offer in the same situation gets the same answer.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use fog_protocol::{Listing, Nano, Program, TaskId, gateway::PassReason};
+
+use fog_verifier::sandbox::Limits;
 
 use crate::{
     config::{Pricing, Speed, WorkerLimits},
@@ -183,26 +185,24 @@ impl Governor {
         seconds.saturating_sub(u64::from(self.limits.margin_seconds)).saturating_mul(1000)
     }
 
-    fn work_ms(&self, listing: &Listing) -> u64 {
-        let run_ms = match listing.program {
+    /// How long running it takes at the speed counted on.
+    fn run_ms(&self, listing: &Listing) -> u64 {
+        match listing.program {
             Program::Wasi { .. } => {
                 let ms = u128::from(listing.limits.fuel) * 1000
                     / u128::from(self.speed.fuel_per_second.max(1));
                 u64::try_from(ms).unwrap_or(u64::MAX)
             }
-            Program::Circom { .. } => u64::from(self.speed.proof_seconds) * 1000,
-        };
-        let slower = u128::from(run_ms) * u128::from(SLOWER_PERCENT) / 100;
+            Program::Circom { .. } => u64::from(self.speed.proof_seconds).saturating_mul(1000),
+        }
+    }
+
+    fn work_ms(&self, listing: &Listing) -> u64 {
+        let slower = u128::from(self.run_ms(listing)) * u128::from(SLOWER_PERCENT) / 100;
         u64::try_from(slower)
             .unwrap_or(u64::MAX)
             .saturating_add(OVERHEAD_MS)
             .saturating_add(payload_bytes(listing) / PAYLOAD_BYTES_PER_MS)
-    }
-
-    /// How long an execution of `listing` may take before the host gives it up.
-    #[must_use]
-    pub fn patience(&self, listing: &Listing) -> Duration {
-        Duration::from_millis(self.work_ms(listing))
     }
 
     /// Bids on `listing` or says why not. `reserve_at_cap` is what the node wants reserved at the
@@ -240,11 +240,22 @@ impl Governor {
 
     fn check_size(&self, listing: &Listing) -> Result<(), Pass> {
         let limits = &self.limits;
+        // Every host's sandbox has these; a verifier could not run it either.
+        let sandbox = Limits::default();
+        let (module_bytes, input_bytes, wall_ms) = match listing.program {
+            Program::Wasi { module } => {
+                (module.bytes, listing.input.bytes, u64::from(sandbox.wall_ms))
+            }
+            Program::Circom { .. } => (0, 0, u64::MAX),
+        };
         for (what, given, most) in [
             ("fuel", listing.limits.fuel, limits.max_fuel),
             ("bytes of memory", listing.limits.memory_bytes, limits.max_memory_bytes),
             ("bytes of output", listing.limits.output_bytes, limits.max_output_bytes),
             ("bytes of program and input", payload_bytes(listing), limits.max_payload_bytes),
+            ("bytes of module", module_bytes, sandbox.module_bytes),
+            ("bytes of input", input_bytes, sandbox.input_bytes),
+            ("ms to run", self.run_ms(listing), wall_ms),
         ] {
             if given > most {
                 return Err(Pass {

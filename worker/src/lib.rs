@@ -23,6 +23,9 @@ mod start;
 mod store;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 pub use adversary::Behaviour;
 pub use agent::Shutdown;
 pub use config::{ChainConfig, ConfigError, Pricing, Speed, WorkerConfig, WorkerLimits};

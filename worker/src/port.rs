@@ -50,6 +50,11 @@ pub(crate) enum TaskOnChain {
         /// The agreed price.
         price: Nano,
     },
+    /// Committed to.
+    Committed {
+        /// The worker.
+        worker: Address,
+    },
     /// Past that.
     Later {
         /// The contract's state.

@@ -23,15 +23,16 @@ use crate::{
     gateway::{Expected, Gateway},
     governor::Governor,
     identity::Identity,
-    journal::{Journal, JournalError},
+    journal::{Journal, JournalError, Recovery},
     node_client::NodeClient,
     port::{ChainPort, ChainStatus, PortError},
     store::Store,
     work::Context,
 };
 
-/// How often the chain is looked at.
-const WATCH: Duration = Duration::from_secs(1);
+/// The chain is looked at once in so many of its client's poll intervals: each second on this
+/// machine, every ten elsewhere.
+const LOOKS_PER_WATCH: u32 = 5;
 const EVENTS: usize = 1024;
 const FRAMES: usize = 512;
 const REPORTS: usize = 256;
@@ -47,7 +48,7 @@ pub enum WorkerError {
     Journal(#[from] JournalError),
     /// The journal is another worker's.
     #[error(
-        "this folder's journal is another worker's or another market's: use a folder of its own"
+        "this folder's journal is another worker's, market's or node's: use a folder of its own"
     )]
     OtherWorker,
     /// The sandbox.
@@ -104,6 +105,15 @@ impl WorkerHandle {
     }
 }
 
+/// What a worker reaches beside its node.
+pub(crate) struct Surroundings {
+    pub(crate) execute: Arc<dyn Execute>,
+    pub(crate) speed: crate::Speed,
+    pub(crate) chain: Arc<dyn ChainPort>,
+    /// Pause between two looks at the chain.
+    pub(crate) watch: Duration,
+}
+
 impl Worker {
     /// Starts a worker: opens its journal, takes up what it holds, connects and bids.
     ///
@@ -116,12 +126,27 @@ impl Worker {
         let (market, network) = (config.market, config.chain.network);
         if pins.is_some_and(|pins| {
             (pins.market, pins.network, pins.worker) != (market, network, config.owner)
+                || config.node_id.is_some_and(|node| node != pins.node)
         }) {
             return Err(WorkerError::OtherWorker);
         }
-        let (executor, speed) = executor(&config).await?;
-        let view = ChainView::new(client(&config)?, network, market, config.owner, config.stake);
+        let (execute, speed) = executor(&config).await?;
+        let client = client(&config)?;
+        let watch = client.config().poll_interval * LOOKS_PER_WATCH;
+        let view = ChainView::new(client, network, market, config.owner, config.stake);
         let chain: Arc<dyn ChainPort> = Arc::new(view);
+        Self::launch(config, (journal, recovery), Surroundings { execute, speed, chain, watch })
+    }
+
+    /// The part of [`Worker::start`] that reaches the outside through `around` alone.
+    pub(crate) fn launch(
+        config: WorkerConfig,
+        (journal, recovery): (Journal, Recovery),
+        around: Surroundings,
+    ) -> Result<WorkerHandle, WorkerError> {
+        let Surroundings { execute, speed, chain, watch: pause } = around;
+        let pins = journal.state().pins().copied();
+        let (market, network) = (config.market, config.chain.network);
         let identity = Arc::new(Identity::new(config.owner, config.stake, config.session));
         let client = NodeClient::new(&config.node_url, Arc::clone(&identity))
             .map_err(|error| WorkerError::Node(error.to_string()))?;
@@ -157,7 +182,7 @@ impl Worker {
             identity,
             client,
             chain: Arc::clone(&chain),
-            execute: executor,
+            execute,
             store: Store::new(journal),
             session: session_in,
             behaviour: config.behaviour,
@@ -177,7 +202,7 @@ impl Worker {
             Inputs { incoming: incoming_in, reports, chain: chain_in, shutdown: shutdown_in };
         let beside = vec![
             AbortOnDropHandle::new(tokio::spawn(gateway.run())),
-            AbortOnDropHandle::new(tokio::spawn(watch_chain(chain, chain_out))),
+            AbortOnDropHandle::new(tokio::spawn(watch_chain(chain, chain_out, pause))),
         ];
         let agent = tokio::spawn(agent.run(inputs));
         Ok(WorkerHandle { events: events_out, shutdown, agent, stop, _beside: beside })
@@ -214,8 +239,12 @@ async fn executor(config: &WorkerConfig) -> Result<(Arc<dyn Execute>, crate::Spe
 }
 
 /// Reads the chain again and again, as long as anybody listens.
-async fn watch_chain(chain: Arc<dyn ChainPort>, out: mpsc::Sender<Result<ChainStatus, PortError>>) {
+async fn watch_chain(
+    chain: Arc<dyn ChainPort>,
+    out: mpsc::Sender<Result<ChainStatus, PortError>>,
+    pause: Duration,
+) {
     while out.send(chain.status().await).await.is_ok() {
-        tokio::time::sleep(WATCH).await;
+        tokio::time::sleep(pause).await;
     }
 }

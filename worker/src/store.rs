@@ -4,19 +4,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fog_protocol::TaskId;
 
-use crate::journal::{Ending, Journal, JournalError, Record, State};
+use crate::journal::{Ending, Journal, JournalError, Record, Results, State};
 
-/// A shared journal.
+/// A shared journal. Outputs, which are long, are stored and loaded beside its lock.
 #[derive(Debug, Clone)]
-pub(crate) struct Store(Arc<Mutex<Journal>>);
+pub(crate) struct Store {
+    journal: Arc<Mutex<Journal>>,
+    results: Results,
+}
 
 impl Store {
     pub(crate) fn new(journal: Journal) -> Self {
-        Self(Arc::new(Mutex::new(journal)))
+        let results = journal.results().clone();
+        Self { journal: Arc::new(Mutex::new(journal)), results }
+    }
+
+    /// Where outputs lie. Blocks: for blocking threads.
+    pub(crate) const fn results(&self) -> &Results {
+        &self.results
     }
 
     fn lock(&self) -> MutexGuard<'_, Journal> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at the state.
@@ -41,20 +50,6 @@ impl Store {
     /// Ends a task.
     pub(crate) async fn close(&self, task: TaskId, ending: Ending) -> Result<(), JournalError> {
         self.blocking(move |journal| journal.close(task, ending)).await
-    }
-
-    /// Stores an output; returns once the disk has it.
-    pub(crate) async fn store_result(
-        &self,
-        task: TaskId,
-        output: Vec<u8>,
-    ) -> Result<(), JournalError> {
-        self.blocking(move |journal| journal.store_result(&task, &output)).await
-    }
-
-    /// A stored output, checked.
-    pub(crate) async fn result(&self, task: TaskId) -> Result<Vec<u8>, JournalError> {
-        self.blocking(move |journal| journal.result(&task)).await
     }
 
     /// Can the disk still take `bytes`?

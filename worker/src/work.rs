@@ -54,6 +54,19 @@ pub(crate) enum Report {
     Event(WorkerEvent),
 }
 
+impl Report {
+    /// The task it is about, where that must still be open.
+    pub(crate) const fn task(&self) -> Option<TaskId> {
+        match self {
+            Self::Done { task, .. }
+            | Self::Failed { task, .. }
+            | Self::Submitted { task }
+            | Self::ResultLost { task } => Some(*task),
+            Self::Event(_) => None,
+        }
+    }
+}
+
 /// Why work was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -107,6 +120,17 @@ pub(crate) struct Assignment {
     pub(crate) escrow: Address,
     /// When the commitment is due.
     pub(crate) due: Instant,
+    pub(crate) reason: Reason,
+}
+
+/// Why a task is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It was assigned.
+    Assigned,
+    /// It was done and committed to, and its result is gone from the disk: the same result is
+    /// needed again.
+    ResultLost,
 }
 
 impl Context {
@@ -121,12 +145,11 @@ impl Context {
         let _ = self.report.send(report).await;
     }
 
-    async fn produce(
-        self: &Arc<Self>,
-        task: TaskId,
-        assignment: &Assignment,
-    ) -> Result<Outcome, Failure> {
-        self.confirm(task, assignment).await?;
+    async fn produce(&self, task: TaskId, assignment: &Assignment) -> Result<Outcome, Failure> {
+        match assignment.reason {
+            Reason::Assigned => self.confirm(task, assignment).await?,
+            Reason::ResultLost => {}
+        }
         let execution = if self.behaviour.executes() {
             let payload = self.fetch(task, assignment).await?;
             self.tell(WorkerEvent::Running { task }).await;
@@ -136,7 +159,10 @@ impl Context {
         };
         let salt = self.identity.salt(&task);
         let outcome = Outcome::new(&task, &self.identity.worker, salt, &execution);
-        self.store.store_result(task, execution.output).await?;
+        let results = self.store.results().clone();
+        let stored =
+            tokio::task::spawn_blocking(move || results.store(&task, &execution.output)).await;
+        stored.map_err(|_| Failure::Own("the result was not stored".into()))??;
         Ok(outcome)
     }
 
@@ -147,10 +173,14 @@ impl Context {
         let mut last = String::new();
         for _ in 0..CHAIN_LOOKS {
             match self.chain.task(assignment.escrow).await {
-                Ok(TaskOnChain::Assigned { worker, .. }) if worker == self.identity.worker => {
+                // Committed to by us, and not in the journal: a part of it was lost. The same work
+                // gives the same commitment.
+                Ok(TaskOnChain::Assigned { worker, .. } | TaskOnChain::Committed { worker })
+                    if worker == self.identity.worker =>
+                {
                     return Ok(());
                 }
-                Ok(TaskOnChain::Assigned { worker, .. }) => {
+                Ok(TaskOnChain::Assigned { worker, .. } | TaskOnChain::Committed { worker }) => {
                     let reason = format!("the chain says it is assigned to {worker}");
                     return Err(Failure::NotOurs(reason));
                 }
@@ -201,16 +231,12 @@ impl Context {
     }
 
     /// Runs the program in a sandbox process, which holds no key.
-    async fn run(
-        self: &Arc<Self>,
-        listing: Arc<Listing>,
-        payload: Payload,
-    ) -> Result<Execution, Failure> {
-        let context = Arc::clone(self);
+    async fn run(&self, listing: Arc<Listing>, payload: Payload) -> Result<Execution, Failure> {
+        // Only this: a run that outlives a stopped worker must not keep its journal open.
+        let (execute, worker) = (Arc::clone(&self.execute), self.identity.worker);
         let run = move || {
             let Payload { program, input } = payload;
-            let job = Job::new(&listing, &program, &input, &context.identity.worker);
-            context.execute.execute(&job)
+            execute.execute(&Job::new(&listing, &program, &input, &worker))
         };
         match tokio::task::spawn_blocking(run).await {
             Ok(result) => Ok(result?),
@@ -222,12 +248,11 @@ impl Context {
     pub(crate) async fn submit(self: Arc<Self>, task: TaskId, outcome: Outcome) {
         let mut pause = Backoff::new(Duration::from_millis(500), Duration::from_secs(20));
         loop {
-            let output = match self.store.result(task).await {
-                Ok(output) => output,
-                Err(_) => {
-                    let _ = self.report.send(Report::ResultLost { task }).await;
-                    return;
-                }
+            let results = self.store.results().clone();
+            let loading = tokio::task::spawn_blocking(move || results.load(&task, &outcome));
+            let Ok(Ok(output)) = loading.await else {
+                let _ = self.report.send(Report::ResultLost { task }).await;
+                return;
             };
             let Outcome { exit, fuel_used, salt, .. } = outcome;
             let reveal = Reveal { task, exit, output, fuel_used, salt };

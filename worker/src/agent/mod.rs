@@ -41,6 +41,8 @@ const STALE: Duration = Duration::from_secs(90);
 const TICK: Duration = Duration::from_millis(500);
 /// A commitment that is not acknowledged is sent again after this.
 const ACK_PATIENCE: Duration = Duration::from_secs(10);
+/// The same once its deadline is over: the node may still know better.
+const LATE_PATIENCE: Duration = Duration::from_secs(120);
 /// Seconds past its consent until a bid is forgotten: the chain may tell late.
 const FORGET_SECONDS: u64 = 300;
 /// How often the node is asked about tasks it should have closed.
@@ -165,8 +167,20 @@ impl Agent {
                 break;
             }
         }
+        self.stop_work().await;
         let open = self.store().read(|state| state.open().count());
         self.tell(WorkerEvent::Stopped { open });
+    }
+
+    /// Once this is over nothing uses the journal any more.
+    async fn stop_work(&mut self) {
+        let running = std::mem::take(&mut self.state.running);
+        let uploading = std::mem::take(&mut self.state.uploading);
+        for (_, work) in running.into_iter().chain(uploading) {
+            work.abort();
+            // It says that it was aborted.
+            let _ = work.await;
+        }
     }
 
     fn store(&self) -> &Store {
@@ -273,6 +287,10 @@ impl Agent {
                 self.on_closed(task, status, amount, reason).await;
             }
             ServerFrame::Error { code, message, task } => {
+                if let Some(task) = task {
+                    // A refused bid does not win: what it promised is free again.
+                    self.forget_bid(task).await;
+                }
                 self.tell(WorkerEvent::NodeError { code, message, task });
             }
             ServerFrame::Pong { .. } | ServerFrame::Welcome { .. } => {}
@@ -321,7 +339,7 @@ impl Agent {
     }
 
     /// Bids whose consent ran out well before now.
-    async fn forget_bids(&self) {
+    async fn forget_bids(&mut self) {
         let Some(now) = self.chain_time() else { return };
         let expired = self.store().read(|state| {
             let over = |entry: &Entry| match entry.phase {
@@ -334,10 +352,19 @@ impl Agent {
             state.open().filter(|(_, entry)| over(entry)).map(|(id, _)| *id).collect::<Vec<_>>()
         });
         for task in expired {
-            if self.store().close(task, Ending::NotWon).await.is_err() {
-                return;
-            }
+            self.forget_bid(task).await;
         }
+    }
+
+    /// Ends the bid on `task`; `true` if it was one.
+    async fn forget_bid(&mut self, task: TaskId) -> bool {
+        let bid = self.store().read(|state| {
+            state.get(&task).is_some_and(|entry| matches!(entry.phase, Phase::Bid { .. }))
+        });
+        if bid && let Err(error) = self.store().close(task, Ending::NotWon).await {
+            self.on_disk_trouble(&error);
+        }
+        bid
     }
 
     /// Why no bids are made, if none are.

@@ -9,7 +9,7 @@ use super::Agent;
 use crate::{
     event::WorkerEvent,
     governor::{Offer, Pass, Situation},
-    journal::{Ending, Phase, Record},
+    journal::{Phase, Record},
 };
 
 /// Longest bid round believed in, in seconds: a consent must not be valid for ever.
@@ -138,16 +138,9 @@ impl Agent {
     }
 
     pub(super) async fn on_lost(&mut self, task: TaskId, reason: String) {
-        let bid = self.store().read(|state| {
-            state.get(&task).is_some_and(|entry| matches!(entry.phase, Phase::Bid { .. }))
-        });
-        if !bid {
-            // What is assigned on chain cannot be taken back by a frame.
-            return;
+        // What is assigned on chain cannot be taken back by a frame.
+        if self.forget_bid(task).await {
+            self.tell(WorkerEvent::Lost { task, reason });
         }
-        if let Err(error) = self.store().close(task, Ending::NotWon).await {
-            self.on_disk_trouble(&error);
-        }
-        self.tell(WorkerEvent::Lost { task, reason });
     }
 }

@@ -6,11 +6,11 @@ use fog_protocol::{Address, Commit, Listing, Nano, TaskId, TaskStatus, gateway::
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{ACK_PATIENCE, Agent};
+use super::{ACK_PATIENCE, Agent, LATE_PATIENCE};
 use crate::{
     event::WorkerEvent,
     journal::{Contradiction, Ending, Entry, JournalError, Outcome, Phase, Record},
-    work::{Assignment, Failure, Report},
+    work::{Assignment, Failure, Reason, Report},
 };
 
 /// How often a task is tried after a failure of this machine.
@@ -20,6 +20,8 @@ const ATTEMPT_PAUSE: Duration = Duration::from_secs(2);
 /// Seconds past its deadline until a task that was never closed is let go.
 const LET_GO_SECONDS: u64 = 24 * 3600;
 const LONGEST_REASON: usize = 300;
+/// How long the work of a lost result is tried to be had again.
+const REDO_PATIENCE: Duration = Duration::from_secs(600);
 
 impl Agent {
     pub(super) async fn on_assigned(
@@ -107,17 +109,18 @@ impl Agent {
             let entry = state.get(task)?;
             let escrow = entry.escrow;
             match &entry.phase {
-                Phase::Assigned { listing, commit_by }
-                | Phase::Executed { listing, commit_by, .. } => {
+                Phase::Assigned { listing, commit_by } => {
                     let left = now.map_or(u64::from(listing.durations.commit), |now| {
                         commit_by.saturating_sub(now)
                     });
                     let due = Instant::now() + Duration::from_secs(left.min(90 * 24 * 3600));
-                    Some(Assignment { listing: listing.clone(), escrow, due })
+                    let reason = Reason::Assigned;
+                    Some(Assignment { listing: listing.clone(), escrow, due, reason })
                 }
-                Phase::Committed { listing, .. } => {
-                    let due = Instant::now() + Duration::from_secs(600);
-                    Some(Assignment { listing: listing.clone(), escrow, due })
+                Phase::Executed { listing, .. } | Phase::Committed { listing, .. } => {
+                    let due = Instant::now() + REDO_PATIENCE;
+                    let reason = Reason::ResultLost;
+                    Some(Assignment { listing: listing.clone(), escrow, due, reason })
                 }
                 Phase::Bid { .. } | Phase::Submitted { .. } => None,
             }
@@ -125,6 +128,10 @@ impl Agent {
     }
 
     pub(super) async fn on_report(&mut self, report: Report) {
+        if report.task().is_some_and(|task| self.store().read(|state| state.get(&task).is_none())) {
+            // It was closed while the report was on its way.
+            return;
+        }
         match report {
             Report::Done { task, outcome, took } => {
                 self.state.running.remove(&task);
@@ -200,7 +207,9 @@ impl Agent {
         }
         let due = self.store().read(|state| {
             let commitment = |(task, entry): (&TaskId, &Entry)| match &entry.phase {
-                Phase::Executed { outcome, .. } => Some((*task, entry.escrow, *outcome)),
+                Phase::Executed { outcome, commit_by, .. } => {
+                    Some((*task, entry.escrow, *outcome, *commit_by))
+                }
                 Phase::Bid { .. }
                 | Phase::Assigned { .. }
                 | Phase::Committed { .. }
@@ -208,9 +217,12 @@ impl Agent {
             };
             state.open().filter_map(commitment).collect::<Vec<_>>()
         });
-        for (task, escrow, outcome) in due {
+        let now = self.chain_time();
+        for (task, escrow, outcome, commit_by) in due {
             let sent = self.state.commit_sent.get(&task);
-            if sent.is_some_and(|at| at.elapsed() < ACK_PATIENCE) {
+            let late = now.is_some_and(|now| now > commit_by);
+            let patience = if late { LATE_PATIENCE } else { ACK_PATIENCE };
+            if sent.is_some_and(|at| at.elapsed() < patience) {
                 continue;
             }
             match self.commit(task, escrow, &outcome) {
@@ -294,8 +306,19 @@ impl Agent {
         amount: Nano,
         reason: String,
     ) {
-        if self.store().read(|state| state.get(&task).is_none()) {
-            return;
+        let bid = self
+            .store()
+            .read(|state| state.get(&task).map(|e| matches!(e.phase, Phase::Bid { .. })));
+        match (bid, status) {
+            // Unknown, or a bid that may still win.
+            (None, _) | (Some(true), TaskStatus::AwaitingFunds | TaskStatus::Open) => return,
+            (Some(true), _) => return self.on_lost(task, reason).await,
+            (Some(false), status) if !status.is_terminal() => {
+                // The chain decides whose it is, not this node's memory; deadlines end it.
+                let reason = format!("the node says the task is {status} and {reason}");
+                return self.tell(WorkerEvent::Refused { task: Some(task), reason });
+            }
+            (Some(false), _) => {}
         }
         self.drop_work(&task);
         let ending = Ending::Final { status, amount };

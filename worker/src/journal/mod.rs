@@ -94,6 +94,41 @@ pub struct Journal {
     check: Check,
     health: Health,
     state: State,
+    results: Results,
+}
+
+/// The outputs of tasks, one file each.
+#[derive(Debug, Clone)]
+pub struct Results(PathBuf);
+
+impl Results {
+    /// Stores the output of `task`, synced, before [`Record::Executed`] names it.
+    ///
+    /// # Errors
+    /// [`JournalError::Full`], [`JournalError::Io`].
+    pub fn store(&self, task: &TaskId, output: &[u8]) -> Result<(), JournalError> {
+        write_synced(&self.path(task), output)
+    }
+
+    /// The stored output of `task`, checked against its `outcome`.
+    ///
+    /// # Errors
+    /// [`JournalError::LostResult`].
+    pub fn load(&self, task: &TaskId, outcome: &Outcome) -> Result<Vec<u8>, JournalError> {
+        let lost = || JournalError::LostResult(*task);
+        let file = File::open(self.path(task)).map_err(|_| lost())?;
+        let mut bytes = Vec::new();
+        let most = outcome.output_bytes.saturating_add(1);
+        file.take(most).read_to_end(&mut bytes).map_err(|_| lost())?;
+        if bytes.len() as u64 != outcome.output_bytes || Hash32::of(&bytes) != outcome.output_hash {
+            return Err(lost());
+        }
+        Ok(bytes)
+    }
+
+    fn path(&self, task: &TaskId) -> PathBuf {
+        self.0.join(task.to_string())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +144,8 @@ impl Journal {
     /// [`JournalError::InUse`], [`JournalError::NotAJournal`], [`JournalError::Io`].
     pub fn open(folder: &Path) -> Result<(Self, Recovery), JournalError> {
         make_private_folder(folder)?;
-        make_private_folder(&folder.join("results"))?;
+        let results = Results(folder.join("results"));
+        make_private_folder(&results.0)?;
         let lock = lock(&folder.join("lock"))?;
         let path = folder.join("journal");
         let at = |source| failed(&path, source);
@@ -139,7 +175,8 @@ impl Journal {
         let Read { check, state, .. } = read;
         let folder = folder.to_owned();
         let health = Health::Good;
-        let mut journal = Self { folder, path, file, _lock: lock, length, check, health, state };
+        let mut journal =
+            Self { folder, path, file, _lock: lock, length, check, health, state, results };
         if journal.length > COMPACT_BYTES {
             journal.compact()?;
         }
@@ -189,30 +226,10 @@ impl Journal {
         }
     }
 
-    /// Stores the output of `task`, synced, before [`Record::Executed`] names it.
-    ///
-    /// # Errors
-    /// [`JournalError::Full`], [`JournalError::Io`].
-    pub fn store_result(&self, task: &TaskId, output: &[u8]) -> Result<(), JournalError> {
-        let path = self.result_path(task);
-        write_synced(&path, output)
-    }
-
-    /// The stored output of `task`.
-    ///
-    /// # Errors
-    /// [`JournalError::LostResult`] if it is not what the journal's record names.
-    pub fn result(&self, task: &TaskId) -> Result<Vec<u8>, JournalError> {
-        let lost = || JournalError::LostResult(*task);
-        let entry = self.state.get(task).ok_or_else(lost)?;
-        let outcome = entry.phase.outcome().ok_or_else(lost)?;
-        let file = File::open(self.result_path(task)).map_err(|_| lost())?;
-        let mut bytes = Vec::new();
-        file.take(outcome.output_bytes + 1).read_to_end(&mut bytes).map_err(|_| lost())?;
-        if bytes.len() as u64 != outcome.output_bytes || Hash32::of(&bytes) != outcome.output_hash {
-            return Err(lost());
-        }
-        Ok(bytes)
+    /// Where outputs lie; can be used while the journal is written.
+    #[must_use]
+    pub const fn results(&self) -> &Results {
+        &self.results
     }
 
     /// Ends `task` and removes its result file.
@@ -222,7 +239,7 @@ impl Journal {
     pub fn close(&mut self, task: TaskId, ending: Ending) -> Result<(), JournalError> {
         self.append(&Record::Closed { task, ending })?;
         // A file that stays is removed on the next opening.
-        let _ = fs::remove_file(self.result_path(&task));
+        let _ = fs::remove_file(self.results.path(&task));
         Ok(())
     }
 
@@ -240,10 +257,6 @@ impl Journal {
             return Err(JournalError::Full(self.folder.clone()));
         }
         Ok(())
-    }
-
-    fn result_path(&self, task: &TaskId) -> PathBuf {
-        self.folder.join("results").join(task.to_string())
     }
 
     fn compact(&mut self) -> Result<(), JournalError> {
@@ -267,7 +280,7 @@ impl Journal {
 
     /// Result files of tasks that have ended.
     fn remove_orphans(&self) {
-        let Ok(entries) = fs::read_dir(self.folder.join("results")) else { return };
+        let Ok(entries) = fs::read_dir(&self.results.0) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
             let task = name.to_str().and_then(|name| name.parse::<TaskId>().ok());

@@ -142,20 +142,22 @@ fn a_changed_result_is_not_handed_out() {
     let folder = tempfile::tempdir().unwrap();
     let task = listing(0).id();
     let (mut journal, _) = Journal::open(folder.path()).unwrap();
-    journal.store_result(&task, &[0]).unwrap();
+    journal.results().store(&task, &[0]).unwrap();
     for record in records(&[3]) {
         journal.append(&record).unwrap();
     }
-    assert_eq!(journal.result(&task).unwrap(), [0]);
+    let outcome = outcome(&task, &[0]);
+    assert_eq!(journal.results().load(&task, &outcome).unwrap(), [0]);
     drop(journal);
     let (mut journal, _) = Journal::open(folder.path()).unwrap();
-    assert_eq!(journal.result(&task).unwrap(), [0]);
+    let results = journal.results().clone();
+    assert_eq!(results.load(&task, &outcome).unwrap(), [0]);
     for changed in [&b"1"[..], b"", b"00"] {
-        fs::write(journal.result_path(&task), changed).unwrap();
-        assert!(matches!(journal.result(&task), Err(JournalError::LostResult(_))));
+        fs::write(results.path(&task), changed).unwrap();
+        assert!(matches!(results.load(&task, &outcome), Err(JournalError::LostResult(_))));
     }
     journal.close(task, Ending::Abandoned { reason: "test".into() }).unwrap();
-    assert!(!journal.result_path(&task).exists());
+    assert!(!results.path(&task).exists());
 }
 
 #[test]
