@@ -4,6 +4,7 @@
 mod alone;
 mod bindings;
 mod bounces;
+mod edges;
 mod ends;
 mod fees;
 mod flow;
