@@ -4,10 +4,12 @@
 mod alone;
 mod bindings;
 mod bounces;
+mod deadlines;
 mod edges;
 mod ends;
 mod fees;
 mod flow;
+mod gates;
 mod ledger;
 mod markets;
 mod matrix;
