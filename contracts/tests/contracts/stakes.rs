@@ -337,3 +337,66 @@ fn stale_reservations_have_an_exit() {
     refused(&stake, STRANGER, free, 114, "twice");
     refused(&stake, task, slash_body(RESERVE, Nano::ZERO), 108, "a slash after that");
 }
+
+/// The base point and one: a signature that any message has for key zero, one time in four.
+#[test]
+fn signatures_that_anybody_can_make_for_key_zero_are_refused() {
+    let init = stake_init();
+    let mut stake = Solo::new(init.address().unwrap(), init.state_init().unwrap());
+    let none = PublicKey(Hash32::default());
+    assert_eq!(
+        stake.send(OWNER, 11 * GRAM, stake::deposit(1, Nano::grams(10), &none).unwrap()).exit,
+        0
+    );
+    let mut forged = [0x66; 64];
+    forged[0] = 0x58;
+    forged[32..].fill(0);
+    forged[32] = 1;
+    let task = task_init(1);
+    for later in 0..32 {
+        let mut signature = CellBuilder::new();
+        signature.store_raw(&forged, 512).unwrap();
+        let body = body(stake::op::RESERVE, QUERY, |b| {
+            put_coins(b, RESERVE);
+            put_coins(b, PRICE);
+            b.store_u32(stake.now + later).unwrap();
+            b.store_reference(signature.build().unwrap()).unwrap();
+            b.store_reference(task.to_cell().unwrap()).unwrap();
+        });
+        refused(&stake, task.address().unwrap(), body, 105, "a forged signature");
+    }
+}
+
+#[test]
+fn with_too_little_for_the_answer_nothing_changes() {
+    let mut fresh = stake_alone();
+    let init = task_init(1);
+    let consent = consent_for(&init, fresh.now);
+    let body = reserve_body(&init, &consent, &consent, &session());
+    let before = fresh.stored();
+    let ran = fresh.send(init.address().unwrap(), 12_000_000, body);
+    assert_eq!((ran.exit, fresh.stored()), (104, before));
+    let (mut stake, task, _) = reserved_stake();
+    let before = stake.stored();
+    let ran = stake.send(task, 9_000_000, slash_body(RESERVE, Nano::ZERO));
+    assert_eq!((ran.exit, &stake.stored()), (104, &before));
+    stake.now += 200 * 86_400;
+    let ran = stake.send(STRANGER, 3_500_000, stake::free_stale(1, &task.hash).unwrap());
+    assert_eq!((ran.exit, &stake.stored()), (104, &before));
+}
+
+#[test]
+fn a_stake_is_worth_something_and_lives_on_the_basechain() {
+    let key = session().public();
+    let nothing = stake::deposit(1, Nano::ZERO, &key).unwrap();
+    refused(&stake_alone(), OWNER, nothing, 104, "nothing");
+    let good = stake_init();
+    for init in [
+        stake::StakeInit { market: Address { workchain: -1, ..good.market }, ..good },
+        stake::StakeInit { owner: Address { workchain: -1, ..good.owner }, ..good },
+    ] {
+        let mut solo = Solo::new(init.address().unwrap(), init.state_init().unwrap());
+        let deposit = stake::deposit(1, Nano::grams(1), &key).unwrap();
+        assert_eq!(solo.send(init.owner, 2 * GRAM, deposit).exit, 116);
+    }
+}
