@@ -8,8 +8,8 @@
 //!                          matched|  |reserve_failed, assign_timeout
 //!                                 v  |
 //!                              assigning
-//!                                 |reserved          (open --reserved--> running, when an
-//!                                 v                   assignment given up here landed after all)
+//!                                 |reserved   (also from every state before: an assignment given
+//!                                 v            up here that landed after all, or was missed)
 //!                              running
 //!                                 |committed, committed_on_chain
 //!                                 v
@@ -21,14 +21,14 @@
 //!                                v    v
 //!                         accepted    rejected    verdict_on_chain stays
 //!                                |    |
-//!                            paid|    |slashed            any non-terminal state
+//!                     closed_paid|    |closed_slashed      any state but an end
 //!                                v    v                          |closed_refunded
 //!                             paid    slashed                    v
 //!                                                             refunded
 //! ```
 //!
-//! The chain is the truth: `closed_*` ends a task in any state; facts that are known already are
-//! stale; facts whose predecessor is missing are a gap, and the escrow's state is read.
+//! The chain is the truth: `closed_*` ends a task in any state, once; facts that are known already
+//! are stale; facts whose predecessor is missing are a gap, and the escrow's state is read.
 
 use fog_protocol::TaskStatus;
 
@@ -155,8 +155,8 @@ const fn opened(status: TaskStatus) -> Step {
 
 const fn reserved(status: TaskStatus) -> Step {
     match status {
-        Open | Assigning => Go(Running),
-        AwaitingFunds | Dropped => Gap,
+        // Reading the chain late: what was missed on the way here changes nothing.
+        AwaitingFunds | Open | Assigning | Dropped => Go(Running),
         Running | Committed | Verifying | Accepted | Rejected | Paid | Slashed | Refunded => Stale,
     }
 }
