@@ -1,0 +1,95 @@
+//! Measures the product against its peers: both sides in one run, in turns, in CPU time of the
+//! measuring thread. See README.md for what each figure means and what it does not.
+
+mod cached_load;
+mod coordinator;
+mod groth16;
+mod matching;
+mod meter;
+mod warm_start;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use anyhow::Result;
+
+use crate::meter::Reading;
+
+/// One benchmark: its name and what measures it.
+type Benchmark = (&'static str, fn() -> Result<Reading>);
+
+const BENCHMARKS: [Benchmark; 5] = [
+    ("matching", matching::measure),
+    ("sandbox-warm-start", warm_start::measure),
+    ("sandbox-cached-load", cached_load::measure),
+    ("groth16-bn254-single", groth16::measure),
+    ("coordinator", coordinator::measure),
+];
+
+/// How readings are written.
+#[derive(Clone, Copy)]
+enum Format {
+    Table,
+    JsonLines,
+}
+
+fn main() -> ExitCode {
+    let mut format = Format::Table;
+    let mut chosen = Vec::new();
+    for argument in std::env::args().skip(1) {
+        if argument == "--json" {
+            format = Format::JsonLines;
+        } else if let Some(found) = BENCHMARKS.iter().find(|(name, _)| *name == argument) {
+            chosen.push(*found);
+        } else {
+            let names = BENCHMARKS.map(|(name, _)| name).join(", ");
+            eprintln!("there is no benchmark `{argument}`; choose from: {names}; or add --json");
+            return ExitCode::from(2);
+        }
+    }
+    if chosen.is_empty() {
+        chosen.extend(BENCHMARKS);
+    }
+    for (at, (name, measure)) in chosen.into_iter().enumerate() {
+        let written = measure().and_then(|reading| Ok(write(at, name, &reading, format)?));
+        if let Err(error) = written {
+            eprintln!("{name}: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn write(at: usize, name: &str, reading: &Reading, format: Format) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let Reading { ours, theirs, unit, against, goal, note } = reading;
+    let ratio = reading.ratio();
+    match format {
+        Format::JsonLines => {
+            let line = serde_json::json!({
+                "name": name, "ours": ours, "theirs": theirs, "unit": unit, "ratio": ratio,
+                "against": against,
+            });
+            writeln!(out, "{line}")?;
+        }
+        Format::Table => {
+            if at == 0 {
+                writeln!(
+                    out,
+                    "{:<22}{:>12}{:>12}{:>5}{:>11}{:>9}  against",
+                    "benchmark", "ours", "theirs", "unit", "ratio", "goal"
+                )?;
+            }
+            writeln!(
+                out,
+                "{name:<22}{ours:>12.3}{theirs:>12.3}{unit:>5}{ratio:>11.5}{goal:>9}  {against}"
+            )?;
+            if !note.is_empty() {
+                writeln!(out, "{:<22}{note}", "")?;
+            }
+        }
+    }
+    out.flush()
+}
