@@ -315,6 +315,9 @@ pub(crate) struct WorkerUpArgs {
     /// Folder of the journal [default: ~/.local/share/fog/worker].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Harness only: stop at once when standard input closes, as it does when the parent dies.
+    #[arg(long, hide = true)]
+    pub(crate) tied: bool,
     /// Harness only: return wrong results, to see them caught.
     #[arg(long, hide = true)]
     pub(crate) adversary: bool,

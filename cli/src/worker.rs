@@ -161,6 +161,20 @@ async fn unstake(
     show(&identity.stake, settings, output).await
 }
 
+/// Resolves when standard input closes; never, unless `tied`.
+async fn parent_gone(tied: bool) {
+    let (gone, told) = tokio::sync::oneshot::channel();
+    if !tied {
+        return std::future::pending().await;
+    }
+    // A thread of its own: a read that never returns must not hold up the runtime's end.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = gone.send(());
+    });
+    let _ = told.await;
+}
+
 async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
     let identity = identity(settings).await?;
     let config = WorkerConfig {
@@ -193,6 +207,9 @@ async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow:
     let mut handle = Worker::start(config).await?;
     output.note("the worker is up; Ctrl-C finishes what it has and stops, a second one stops now");
     let mut stopping = false;
+    let orphaned = parent_gone(args.tied);
+    tokio::pin!(orphaned);
+    let mut parent_lives = true;
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     loop {
         tokio::select! {
@@ -205,6 +222,10 @@ async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow:
                 stopping = true;
             }
             _ = terminate.recv() => handle.shutdown(Shutdown::Fast),
+            () = &mut orphaned, if parent_lives => {
+                parent_lives = false;
+                handle.shutdown(Shutdown::Fast);
+            }
         }
     }
     handle.join().await?;

@@ -107,7 +107,9 @@ impl WorkerProcess {
             .arg(folder.join("journal"))
             .args(["--slots", &spec.slots.to_string()])
             .env("FOG_PASSWORD", &password)
-            .stdin(Stdio::null())
+            // Held open as long as this process lives; its end is the worker's.
+            .arg("--tied")
+            .stdin(Stdio::piped())
             .stdout(log.try_clone().map_err(setup)?)
             .stderr(log)
             .kill_on_drop(true);
