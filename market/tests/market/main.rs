@@ -1,8 +1,10 @@
-//! The market from outside: flows, the state machine's cells, random sequences, economics, and
-//! what must not compile.
+//! The market from outside: flows, the state machine's cells, random sequences, economics.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod bidding;
+mod economics;
 mod flow;
 mod kit;
+mod sequences;
+mod table;
 mod trust;

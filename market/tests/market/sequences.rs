@@ -1,0 +1,168 @@
+//! Random sequences of events, most of them out of order: the invariants hold after each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fog_market::{
+    Action, Event, Outcome, RefundCause, Rules, Settlement, Verdict, transition::edges,
+};
+use fog_protocol::{Nano, TaskId, TaskStatus, gateway::PassReason};
+use proptest::prelude::*;
+
+use crate::kit::{CAP, Result_, World, nonce, rules, seed, wallet};
+
+const STAKE: Nano = Nano::grams(60);
+const TASKS: u32 = 4;
+const WORKERS: u8 = 3;
+
+/// The third worker cheats.
+fn result(worker: u8) -> Result_ {
+    if worker == WORKERS { Result_::Wrong } else { Result_::Right }
+}
+
+fn outcome(choice: u8) -> Outcome {
+    match choice % 5 {
+        0 => Outcome::Paid { worker_amount: CAP, fee: Nano::ZERO },
+        1 => Outcome::Slashed { amount: Nano::grams(19) },
+        2 => Outcome::Refunded { cause: RefundCause::Unassigned },
+        3 => Outcome::Refunded { cause: RefundCause::WorkerLate { penalty: Nano::new(5) } },
+        _ => Outcome::Refunded { cause: RefundCause::NoVerdict },
+    }
+}
+
+/// One random thing that happens; `None` if it makes no sense at all here.
+fn event(world: &World, (kind, salt, worker): (u8, u32, u8), task: TaskId) -> Option<Event> {
+    let soon = world.now + 300;
+    let known = world.market.task(&task);
+    let assigned = known.and_then(|task| task.assignment()).map(|a| a.worker.hash.0[0]);
+    let doer = assigned.unwrap_or(worker);
+    Some(match kind {
+        0 => Event::Opened { task, deadline: soon },
+        1 => {
+            known?;
+            world.bid_event(task, worker, CAP)
+        }
+        2 => Event::Passed { task, worker: wallet(worker), reason: PassReason::Busy, ask: None },
+        3 => Event::CloseRounds,
+        4 => world.reserved_event(task).unwrap_or(Event::Reserved {
+            task,
+            worker: wallet(worker),
+            price: CAP,
+            reserve: Nano::grams(19),
+            commit_by: soon,
+        }),
+        5 => Event::ReserveFailed { task, worker: wallet(doer), code: 7 },
+        6 => world.commit_event(task, doer, result(doer)),
+        7 => {
+            let commitment = result(doer).commitment(&task, &wallet(doer));
+            Event::CommittedOnChain { task, commitment, verdict_by: soon }
+        }
+        8 => Event::NonceOpened { task, nonce: nonce(salt) },
+        9 => Event::Submitted { task, seed: seed() },
+        10 => Event::VerdictOnChain { task, verdict: Verdict::Accepted, window_until: soon },
+        11 => Event::Closed { task, outcome: outcome(worker + salt as u8) },
+        12 => Event::WorkerLeft { worker: wallet(worker) },
+        13 => Event::StakeRead { worker: wallet(worker), free_stake: STAKE },
+        _ => Event::Tick,
+    })
+}
+
+fn reachable(from: TaskStatus, to: TaskStatus, edges: &[(TaskStatus, TaskStatus)]) -> bool {
+    let mut seen = BTreeSet::from([from]);
+    // As many rounds as there are statuses reach everything that can be reached.
+    for _ in TaskStatus::ALL {
+        seen.extend(
+            edges.iter().filter(|(a, _)| seen.contains(a)).map(|(_, b)| *b).collect::<Vec<_>>(),
+        );
+    }
+    seen.contains(&to)
+}
+
+fn check(world: &World, before: &BTreeMap<TaskId, TaskStatus>, edges: &[(TaskStatus, TaskStatus)]) {
+    for task in world.market.tasks() {
+        let status = task.status();
+        assert_eq!(task.deadline().is_none(), status.is_terminal(), "{status}");
+        if let Some(from) = before.get(&task.id()) {
+            assert!(reachable(*from, status, edges), "{from} -> {status}");
+        }
+    }
+    if world.market.live_tasks() > 0 {
+        assert!(world.market.next_deadline().is_some());
+    }
+    let live = world.market.tasks().filter(|task| !task.status().is_terminal()).count();
+    assert_eq!(live, world.market.live_tasks() as usize);
+}
+
+/// What came out: at most one end and one settlement a task, paid only after acceptance.
+fn check_actions(world: &World, verdicts: &BTreeMap<TaskId, Verdict>) {
+    let (mut ends, mut settled) = (BTreeSet::new(), BTreeSet::new());
+    for action in &world.actions {
+        match action {
+            Action::NotifyClosed { task, .. } => assert!(ends.insert(*task), "two ends"),
+            Action::Settle(settlement) => {
+                assert!(settled.insert(settlement.task()), "two settlements");
+                let expected = match settlement {
+                    Settlement::Pay(_) => Verdict::Accepted,
+                    Settlement::Slash(_) => Verdict::Rejected,
+                };
+                assert_eq!(verdicts.get(&settlement.task()), Some(&expected));
+            }
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn invariants_hold(
+        ops in prop::collection::vec((0u8..18, 0..TASKS, 1..=WORKERS, 0u64..90), 1..120),
+    ) {
+        let edges = edges();
+        let mut world = World::new(Rules { probation: 1, ..rules() });
+        (1..=WORKERS).for_each(|worker| world.join(worker, STAKE));
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|salt| {
+                let (task, posted) = world.post_event(salt, 50_000);
+                world.ok(posted);
+                task
+            })
+            .collect();
+        let mut verdicts = BTreeMap::new();
+        for (kind, salt, worker, seconds) in ops {
+            let before = world.market.tasks().map(|task| (task.id(), task.status())).collect();
+            let task = tasks[salt as usize];
+            match kind {
+                15 => world.join(worker, STAKE),
+                16 | 17 => {
+                    let basis = world.market.task(&task).and_then(|task| task.basis());
+                    if basis.is_some() {
+                        let assigned = world.market.task(&task).unwrap().assignment().unwrap();
+                        let judgement = world.judge(task, result(assigned.worker.hash.0[0]));
+                        let verdict = match &judgement {
+                            fog_verifier::Judgement::Accepted(_) => Verdict::Accepted,
+                            fog_verifier::Judgement::Rejected(_) => Verdict::Rejected,
+                        };
+                        if world.decide(judgement).is_ok() {
+                            verdicts.insert(task, verdict);
+                        }
+                    }
+                }
+                _ => {
+                    if kind == 14 {
+                        world.now += seconds;
+                    }
+                    let hash = world.market.state_hash();
+                    if let Some(event) = event(&world, (kind, salt, worker), task)
+                        && world.apply(event).is_err()
+                    {
+                        prop_assert_eq!(world.market.state_hash(), hash, "a refusal changed it");
+                    }
+                }
+            }
+            check(&world, &before, &edges);
+        }
+        check_actions(&world, &verdicts);
+        world.assert_replays();
+    }
+}
