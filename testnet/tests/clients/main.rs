@@ -1,0 +1,35 @@
+//! Other people's clients, unmodified, against the embedded chain. Needs Node with npm and Python
+//! with venv; see `interop/README.md`.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod tools;
+
+use fog_testnet::toncenter::{Api, Handle, ServerConfig, spawn};
+
+async fn server() -> (Api, Handle) {
+    spawn(ServerConfig::default()).await.unwrap()
+}
+
+/// `@ton/ton` from npm.
+#[tokio::test]
+async fn ton_client_deploys_and_uses_wallets() {
+    let (api, handle) = server().await;
+    tools::node(&api.url(), "ton-client.mjs").await;
+    handle.shutdown().await;
+}
+
+/// `tonutils` from PyPI.
+#[tokio::test]
+async fn tonutils_deploys_and_uses_wallets() {
+    let (api, handle) = server().await;
+    tools::python(&api.url(), "tonutils_wallets.py").await;
+    handle.shutdown().await;
+}
+
+/// `toncenter` from PyPI: its models validate every answer.
+#[tokio::test]
+async fn toncenter_accepts_every_answer() {
+    let (api, handle) = server().await;
+    tools::python(&api.url(), "toncenter_models.py").await;
+    handle.shutdown().await;
+}
