@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// The same network, kept running for you to use.
     Dev(DevArgs),
+    /// The embedded chain alone, and what its owner may do to it.
+    Testnet(crate::testnet::TestnetArgs),
     /// Post tasks, watch them, fetch results.
     Task(TaskArgs),
     /// Stake, work, earn.

@@ -15,6 +15,7 @@ mod run;
 mod settings;
 mod signal;
 mod task;
+mod testnet;
 mod wallet;
 mod worker;
 
@@ -56,6 +57,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
         Command::Worker(args) => block_on(worker::worker(args, &settings, output)),
         Command::Demo(args) => block_on(demo::demo(args, output)),
         Command::Dev(args) => block_on(dev::dev(args, output)),
+        Command::Testnet(args) => block_on(testnet::testnet(args, &settings, output)),
     }
 }
 

@@ -1,0 +1,42 @@
+//! `fog testnet`: the embedded chain alone, and what its owner may do to it.
+
+mod control;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::{output::Output, settings::Settings};
+
+#[derive(Debug, Args)]
+pub(crate) struct TestnetArgs {
+    #[command(subcommand)]
+    command: TestnetCommand,
+}
+
+/// One variant a command; each command's arguments and doing lie in a file of its own.
+#[derive(Debug, Subcommand)]
+enum TestnetCommand {
+    /// Run the embedded chain alone, with its toncenter API and funded wallets. LOCAL ONLY.
+    Up(up::UpArgs),
+    /// Send money from the running chain's faucet.
+    Fund(control::FundArgs),
+    /// Make blocks now.
+    Mine(control::MineArgs),
+    /// Move the chain's clock forward.
+    Warp(control::WarpArgs),
+}
+
+pub(crate) async fn testnet(
+    args: TestnetArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    match args.command {
+        TestnetCommand::Up(args) => up::up(args, output).await,
+        TestnetCommand::Fund(args) => control::fund(args, settings, output).await,
+        TestnetCommand::Mine(args) => control::mine(args, settings, output).await,
+        TestnetCommand::Warp(args) => control::warp(args, settings, output).await,
+    }
+}
