@@ -1,19 +1,9 @@
 // v5r1 and v4r2 wallets through @ton/ton's TonClient. See README.md.
 import assert from 'node:assert/strict';
-import { Address, internal, toNano, TonClient, WalletContractV4, WalletContractV5R1 } from '@ton/ton';
+import { Address, internal, toNano, WalletContractV4, WalletContractV5R1 } from '@ton/ton';
 import { mnemonicNew, mnemonicToPrivateKey } from '@ton/crypto';
 
-const base = process.env.FOG_TESTNET ?? 'http://127.0.0.1:8081';
-const client = new TonClient({ endpoint: `${base}/api/v2/jsonRPC`, apiKey: 'any' });
-
-async function fund(address, nano) {
-  const response = await fetch(`${base}/control/fund`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ address: address.toString({ testOnly: true }), amount: nano.toString() }),
-  });
-  assert.equal(response.status, 200);
-}
+import { client, fund } from './harness.mjs';
 
 const contracts = [
   (publicKey) => WalletContractV5R1.create({ publicKey, walletId: { networkGlobalId: -3 } }),

@@ -7,7 +7,7 @@ use super::address::{self, base64, friendly};
 use super::dialect::{ApiError, Parameters, ParametersExt, boc};
 use super::shape::{block_id, extra, transaction_id};
 use super::stack;
-use crate::chain::{AccountStatus, AccountView, Chain, MethodId};
+use crate::chain::{AccountStatus, AccountView, Chain, MethodId, missing_account};
 
 /// Names of wallet contracts by the hash of their code, and where their numbers are.
 const WALLETS: &[(&str, &str, Layout)] = &[
@@ -160,6 +160,15 @@ pub(crate) fn balance(chain: &Chain, parameters: &Parameters) -> Result<Value, A
 
 pub(crate) fn state(chain: &Chain, parameters: &Parameters) -> Result<Value, ApiError> {
     Ok(state_name(view(chain, parameters)?.status).into())
+}
+
+/// `getShardAccountCell`: the account as the chain's state holds it.
+pub(crate) fn cell(chain: &Chain, parameters: &Parameters) -> Result<Value, ApiError> {
+    present_only(chain, parameters)?;
+    let account = chain.account_state(&parameters.address("address")?)?;
+    let account = account.unwrap_or(missing_account()?);
+    let cell = CellBuilder::build_from(&account)?;
+    Ok(json!({ "@type": "tvm.cell", "bytes": boc(&cell) }))
 }
 
 pub(crate) fn pack(parameters: &Parameters) -> Result<Value, ApiError> {

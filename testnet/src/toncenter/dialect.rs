@@ -43,7 +43,21 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, format!("{what} not found"))
     }
 
-    /// 500: what a liteserver says.
+    /// 404: the dialect has this method, but this chain has nothing it could tell of.
+    pub(crate) fn not_served(method: &str) -> Self {
+        let text = format!("{method}: this chain has no validators, proofs or domain names");
+        Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// 406: a contract did not accept an external message.
+    ///
+    /// Toncenter says 500 with the same words. Here 5xx is kept for faults of the server itself,
+    /// so that whoever tests with it may demand that there are none.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, message)
+    }
+
+    /// 500: the chain or its store failed.
     pub(crate) fn liteserver(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
@@ -85,13 +99,13 @@ impl From<SendError> for ApiError {
                     Some(code) => format!("exitcode={code}, gas_used={gas_used}"),
                     None => "the account has no code or no money to run it".to_owned(),
                 };
-                Self::liteserver(format!(
+                Self::refused(format!(
                     "LITE_SERVER_UNKNOWN: cannot apply external message to current state : \
                      External message was not accepted\nCannot run message on account: inbound \
                      external message rejected by transaction:\n{outcome}"
                 ))
             }
-            SendError::Refused(ExecuteError::Fatal(message)) => Self::liteserver(format!(
+            SendError::Refused(ExecuteError::Fatal(message)) => Self::refused(format!(
                 "LITE_SERVER_UNKNOWN: cannot apply external message to current state : {message}"
             )),
         }
@@ -153,7 +167,12 @@ impl ParametersExt for Parameters {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             Value::Bool(value) => Some(value.to_string()),
-            Value::Null | Value::Array(_) | Value::Object(_) => None,
+            // Repeated in a query: the last one counts, as with most servers.
+            Value::Array(values) => match values.last()? {
+                Value::String(text) => Some(text.clone()),
+                _ => None,
+            },
+            Value::Null | Value::Object(_) => None,
         }
     }
 
@@ -162,7 +181,7 @@ impl ParametersExt for Parameters {
     }
 
     fn unsigned(&self, name: &str) -> Result<Option<u64>, ApiError> {
-        if matches!(self.get(name), Some(Value::Array(_) | Value::Object(_))) {
+        if matches!(self.get(name), Some(Value::Object(_))) {
             return Err(ApiError::parameter(format!("{name}: not an unsigned number")));
         }
         match self.text(name) {

@@ -18,11 +18,14 @@ mod address;
 mod blocks;
 mod control;
 mod dialect;
+mod listen;
 mod messages;
+mod request;
 mod router;
 mod server;
 mod shape;
 mod stack;
+mod tokens;
 
 pub use dialect::ApiError;
 pub use server::{Api, Handle, Production, ServerConfig, ServerError, Tip, spawn};

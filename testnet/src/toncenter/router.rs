@@ -3,29 +3,25 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, Response};
 use axum::routing::{get, post};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tower_http::cors::CorsLayer;
 
 use super::accounts::StackForm;
 use super::blocks::Detail;
 use super::dialect::{ApiError, Parameters, Style, envelope};
 use super::messages::{Delivery, End};
+use super::request::{QueryPairs, RequestBody, from_body, from_query, merged};
 use super::server::Shared;
-use super::{accounts, blocks, control, messages};
+use super::{accounts, blocks, control, messages, tokens};
 use crate::chain::Chain;
 
-/// Largest request body. The largest external message is 64 KiB of cells.
-const MAX_BODY: usize = 1 << 20;
-
-type QueryPairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
-type Body = Result<Bytes, BytesRejection>;
+/// The method in a path; an error if it is no text.
+type Method = Result<Path<String>, PathRejection>;
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
@@ -35,7 +31,6 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/control/{action}", get(control_get).post(control_post))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_verb)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CorsLayer::permissive())
         .with_state(shared)
 }
@@ -64,6 +59,8 @@ fn call(
         "getWalletInformation" => accounts::wallet(chain, parameters),
         "getAddressBalance" => accounts::balance(chain, parameters),
         "getAddressState" => accounts::state(chain, parameters),
+        "getShardAccountCell" => accounts::cell(chain, parameters),
+        "getTokenData" => tokens::data(chain, parameters),
         "packAddress" => accounts::pack(parameters),
         "unpackAddress" => accounts::unpack(parameters),
         "detectAddress" => accounts::detect(parameters),
@@ -77,6 +74,9 @@ fn call(
         "tryLocateTx" | "tryLocateResultTx" => messages::locate(chain, parameters, End::Result),
         "tryLocateSourceTx" => messages::locate(chain, parameters, End::Source),
         "estimateFee" => messages::estimate(chain, parameters),
+        "getMasterchainBlockSignatures" | "getShardBlockProof" | "dnsResolve" => {
+            Err(ApiError::not_served(method))
+        }
         _ => Err(ApiError::parameter("Unknown method")),
     }
 }
@@ -92,30 +92,30 @@ async fn answer(
 
 async fn rest_get(
     State(shared): State<Arc<Shared>>,
-    Path(method): Path<String>,
+    method: Method,
     query: QueryPairs,
 ) -> Response {
-    let result = match from_query(query) {
-        Ok(parameters) => answer(shared, method, parameters).await,
-        Err(error) => Err(error),
+    let result = match (named(method), from_query(query)) {
+        (Ok(method), Ok(parameters)) => answer(shared, method, parameters).await,
+        (Err(error), _) | (_, Err(error)) => Err(error),
     };
     envelope(result, Style::Rest)
 }
 
 async fn rest_post(
     State(shared): State<Arc<Shared>>,
-    Path(method): Path<String>,
+    method: Method,
     query: QueryPairs,
-    body: Body,
+    body: RequestBody,
 ) -> Response {
-    let result = match merged(query, body) {
-        Ok(parameters) => answer(shared, method, parameters).await,
-        Err(error) => Err(error),
+    let result = match (named(method), merged(query, body)) {
+        (Ok(method), Ok(parameters)) => answer(shared, method, parameters).await,
+        (Err(error), _) | (_, Err(error)) => Err(error),
     };
     envelope(result, Style::Rest)
 }
 
-async fn json_rpc(State(shared): State<Arc<Shared>>, body: Body) -> Response {
+async fn json_rpc(State(shared): State<Arc<Shared>>, body: RequestBody) -> Response {
     let mut request = match from_body(body) {
         Ok(request) => request,
         Err(error) => return envelope(Err(error), Style::Rpc(Value::Null)),
@@ -141,31 +141,40 @@ async fn json_rpc(State(shared): State<Arc<Shared>>, body: Body) -> Response {
 
 async fn control_get(
     State(shared): State<Arc<Shared>>,
-    Path(action): Path<String>,
+    action: Method,
     query: QueryPairs,
 ) -> Response {
     // Reading changes nothing: a link must not mint or warp.
-    let result = match from_query(query) {
-        Ok(parameters) if action == "status" => {
+    let result = match (named(action), from_query(query)) {
+        (Ok(action), Ok(parameters)) if action == "status" => {
             shared.run(move |chain| control::call(chain, &action, &parameters)).await
         }
-        Ok(_) => Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "use POST")),
-        Err(error) => Err(error),
+        (Ok(_), Ok(_)) => Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "use POST")),
+        (Err(error), _) | (_, Err(error)) => Err(error),
     };
     envelope(result, Style::Rest)
 }
 
 async fn control_post(
     State(shared): State<Arc<Shared>>,
-    Path(action): Path<String>,
+    action: Method,
     query: QueryPairs,
-    body: Body,
+    body: RequestBody,
 ) -> Response {
-    let result = match merged(query, body) {
-        Ok(parameters) => shared.run(move |chain| control::call(chain, &action, &parameters)).await,
-        Err(error) => Err(error),
+    let result = match (named(action), merged(query, body)) {
+        (Ok(action), Ok(parameters)) => {
+            shared.run(move |chain| control::call(chain, &action, &parameters)).await
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
     };
     envelope(result, Style::Rest)
+}
+
+fn named(method: Method) -> Result<String, ApiError> {
+    match method {
+        Ok(Path(method)) => Ok(method),
+        Err(error) => Err(ApiError::parameter(error.to_string())),
+    }
 }
 
 async fn front_page() -> Html<&'static str> {
@@ -186,28 +195,4 @@ async fn no_route() -> Response {
 async fn wrong_verb() -> Response {
     let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
     envelope(Err(error), Style::Rest)
-}
-
-fn from_query(query: QueryPairs) -> Result<Parameters, ApiError> {
-    let Query(pairs) = query.map_err(|error| ApiError::parameter(error.to_string()))?;
-    Ok(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect())
-}
-
-fn from_body(body: Body) -> Result<Map<String, Value>, ApiError> {
-    let bytes = body.map_err(|error| ApiError::new(error.status(), error.to_string()))?;
-    if bytes.is_empty() {
-        return Ok(Map::new());
-    }
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(ApiError::parameter("body: not a JSON object")),
-        Err(error) => Err(ApiError::parameter(format!("body: {error}"))),
-    }
-}
-
-/// The body's fields win over the query's.
-fn merged(query: QueryPairs, body: Body) -> Result<Parameters, ApiError> {
-    let mut parameters = from_query(query)?;
-    parameters.extend(from_body(body)?);
-    Ok(parameters)
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tycho_types::models::StdAddr;
 
 use super::dialect::ApiError;
+use super::listen::serve;
 use super::messages::Delivery;
 use super::router::router;
 use crate::chain::{
@@ -341,12 +342,7 @@ pub async fn spawn(config: ServerConfig) -> Result<(Api, Handle), ServerError> {
     let stop = CancellationToken::new();
 
     let app = router(Arc::clone(&shared));
-    let stopped = stop.clone().cancelled_owned();
-    let server = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
-            tracing::error!(%error, "the server ended");
-        }
-    });
+    let server = tokio::spawn(serve(listener, app, stop.clone()));
     let ticker = tokio::spawn(tick(Arc::clone(&shared), stop.clone()));
     Ok((Api { shared, address }, Handle { stop, server, ticker }))
 }

@@ -130,17 +130,36 @@ fn cell(value: &Value) -> Result<tycho_types::cell::Cell, ApiError> {
     cell_from_text(text).ok_or_else(|| bad("not a bag of cells"))
 }
 
+/// The elements of a list (pairs of head and tail that end in null), as tonlib recognises it.
+fn list_elements(item: &StackItem) -> Option<Vec<&StackItem>> {
+    let mut elements = Vec::new();
+    let mut rest = item;
+    loop {
+        match rest {
+            StackItem::Null => return Some(elements),
+            StackItem::Tuple(pair) => {
+                let [head, tail] = pair.as_slice() else { return None };
+                elements.push(head);
+                rest = tail;
+            }
+            _ => return None,
+        }
+    }
+}
+
 /// A result as `[type, value]`.
 pub(crate) fn pair(item: &StackItem) -> Value {
+    // tonlib shows null as an empty list; clients read that as null.
+    if let Some(elements) = list_elements(item) {
+        return json!(["list", list(&elements)]);
+    }
     match item {
         StackItem::Int(value) => json!(["num", hex_number(value)]),
         StackItem::Cell(cell) => json!(["cell", { "bytes": boc(cell) }]),
         StackItem::Slice(cell) => json!(["slice", { "bytes": boc(cell) }]),
         StackItem::Builder(cell) => json!(["builder", { "bytes": boc(cell) }]),
-        // tonlib shows null as an empty list; clients read that as null.
-        StackItem::Null => json!(["list", { "@type": "tvm.list", "elements": [] }]),
         StackItem::Tuple(items) => json!(["tuple", tuple(items)]),
-        StackItem::Nan | StackItem::Opaque => {
+        StackItem::Null | StackItem::Nan | StackItem::Opaque => {
             json!(["unsupported", { "@type": "tvm.stackEntryUnsupported" }])
         }
     }
@@ -150,8 +169,16 @@ fn tuple(items: &[StackItem]) -> Value {
     json!({ "@type": "tvm.tuple", "elements": items.iter().map(entry).collect::<Vec<_>>() })
 }
 
+fn list(items: &[&StackItem]) -> Value {
+    let elements: Vec<_> = items.iter().map(|item| entry(item)).collect();
+    json!({ "@type": "tvm.list", "elements": elements })
+}
+
 /// A value inside a tuple, as tonlib's `@type` object.
 pub(crate) fn entry(item: &StackItem) -> Value {
+    if let Some(elements) = list_elements(item) {
+        return json!({ "@type": "tvm.stackEntryList", "list": list(&elements) });
+    }
     match item {
         StackItem::Int(value) => json!({
             "@type": "tvm.stackEntryNumber",
@@ -165,12 +192,8 @@ pub(crate) fn entry(item: &StackItem) -> Value {
             "@type": "tvm.stackEntrySlice",
             "slice": { "@type": "tvm.slice", "bytes": boc(cell) },
         }),
-        StackItem::Null => json!({
-            "@type": "tvm.stackEntryList",
-            "list": { "@type": "tvm.list", "elements": [] },
-        }),
         StackItem::Tuple(items) => json!({ "@type": "tvm.stackEntryTuple", "tuple": tuple(items) }),
-        StackItem::Builder(_) | StackItem::Nan | StackItem::Opaque => {
+        StackItem::Null | StackItem::Builder(_) | StackItem::Nan | StackItem::Opaque => {
             json!({ "@type": "tvm.stackEntryUnsupported" })
         }
     }

@@ -18,6 +18,22 @@ async fn ton_client_deploys_and_uses_wallets() {
     handle.shutdown().await;
 }
 
+/// Every public method of TonClient, every type on the stack, every block.
+#[tokio::test]
+async fn ton_client_reads_everything() {
+    let (api, handle) = server().await;
+    tools::node(&api.url(), "ton-client-methods.mjs").await;
+    handle.shutdown().await;
+}
+
+/// `@ton/blueprint` from npm deploys our contracts to a custom network.
+#[tokio::test]
+async fn blueprint_deploys_the_contracts() {
+    let (api, handle) = server().await;
+    tools::node_with_blueprint(&api.url(), "blueprint.mjs").await;
+    handle.shutdown().await;
+}
+
 /// `tonutils` from PyPI.
 #[tokio::test]
 async fn tonutils_deploys_and_uses_wallets() {

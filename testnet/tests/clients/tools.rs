@@ -17,6 +17,7 @@ const SCRIPT_TIME: Duration = Duration::from_secs(120);
 const INSTALL_TIME: Duration = Duration::from_secs(300);
 
 static NODE: OnceCell<()> = OnceCell::const_new();
+static BLUEPRINT: OnceCell<()> = OnceCell::const_new();
 static PYTHON: OnceCell<PathBuf> = OnceCell::const_new();
 
 fn interop() -> PathBuf {
@@ -48,15 +49,15 @@ fn is_current(stamp: &Path, pins: &str) -> bool {
     std::fs::read_to_string(stamp).is_ok_and(|installed| installed == pins)
 }
 
-async fn node_packages() {
+async fn npm_ci(home: &Path) {
     const NEEDS: &str = "Node 20 or newer with npm";
-    let pins = std::fs::read_to_string(interop().join("package-lock.json")).unwrap();
-    let stamp = interop().join("node_modules/.fog-installed");
+    let pins = std::fs::read_to_string(home.join("package-lock.json")).unwrap();
+    let stamp = home.join("node_modules/.fog-installed");
     if is_current(&stamp, &pins) {
         return;
     }
     let mut ci = Command::new("npm");
-    ci.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(interop());
+    ci.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(home);
     install(&mut ci, NEEDS).await;
     std::fs::write(stamp, pins).unwrap();
 }
@@ -89,8 +90,14 @@ async fn run(mut command: Command, url: &str, script: &str) {
 
 /// Runs a script of `interop/` with Node against the server at `url`; it must print `ok` last.
 pub(crate) async fn node(url: &str, script: &str) {
-    NODE.get_or_init(node_packages).await;
+    NODE.get_or_init(|| async { npm_ci(&interop()).await }).await;
     run(Command::new("node"), url, script).await;
+}
+
+/// As [`node`], with Blueprint installed as well.
+pub(crate) async fn node_with_blueprint(url: &str, script: &str) {
+    BLUEPRINT.get_or_init(|| async { npm_ci(&interop().join("blueprint")).await }).await;
+    node(url, script).await;
 }
 
 /// Runs a script of `interop/` with Python against the server at `url`; it must print `ok` last.

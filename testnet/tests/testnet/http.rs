@@ -147,7 +147,7 @@ async fn a_v5r1_wallet_is_funded_deployed_and_pays() {
     // The same message again: its sequence number is used up (exit code 133 of wallet v5).
     let request = json!({ "boc": boc });
     let (status, refused) = client.post("/api/v2/sendBoc", &request).await;
-    assert_eq!((status, refused["code"].as_u64()), (500, Some(500)));
+    assert_eq!((status, refused["code"].as_u64()), (406, Some(406)));
     assert!(refused["error"].as_str().unwrap().contains("exitcode=133"), "{refused}");
 
     let boc = order(&wallet, 1, Deploy::Without, transfer(&to, 7, ""));
@@ -367,7 +367,7 @@ async fn fees_are_estimated_without_a_valid_signature() {
     }
     let checked = json!({ "address": from.to_string(), "body": body, "ignore_chksig": false });
     let (status, refused) = client.post("/api/v2/estimateFee", &checked).await;
-    assert_eq!(status, 500);
+    assert_eq!(status, 406);
     assert!(refused["error"].as_str().unwrap().contains("exitcode=135"), "{refused}");
     handle.shutdown().await;
 }
