@@ -3,13 +3,15 @@
 //!
 //! [`LocalNetwork`] is the embedded chain with its toncenter API, the deployed market, funded
 //! wallets and a node; workers are separate processes that reach it as strangers would.
-//! [`demo`] runs a job on one and reports; [`ledger`] reads off the chain where the money went.
+//! [`demo`] runs a job on one and reports, [`soak`] puts it under load; [`ledger`] reads off the chain where the money went.
 
 mod accounts;
 pub mod demo;
 mod ledger;
 mod network;
+mod node_process;
 mod report;
+pub mod soak;
 mod workers;
 pub mod workload;
 
@@ -17,5 +19,6 @@ pub use accounts::{LocalAccount, LocalAccounts};
 pub use network::{
     LocalChain, LocalNetwork, NetworkError, NetworkOptions, Timing, node_config, verifier_key,
 };
+pub use node_process::{NodeProcess, NodeSpec};
 pub use report::{Money, NetworkReport, Report, ResultReport, TaskReport, WorkerReport};
 pub use workers::{Conduct, WorkerProcess, WorkerSpec};

@@ -71,6 +71,12 @@ impl Timing {
         unbonding: 1_801,
         longest: 600,
     };
+    /// For a network under load: paid as soon as there is a verdict.
+    pub const SOAK: Self = Self {
+        task: Durations { bid: 300, commit: 300, verdict: 300, window: 0 },
+        unbonding: 1_801,
+        longest: 600,
+    };
     /// For a network that people use: an hour at most, unbonding takes a little over three.
     pub const DEV: Self = Self {
         task: Durations { bid: 600, commit: 600, verdict: 600, window: 5 },

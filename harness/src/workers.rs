@@ -127,6 +127,12 @@ impl WorkerProcess {
         self.child.try_wait().map_err(setup)
     }
 
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Kills it at once, as a power cut would.
     ///
     /// # Errors

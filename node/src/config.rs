@@ -159,6 +159,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// Seconds of chain time a round of bids stays open at most.
     pub bid_round_seconds: u64,
+    /// Workers asked for a bid in one round of a task, cheapest first; also its bids, at most.
+    pub bids_per_task: u32,
     /// First assignments of a worker that are always audited.
     pub probation: u32,
     /// Lowest audit rate a listing may ask for, in parts per million.
@@ -190,6 +192,7 @@ impl Default for NodeConfig {
             runner: RunnerConfig::default(),
             limits: Limits::default(),
             bid_round_seconds: 3,
+            bids_per_task: 256,
             probation: 3,
             min_rate_ppm: 10_000,
             nonce_grace_seconds: 10,

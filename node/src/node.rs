@@ -220,6 +220,7 @@ fn rules(config: &NodeConfig, chain: &ChainPort, operator: Address) -> Rules {
         fee_bps: chain.market().fee_bps,
         probation: config.probation,
         min_rate_ppm: config.min_rate_ppm,
+        max_bids_per_task: config.bids_per_task.max(1),
         bid_round_seconds: narrow(config.bid_round_seconds),
         nonce_grace: narrow(config.nonce_grace_seconds),
         funding_seconds: narrow(config.funding_seconds),

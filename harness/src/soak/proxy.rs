@@ -1,0 +1,142 @@
+//! The line between node and chain: passes bytes on, or fails as told.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+/// What an overloaded gateway answers; the connection ends with it.
+const LIMITED: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\n\
+    retry-after: 1\r\ncontent-length: 52\r\nconnection: close\r\n\r\n\
+    {\"ok\":false,\"error\":\"Ratelimit exceed\",\"code\":429}  ";
+const BUFFER: usize = 16 << 10;
+
+/// How the line behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Everything passes at once.
+    Up,
+    /// Connections break, and new ones are refused.
+    Down,
+    /// Everything passes after this time.
+    Slow(Duration),
+    /// Every request is answered 429.
+    Limited,
+}
+
+/// A TCP proxy in front of the chain's API.
+#[derive(Debug)]
+pub(crate) struct ChainLine {
+    address: SocketAddr,
+    line: watch::Sender<Line>,
+    _accepting: AbortOnDropHandle<()>,
+}
+
+impl ChainLine {
+    /// Listens, and passes on to `chain`.
+    pub(crate) async fn start(chain: SocketAddr) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (line, seen) = watch::channel(Line::Up);
+        let accepting = tokio::spawn(async move {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else { continue };
+                tokio::spawn(serve(stream, chain, seen.clone()));
+            }
+        });
+        Ok(Self { address, line, _accepting: AbortOnDropHandle::new(accepting) })
+    }
+
+    /// The toncenter v2 endpoint behind the line.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}/api/v2", self.address)
+    }
+
+    /// Changes how the line behaves, for open connections too.
+    pub(crate) fn set(&self, line: Line) {
+        self.line.send_replace(line);
+    }
+}
+
+async fn serve(mut stream: TcpStream, chain: SocketAddr, mut line: watch::Receiver<Line>) {
+    let now = *line.borrow_and_update();
+    match now {
+        Line::Down => return,
+        Line::Limited => return refuse(&mut stream).await,
+        Line::Up | Line::Slow(_) => {}
+    }
+    let Ok(mut upstream) = TcpStream::connect(chain).await else { return };
+    // Small requests and answers: waiting to fill packets would be a fault of the proxy's own.
+    let _ = (stream.set_nodelay(true), upstream.set_nodelay(true));
+    let (near_in, near_out) = stream.split();
+    let (far_in, far_out) = upstream.split();
+    let delays = line.clone();
+    let broken = async {
+        loop {
+            if line.changed().await.is_err() {
+                return;
+            }
+            if matches!(*line.borrow_and_update(), Line::Down | Line::Limited) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = broken => {}
+        () = pass(near_in, far_out, delays.clone()) => {}
+        () = pass(far_in, near_out, delays) => {}
+    }
+}
+
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    line: watch::Receiver<Line>,
+) {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let Ok(read) = from.read(&mut buffer).await else { return };
+        let delay = match *line.borrow() {
+            Line::Slow(delay) => Some(delay),
+            Line::Up | Line::Down | Line::Limited => None,
+        };
+        if let Some(delay) = delay {
+            tokio::time::sleep(delay).await;
+        }
+        if read == 0 || to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads what fits of the request, and answers that there were too many.
+async fn refuse(stream: &mut TcpStream) {
+    let mut buffer = vec![0; BUFFER];
+    let patience = Duration::from_secs(1);
+    if tokio::time::timeout(patience, stream.read(&mut buffer)).await.is_ok() {
+        let _ = stream.write_all(LIMITED).await;
+        let _ = stream.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LIMITED;
+
+    #[test]
+    fn the_refusal_says_its_own_length() {
+        let text = std::str::from_utf8(LIMITED).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let length = head.split("content-length: ").nth(1).unwrap();
+        let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+        assert_eq!(length, body.len());
+        serde_json::from_str::<serde_json::Value>(body).unwrap();
+    }
+}
