@@ -379,7 +379,8 @@ pub(crate) enum WalletCommand {
     },
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+/// A share of results that is checked.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (0.001..=1.0).contains(&rate) => Ok(rate),
         Ok(_) | Err(_) => Err("a share between 0.001 and 1, such as 0.05".to_owned()),

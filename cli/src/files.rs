@@ -3,10 +3,22 @@
 use std::{
     fs::File,
     io::{Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
+
+use crate::output::usage;
+
+/// Makes a folder, or takes an empty one, and gives its path such that it holds anywhere.
+pub(crate) fn empty_folder(path: &Path) -> anyhow::Result<PathBuf> {
+    let shown = path.display();
+    std::fs::create_dir_all(path).with_context(|| format!("cannot create {shown}"))?;
+    if std::fs::read_dir(path)?.next().is_some() {
+        return Err(usage(format!("{shown} is not empty: this starts from nothing")));
+    }
+    Ok(path.canonicalize()?)
+}
 
 /// Reads a file of at most `max` bytes, without trusting its stated size.
 pub(crate) fn read(path: &Path, max: u64) -> anyhow::Result<Vec<u8>> {

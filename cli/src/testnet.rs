@@ -1,6 +1,7 @@
 //! `fog testnet`: the embedded chain alone, and what its owner may do to it.
 
 mod control;
+mod soak;
 mod up;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum TestnetCommand {
     Mine(control::MineArgs),
     /// Move the chain's clock forward.
     Warp(control::WarpArgs),
+    /// Sustained load on a whole network, with faults; then, do database and chain agree?
+    Soak(soak::SoakArgs),
 }
 
 pub(crate) async fn testnet(
@@ -35,6 +38,7 @@ pub(crate) async fn testnet(
 ) -> anyhow::Result<ExitCode> {
     match args.command {
         TestnetCommand::Up(args) => up::up(args, output).await,
+        TestnetCommand::Soak(args) => soak::soak(args, output).await,
         TestnetCommand::Fund(args) => control::fund(args, settings, output).await,
         TestnetCommand::Mine(args) => control::mine(args, settings, output).await,
         TestnetCommand::Warp(args) => control::warp(args, settings, output).await,

@@ -75,9 +75,7 @@ impl NodeSpec {
         let password = Password::new(self.password());
         let words = &local.accounts.operator.mnemonic;
         let version = WalletVersion::V5R1;
-        keystore
-            .import_mnemonic("operator", &password, words, version, TESTNET)
-            .map_err(setup)?;
+        keystore.import_mnemonic("operator", &password, words, version, TESTNET).map_err(setup)?;
         let verifier = verifier_key(self.seed).seed();
         keystore
             .put_secret("verifier", SecretKind::VerifierKey, verifier.as_ref(), &password)

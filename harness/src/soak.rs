@@ -317,7 +317,8 @@ async fn settle(
             }
             () = tokio::time::sleep(LOOK) => {}
         }
-        let since = tracker.last_end().map_or(posting_over, |end| end.max(posting_over)).max(warped);
+        let since =
+            tracker.last_end().map_or(posting_over, |end| end.max(posting_over)).max(warped);
         if Instant::now() > posting_over && since.elapsed() > QUIET {
             if warps == WARPS {
                 load.give_up();

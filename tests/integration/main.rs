@@ -8,3 +8,4 @@ mod dependencies;
 mod dev;
 mod fog;
 mod offline;
+mod soak;

@@ -89,13 +89,8 @@ pub struct Injected {
 pub(super) async fn inject(world: &World, until: Instant) -> Result<Vec<Injected>, SoakError> {
     let started = Instant::now();
     let mut injected = Vec::new();
-    let mut kinds: Vec<_> = world
-        .options
-        .faults
-        .iter()
-        .copied()
-        .filter(|fault| *fault != Fault::Cheaters)
-        .collect();
+    let mut kinds: Vec<_> =
+        world.options.faults.iter().copied().filter(|fault| *fault != Fault::Cheaters).collect();
     if kinds.is_empty() {
         return Ok(injected);
     }

@@ -127,6 +127,7 @@ async fn refuse(stream: &mut TcpStream) {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::LIMITED;
 
