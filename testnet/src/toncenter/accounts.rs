@@ -11,6 +11,11 @@ use crate::chain::{AccountStatus, AccountView, Chain, MethodId, missing_account}
 
 /// Names of wallet contracts by the hash of their code, and where their numbers are.
 const WALLETS: &[(&str, &str, Layout)] = &[
+    ("oM/CxIruFqJx8s/AtzgtgXVs7LEBfQd/qqs7tgL2how=", "wallet v1 r1", Layout::SeqnoOnly),
+    ("1JAvzJ+tdGmPqONTIgpo2g3PcuMryy657gQhfBfTBiw=", "wallet v1 r2", Layout::SeqnoOnly),
+    ("WHzHie/xyE9G7DeX5F/ICaFP9a4k8eDHpqmcydyQYf8=", "wallet v1 r3", Layout::SeqnoOnly),
+    ("XJpeaMEI4YchoHxC+ZVr+zmtd+xtYktgxXbsiO7mUyk=", "wallet v2 r1", Layout::SeqnoOnly),
+    ("/pUw0yQ4Uwg+8u8LTCkIwKv2+hwx6iQ6rKpb+MfXU/E=", "wallet v2 r2", Layout::SeqnoOnly),
     ("thBBpYp5gLlG6PueGY48kE0keZ/6NldOpCUcQaVm9YE=", "wallet v3 r1", Layout::SeqnoFirst),
     ("hNr6RJ+Ypph3ibojI1gHK8D3bcRSQAKl0JGLmnXS1Zk=", "wallet v3 r2", Layout::SeqnoFirst),
     ("ZN1UgFUixb6KnbWc6gEFzPDQh4bKeb64y3nogKjXMi0=", "wallet v4 r1", Layout::SeqnoFirst),
@@ -25,29 +30,37 @@ enum Layout {
     SeqnoFirst,
     /// a flag, seqno, wallet id
     FlagFirst,
+    /// seqno, no wallet id
+    SeqnoOnly,
 }
 
-struct Wallet {
-    name: &'static str,
-    seqno: u32,
-    id: u32,
+/// A wallet contract's numbers.
+pub(crate) struct Wallet {
+    pub(crate) name: &'static str,
+    pub(crate) seqno: u32,
+    /// v1 and v2 have none.
+    pub(crate) id: Option<u32>,
     /// Whether it takes signed messages; only v5 can say no.
-    signature_allowed: Option<bool>,
+    pub(crate) signature_allowed: Option<bool>,
 }
 
-fn wallet_of(view: &AccountView) -> Option<Wallet> {
+pub(crate) fn wallet_of(view: &AccountView) -> Option<Wallet> {
     let hash = base64(view.code.as_ref()?.repr_hash().as_slice());
     let (_, name, layout) = WALLETS.iter().find(|(known, _, _)| *known == hash)?;
     let mut data = view.data.as_ref()?.as_slice().ok()?;
     let signature_allowed = match layout {
         Layout::FlagFirst => Some(data.load_bit().ok()?),
-        Layout::SeqnoFirst => None,
+        Layout::SeqnoFirst | Layout::SeqnoOnly => None,
     };
-    let (seqno, id) = (data.load_u32().ok()?, data.load_u32().ok()?);
+    let seqno = data.load_u32().ok()?;
+    let id = match layout {
+        Layout::SeqnoOnly => None,
+        Layout::SeqnoFirst | Layout::FlagFirst => Some(data.load_u32().ok()?),
+    };
     Some(Wallet { name, seqno, id, signature_allowed })
 }
 
-fn state_name(status: AccountStatus) -> &'static str {
+pub(crate) fn state_name(status: AccountStatus) -> &'static str {
     match status {
         AccountStatus::Missing | AccountStatus::Uninit => "uninitialized",
         AccountStatus::Active => "active",
@@ -103,12 +116,12 @@ pub(crate) fn extended(chain: &Chain, parameters: &Parameters) -> Result<Value, 
     let account_state = match (view.status, wallet_of(&view)) {
         (AccountStatus::Active, Some(wallet)) if wallet.name.starts_with("wallet v3") => json!({
             "@type": "wallet.v3.accountState",
-            "wallet_id": wallet.id.to_string(),
+            "wallet_id": wallet.id.unwrap_or_default().to_string(),
             "seqno": wallet.seqno,
         }),
         (AccountStatus::Active, Some(wallet)) if wallet.name.starts_with("wallet v4") => json!({
             "@type": "wallet.v4.accountState",
-            "wallet_id": wallet.id.to_string(),
+            "wallet_id": wallet.id.unwrap_or_default().to_string(),
             "seqno": wallet.seqno,
         }),
         (AccountStatus::Active, _) => json!({
@@ -146,7 +159,9 @@ pub(crate) fn wallet(chain: &Chain, parameters: &Parameters) -> Result<Value, Ap
         fields.insert("wallet".to_owned(), true.into());
         fields.insert("wallet_type".to_owned(), wallet.name.into());
         fields.insert("seqno".to_owned(), wallet.seqno.into());
-        fields.insert("wallet_id".to_owned(), wallet.id.into());
+        if let Some(id) = wallet.id {
+            fields.insert("wallet_id".to_owned(), id.into());
+        }
         if let Some(allowed) = wallet.signature_allowed {
             fields.insert("is_signature_allowed".to_owned(), allowed.into());
         }

@@ -7,6 +7,7 @@ use tycho_types::prelude::*;
 
 use super::address::base64;
 use super::dialect::{ApiError, Parameters, ParametersExt};
+use super::index::normalized_hash;
 use super::shape::{Accounts, extra, transaction, transaction_id};
 use crate::chain::{Chain, Order, SendError, SignatureCheck, TxRecord};
 
@@ -49,7 +50,7 @@ pub(crate) fn send_return_hash(
 ) -> Result<Value, ApiError> {
     let message = message_of(parameters)?;
     let hash = *message.repr_hash();
-    let normalized = normalized_hash(&message)?;
+    let normalized = normalized(&message)?;
     take(chain, message, delivery)?;
     Ok(json!({
         "@type": "raw.extMessageInfo",
@@ -59,23 +60,14 @@ pub(crate) fn send_return_hash(
     }))
 }
 
-/// The hash that does not depend on how the message was serialised (TEP-467): no source, no import
-/// fee, no init, the body in its own cell.
-fn normalized_hash(message: &Cell) -> Result<HashBytes, ApiError> {
+/// The message's hash in its normal form; 422 if it is not an external message.
+fn normalized(message: &Cell) -> Result<HashBytes, ApiError> {
     let malformed = || ApiError::parameter("boc: not an external message");
     let parsed = message.parse::<OwnedMessage>().map_err(|_| malformed())?;
     let MsgInfo::ExtIn(info) = parsed.info else { return Err(malformed()) };
     let (range, cell) = &parsed.body;
     let body = CellBuilder::build_from(range.apply_allow_exotic(cell))?;
-    let mut normal = CellBuilder::new();
-    normal.store_small_uint(0b10, 2)?; // ext_in_msg_info
-    normal.store_small_uint(0b00, 2)?; // no source
-    info.dst.store_into(&mut normal, Cell::empty_context())?;
-    Tokens::ZERO.store_into(&mut normal, Cell::empty_context())?;
-    normal.store_bit_zero()?; // no init
-    normal.store_bit_one()?; // body in a reference
-    normal.store_reference(body)?;
-    Ok(*normal.build()?.repr_hash())
+    Ok(normalized_hash(&info, body)?)
 }
 
 /// `getTransactions`: a bare list.

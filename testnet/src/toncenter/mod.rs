@@ -18,6 +18,7 @@ mod address;
 mod blocks;
 mod control;
 mod dialect;
+mod index;
 mod listen;
 mod messages;
 mod request;
@@ -26,6 +27,7 @@ mod server;
 mod shape;
 mod stack;
 mod tokens;
+mod v3;
 
 pub use dialect::ApiError;
 pub use server::{Api, Handle, Production, ServerConfig, ServerError, Tip, spawn};

@@ -28,6 +28,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/", get(front_page).post(json_rpc))
         .route("/api/v2/jsonRPC", post(json_rpc))
         .route("/api/v2/{method}", get(rest_get).post(rest_post))
+        .merge(super::v3::router())
         .route("/control/{action}", get(control_get).post(control_post))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_verb)

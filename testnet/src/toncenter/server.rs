@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tycho_types::models::StdAddr;
 
 use super::dialect::ApiError;
+use super::index::Index;
 use super::listen::serve;
 use super::messages::Delivery;
 use super::router::router;
@@ -114,6 +115,8 @@ impl Tip {
 #[derive(Debug)]
 pub(crate) struct Shared {
     chain: Mutex<Chain>,
+    /// Locked after the chain, never before it.
+    index: Mutex<Index>,
     tip: watch::Sender<Tip>,
     waiting: Semaphore,
     production: Production,
@@ -149,6 +152,20 @@ impl Shared {
             Ok(result) => result,
             Err(error) => Err(ApiError::liteserver(error.to_string())),
         }
+    }
+
+    /// As [`Self::run`], with the index read up to the last block.
+    pub(crate) async fn run_indexed<T: Send + 'static>(
+        self: Arc<Self>,
+        work: impl FnOnce(&mut Chain, &mut Index) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let shared = Arc::clone(&self);
+        self.run(move |chain| {
+            let mut index = shared.index.lock().unwrap_or_else(PoisonError::into_inner);
+            index.catch_up(chain)?;
+            work(chain, &mut index)
+        })
+        .await
     }
 }
 
@@ -336,6 +353,7 @@ pub async fn spawn(config: ServerConfig) -> Result<(Api, Handle), ServerError> {
     let shared = Arc::new(Shared {
         tip: watch::Sender::new(Tip::of(&chain)),
         chain: Mutex::new(chain),
+        index: Mutex::default(),
         waiting: Semaphore::new(MAX_WAITING),
         production,
     });

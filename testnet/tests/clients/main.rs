@@ -49,3 +49,19 @@ async fn toncenter_accepts_every_answer() {
     tools::python(&api.url(), "toncenter_models.py").await;
     handle.shutdown().await;
 }
+
+/// A jetton and a collection deployed by `tonutils`, and what v2 and v3 tell of them.
+#[tokio::test]
+async fn tonutils_deploys_tokens() {
+    let (api, handle) = server().await;
+    tools::python(&api.url(), "tonutils_tokens.py").await;
+    handle.shutdown().await;
+}
+
+/// Every v3 method of `toncenter`.
+#[tokio::test]
+async fn toncenter_reads_v3() {
+    let (api, handle) = server().await;
+    tools::python(&api.url(), "toncenter_v3.py").await;
+    handle.shutdown().await;
+}
