@@ -34,6 +34,19 @@ pub struct Block {
 }
 
 impl Block {
+    /// What genesis begins with.
+    pub(crate) fn before_genesis(gen_utime: u32) -> Self {
+        Self {
+            seqno: 0,
+            gen_utime,
+            start_lt: 0,
+            end_lt: 1,
+            root_hash: HashBytes::ZERO,
+            file_hash: HashBytes::ZERO,
+            transactions: Vec::new(),
+        }
+    }
+
     /// The first logical time of the block after one that ended at `end_lt`.
     pub(crate) fn next_start_lt(end_lt: u64) -> u64 {
         end_lt.div_ceil(LT_STEP).saturating_mul(LT_STEP).saturating_add(LT_STEP)

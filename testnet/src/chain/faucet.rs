@@ -62,9 +62,12 @@ impl Chain {
     /// # Errors
     /// [`SendError::Chain`] if the store fails.
     pub fn inject(&mut self, from: &StdAddr, transfer: &Transfer) -> Result<Receipt, SendError> {
-        self.check_writable()?;
+        self.change(|chain| chain.inject_now(from, transfer))
+    }
+
+    fn inject_now(&mut self, from: &StdAddr, transfer: &Transfer) -> Result<Receipt, SendError> {
         self.injected_in_block += 1;
-        let created_lt = self.last.end_lt + self.injected_in_block;
+        let created_lt = self.head.last.end_lt + self.injected_in_block;
         let message = internal_message(from, transfer, created_lt, self.now())?;
         let message_hash = *message.repr_hash();
         let totals = &mut self.head.totals;

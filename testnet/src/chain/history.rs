@@ -16,22 +16,29 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Store`] if the store fails.
     pub fn block(&self, seqno: u32) -> Result<Option<Block>, ChainError> {
-        if seqno == self.last.seqno {
-            return Ok(Some(self.last.clone()));
+        if seqno == self.head.last.seqno {
+            return Ok(Some(self.head.last.clone()));
         }
         self.store.block(seqno)
     }
 
-    /// The last block for which `reached` does not hold yet, plus one: `reached` must be false for
-    /// all blocks before some number and true from there on.
+    /// The first block for which `reached` holds: it must be false for all blocks before some number
+    /// and true from there on. `None` too if that block may be one that is no longer kept.
     fn first_block_where(
         &self,
         reached: impl Fn(&Block) -> bool,
     ) -> Result<Option<Block>, ChainError> {
-        let (mut low, mut high) = (0u32, self.last.seqno);
-        if !reached(&self.last) {
+        let last = &self.head.last;
+        if !reached(last) {
             return Ok(None);
         }
+        if let Some(genesis) = self.block(0)?
+            && reached(&genesis)
+        {
+            return Ok(Some(genesis));
+        }
+        let first = self.store.first_block().min(last.seqno);
+        let (mut low, mut high) = (first, last.seqno);
         while low < high {
             let middle = low + (high - low) / 2;
             let Some(block) = self.block(middle)? else { return Ok(None) };
@@ -41,7 +48,7 @@ impl Chain {
                 low = middle + 1;
             }
         }
-        self.block(low)
+        if low == first && first > 1 { Ok(None) } else { self.block(low) }
     }
 
     /// The block that holds the logical time `lt`.

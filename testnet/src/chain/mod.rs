@@ -43,6 +43,7 @@
 
 mod account;
 mod block;
+mod checkpoint;
 mod clock;
 mod config;
 mod digest;
@@ -54,7 +55,8 @@ mod production;
 mod store;
 mod treasury;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use tycho_types::models::StdAddr;
@@ -62,6 +64,7 @@ use tycho_types::prelude::*;
 
 pub use account::{AccountStatus, AccountView, ReadError};
 pub use block::{Block, TxRecord, TxRef};
+pub use checkpoint::{BadName, Checkpoint, CheckpointError, CheckpointName, MAX_CHECKPOINTS};
 pub use clock::Clock;
 pub use config::{NetworkConfig, TESTNET_GLOBAL_ID};
 pub use executor::{ExecuteError, Executed, Inbound, execute, missing_account};
@@ -70,9 +73,10 @@ pub use production::{Receipt, SignatureCheck};
 pub use store::{Order, Totals};
 pub use treasury::{Bounce, Transfer, Treasury};
 
+use clock::RunningClock;
 pub(crate) use config::executor_params;
 pub(crate) use digest::local_digest;
-use store::{Batch, Head, QueueKey, Store};
+use store::{Batch, Head, Loaded, QueueKey, Store};
 
 /// How a chain is set up.
 #[derive(Debug, Clone)]
@@ -88,8 +92,30 @@ pub struct ChainConfig {
     /// Most blocks one send makes while it drains the queue; an endless message loop goes on in
     /// later blocks instead of blocking the caller.
     pub max_drain_blocks: usize,
+    /// After so many transactions one send returns too, whatever is still in flight.
+    pub max_drain_transactions: usize,
     /// Most external messages waiting for a block (interval mode).
     pub max_pending_externals: usize,
+    /// Seconds the clock moves with each [`Chain::mine`] if it stands still otherwise.
+    pub block_seconds: u32,
+    /// How many transactions, and how many blocks, are kept to be read; older ones are dropped,
+    /// whole blocks at a time. `None`: all of them on disk, 100,000 in memory.
+    pub history: Option<NonZeroU64>,
+    /// What a chain on disk survives.
+    pub durability: Durability,
+    /// How large the chain's file may grow, bytes; beyond it writes fail as on a full disk.
+    pub max_bytes: Option<u64>,
+}
+
+/// What a chain on disk survives without losing an acknowledged message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Loss of power: every write waits for the disk.
+    #[default]
+    Power,
+    /// The end of the process, even by SIGKILL; a machine that stops may damage the file. For
+    /// chains that nobody wants back, such as those in temporary folders.
+    Process,
 }
 
 impl Default for ChainConfig {
@@ -101,7 +127,12 @@ impl Default for ChainConfig {
             supply: 5_000_000_000 * 1_000_000_000,
             max_block_transactions: 10_000,
             max_drain_blocks: 256,
+            max_drain_transactions: 100_000,
             max_pending_externals: 10_000,
+            block_seconds: 0,
+            history: None,
+            durability: Durability::Power,
+            max_bytes: None,
         }
     }
 }
@@ -112,9 +143,13 @@ pub enum ChainError {
     /// The network configuration does not parse.
     #[error("network configuration: {0}")]
     Config(String),
-    /// The store failed; the chain stops taking messages.
+    /// The store failed. What was acknowledged before is kept, the call that failed is undone.
     #[error("store: {0}")]
     Store(String),
+    /// The disk (or the quota) is full. What was acknowledged before is kept, the call that
+    /// failed is undone; the next call tries again.
+    #[error("no space for the chain's file ({0}): make room, nothing acknowledged is lost")]
+    Full(String),
     /// A cell could not be built or read.
     #[error("cell: {0}")]
     Cell(#[from] tycho_types::error::Error),
@@ -150,80 +185,120 @@ impl From<tycho_types::error::Error> for SendError {
 #[derive(Debug)]
 pub struct Chain {
     settings: ChainConfig,
+    clock: RunningClock,
     network: NetworkConfig,
     store: Store,
     head: Head,
-    last: Block,
     queue: BTreeMap<QueueKey, Cell>,
-    externals: VecDeque<Cell>,
+    externals: BTreeMap<u64, Cell>,
     /// What blocks since the last write changed.
     pending: Batch,
     faucet: Treasury,
     injected_in_block: u64,
-    /// Set when a write failed: memory is then ahead of the store and must not go on.
-    broken: bool,
+    restores: u64,
+    /// Set while memory is ahead of the store: if it is found set, a call failed or panicked in
+    /// between, and what was saved last is loaded again.
+    unsettled: bool,
 }
 
 impl Chain {
-    /// A chain that lives and dies with this value.
+    /// A chain that lives and dies with this value. Its history is bounded, see
+    /// [`ChainConfig::history`].
     ///
     /// # Errors
     /// [`ChainError::Config`] if the built-in configuration does not parse.
     pub fn new_in_memory(settings: ChainConfig) -> Result<Self, ChainError> {
-        Self::start(settings, Store::in_memory())
+        let store = Store::in_memory(&settings);
+        Self::start(settings, store)
     }
 
     /// A chain kept in the folder `dir` (made if missing); goes on where it was left.
     ///
     /// # Errors
-    /// [`ChainError::Store`] if the folder cannot be opened or another process holds it.
+    /// [`ChainError::Store`] if the folder cannot be opened, holds something else or is damaged, or
+    /// if another process holds it.
     pub fn open(settings: ChainConfig, dir: &Path) -> Result<Self, ChainError> {
-        Self::start(settings, Store::open(dir)?)
+        let store = Store::open(&settings, dir)?;
+        Self::start(settings, store)
     }
 
-    fn start(settings: ChainConfig, store: Store) -> Result<Self, ChainError> {
-        let saved = store.head()?;
-        let head = saved.unwrap_or_default();
-        let now = settings.clock.now(head.clock_offset);
+    fn start(settings: ChainConfig, mut store: Store) -> Result<Self, ChainError> {
+        let saved = store.load()?;
+        let last = saved.as_ref().map(|saved| (saved.head.last.gen_utime, saved.head.clock_offset));
+        let clock = RunningClock::start(settings.clock, last);
+        let now = clock.now(last.map_or(0, |(_, offset)| offset));
         let network = NetworkConfig::with_global_id(settings.global_id, now)?;
-        let last = match head.totals.blocks.checked_sub(1) {
-            None => None,
-            Some(seqno) => {
-                let seqno = u32::try_from(seqno).map_err(|_| bad_store("block number"))?;
-                Some(store.block(seqno)?.ok_or_else(|| bad_store("the last block is missing"))?)
-            }
-        };
-        let queue = store.queue()?;
         let mut chain = Self {
             settings,
+            clock,
             network,
             store,
-            head,
-            last: last.clone().unwrap_or_else(|| Block {
-                seqno: 0,
-                gen_utime: now,
-                start_lt: 0,
-                end_lt: 1,
-                root_hash: HashBytes::ZERO,
-                file_hash: HashBytes::ZERO,
-                transactions: Vec::new(),
-            }),
-            queue,
-            externals: VecDeque::new(),
+            head: Head {
+                clock_offset: 0,
+                next_external: 0,
+                totals: Totals::default(),
+                last: Block::before_genesis(now),
+            },
+            queue: BTreeMap::new(),
+            externals: BTreeMap::new(),
             pending: Batch::default(),
             faucet: Treasury::new(0)?,
             injected_in_block: 0,
-            broken: false,
+            restores: 0,
+            unsettled: false,
         };
-        if last.is_none() {
-            chain.make_genesis()?;
+        match saved {
+            Some(saved) => chain.take(saved),
+            None => chain.make_genesis()?,
         }
         Ok(chain)
     }
 
+    fn take(&mut self, saved: Loaded) {
+        let Loaded { head, queue, externals } = saved;
+        if self.settings.clock == Clock::Frozen {
+            let last = (head.last.gen_utime, head.clock_offset);
+            self.clock = RunningClock::start(Clock::Frozen, Some(last));
+        }
+        self.head = head;
+        self.queue = queue;
+        self.externals = externals;
+        self.pending = Batch::default();
+        self.injected_in_block = 0;
+    }
+
+    /// Makes sure memory and store agree: after a failed write, or a panic in the middle of a
+    /// call, what was saved last counts.
+    fn ready(&mut self) -> Result<(), ChainError> {
+        if self.unsettled {
+            let saved = self.store.load()?.ok_or_else(|| bad_store("nothing is saved"))?;
+            self.take(saved);
+            self.unsettled = false;
+        }
+        Ok(())
+    }
+
+    /// Runs `work`, which changes memory and store together; if it fails in between, neither has
+    /// changed afterwards.
+    fn change<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
+        self.ready()?;
+        self.unsettled = true;
+        let result = work(self);
+        self.unsettled = matches!(&result, Err(SendError::Chain(_)));
+        if self.unsettled
+            && let Err(error) = self.ready()
+        {
+            tracing::warn!(%error, "the store cannot be read again yet");
+        }
+        result
+    }
+
     /// Chain time, unix seconds: the clock, but never before the last block.
     pub fn now(&self) -> u32 {
-        self.settings.clock.now(self.head.clock_offset).max(self.last.gen_utime)
+        self.clock.now(self.head.clock_offset).max(self.head.last.gen_utime)
     }
 
     /// Moves the clock forward and makes a block at the new time.
@@ -231,8 +306,7 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Store`] if the block cannot be written.
     pub fn warp(&mut self, seconds: u32) -> Result<Block, ChainError> {
-        self.head.clock_offset = self.head.clock_offset.saturating_add(u64::from(seconds));
-        self.mine()
+        self.mine_after(u64::from(seconds))
     }
 
     /// The chain's sums.
@@ -247,7 +321,7 @@ impl Chain {
 
     /// The last block.
     pub fn last_block(&self) -> &Block {
-        &self.last
+        &self.head.last
     }
 
     /// The faucet's account.

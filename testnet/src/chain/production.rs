@@ -61,7 +61,10 @@ impl Chain {
     /// # Errors
     /// See [`Self::send_boc`].
     pub fn send(&mut self, message: Cell) -> Result<Receipt, SendError> {
-        self.check_writable()?;
+        self.change(|chain| chain.send_now(message))
+    }
+
+    fn send_now(&mut self, message: Cell) -> Result<Receipt, SendError> {
         let route = external_route(&message)?;
         let message_hash = *message.repr_hash();
         let mut open = self.open_block()?;
@@ -77,19 +80,25 @@ impl Chain {
         Ok(self.receipt(message_hash, trace))
     }
 
-    /// Checks an external message and keeps it for the next [`Self::mine`].
+    /// Checks an external message and keeps it for the next [`Self::mine`]; a chain on disk keeps
+    /// it over a restart.
     ///
     /// # Errors
     /// As [`Self::send_boc`], and [`SendError::PoolFull`].
     pub fn submit(&mut self, message: Cell) -> Result<HashBytes, SendError> {
-        self.check_writable()?;
-        if self.externals.len() >= self.settings.max_pending_externals {
-            return Err(SendError::PoolFull);
-        }
-        self.simulate(message.clone())?;
-        let hash = *message.repr_hash();
-        self.externals.push_back(message);
-        Ok(hash)
+        self.change(|chain| {
+            if chain.externals.len() >= chain.settings.max_pending_externals {
+                return Err(SendError::PoolFull);
+            }
+            chain.simulate(message.clone())?;
+            let hash = *message.repr_hash();
+            let place = chain.head.next_external;
+            chain.head.next_external += 1;
+            chain.pending.externals.insert(place, Some(message.clone()));
+            chain.externals.insert(place, message);
+            chain.flush()?;
+            Ok(hash)
+        })
     }
 
     /// Executes an external message against the present state and forgets the outcome.
@@ -124,11 +133,29 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Store`] if it cannot be written.
     pub fn mine(&mut self) -> Result<Block, ChainError> {
-        self.check_writable()?;
+        let standing = self.settings.clock.stands_still();
+        self.mine_after(if standing { u64::from(self.settings.block_seconds) } else { 0 })
+    }
+
+    pub(super) fn mine_after(&mut self, seconds: u64) -> Result<Block, ChainError> {
+        let mined = self.change(|chain| {
+            let offset = &mut chain.head.clock_offset;
+            *offset = offset.saturating_add(seconds);
+            chain.mine_now()?;
+            Ok(chain.head.last.clone())
+        });
+        mined.map_err(|error| match error {
+            SendError::Chain(error) => error,
+            other => bad_store(&other.to_string()),
+        })
+    }
+
+    fn mine_now(&mut self) -> Result<(), ChainError> {
         let mut open = self.open_block()?;
         let mut trace = Vec::new();
         for _ in 0..self.settings.max_block_transactions {
-            let Some(message) = self.externals.pop_front() else { break };
+            let Some((place, message)) = self.externals.pop_first() else { break };
+            self.pending.externals.insert(place, None);
             let Some(route) = Route::of(&message) else { continue };
             // Refused now though it was fine when submitted: dropped, as on TON.
             if let Err(error) = self.execute_in(&mut open, message, &route)? {
@@ -137,22 +164,17 @@ impl Chain {
         }
         self.deliver_queue(&mut open, &mut trace)?;
         self.close_block(open)?;
-        self.flush()?;
-        Ok(self.last.clone())
+        self.flush()
     }
 
     pub(super) fn receipt(&self, message_hash: HashBytes, transactions: Vec<TxRecord>) -> Receipt {
         let undelivered = self.queue.len();
-        Receipt { message_hash, transactions, block: self.last.seqno, undelivered }
-    }
-
-    pub(super) fn check_writable(&self) -> Result<(), ChainError> {
-        if self.broken { Err(bad_store("an earlier write failed; restart")) } else { Ok(()) }
+        Receipt { message_hash, transactions, block: self.head.last.seqno, undelivered }
     }
 
     pub(super) fn drain(&mut self, trace: &mut Vec<TxRecord>) -> Result<(), ChainError> {
         for _ in 0..self.settings.max_drain_blocks {
-            if self.queue.is_empty() {
+            if self.queue.is_empty() || trace.len() >= self.settings.max_drain_transactions {
                 break;
             }
             let mut open = self.open_block()?;
@@ -163,10 +185,11 @@ impl Chain {
     }
 
     fn open_block(&self) -> Result<OpenBlock, ChainError> {
-        let seqno = self.last.seqno.checked_add(1).ok_or_else(|| bad_store("too many blocks"))?;
+        let seqno =
+            self.head.last.seqno.checked_add(1).ok_or_else(|| bad_store("too many blocks"))?;
         let gen_utime = self.now();
-        let start_lt = Block::next_start_lt(self.last.end_lt);
-        let mut seed = self.last.root_hash.as_slice().to_vec();
+        let start_lt = Block::next_start_lt(self.head.last.end_lt);
+        let mut seed = self.head.last.root_hash.as_slice().to_vec();
         seed.extend_from_slice(&seqno.to_be_bytes());
         let rand_seed = super::digest::sha256(&seed);
         Ok(OpenBlock {
@@ -185,20 +208,18 @@ impl Chain {
 
     fn close_block(&mut self, open: OpenBlock) -> Result<(), ChainError> {
         let mut block = open.block;
-        block.seal(&self.last.root_hash);
+        block.seal(&self.head.last.root_hash);
         self.head.totals.blocks += 1;
         self.injected_in_block = 0;
         self.pending.blocks.push(block.clone());
-        self.last = block;
+        self.head.last = block;
         if self.pending.transactions.len() >= FLUSH_AFTER { self.flush() } else { Ok(()) }
     }
 
+    /// Writes what whole blocks changed. If it fails, [`Chain::change`] undoes the call.
     pub(super) fn flush(&mut self) -> Result<(), ChainError> {
-        let mut batch = std::mem::take(&mut self.pending);
-        batch.head = self.head;
-        let result = self.store.apply(batch);
-        self.broken |= result.is_err();
-        result
+        let batch = std::mem::take(&mut self.pending);
+        self.store.apply(batch, &self.head)
     }
 
     /// Delivers what was in the queue before the block began, in logical-time order.
@@ -332,9 +353,9 @@ impl Chain {
         self.pending.accounts.insert(self.faucet.address.clone(), Some(state));
         self.head.totals.supply = supply;
         self.head.totals.blocks = 1;
-        self.last.gen_utime = now;
-        self.last.seal(&HashBytes::ZERO);
-        self.pending.blocks.push(self.last.clone());
+        self.head.last.gen_utime = now;
+        self.head.last.seal(&HashBytes::ZERO);
+        self.pending.blocks.push(self.head.last.clone());
         self.flush()
     }
 }

@@ -1,6 +1,7 @@
 //! Where the chain's state lives: in memory, or in one redb file.
 //!
-//! Both take the same [`Batch`]: everything whole blocks changed, applied at once.
+//! Both take the same [`Batch`]: everything whole blocks changed, applied at once. Both keep
+//! checkpoints: copies of the state under a name, which share the history they have in common.
 
 mod disk;
 mod memory;
@@ -11,8 +12,8 @@ use std::path::Path;
 use tycho_types::models::{ShardAccount, StdAddr};
 use tycho_types::prelude::*;
 
-use super::ChainError;
 use super::block::{Block, TxRecord};
+use super::{ChainConfig, ChainError, Checkpoint, CheckpointName};
 use disk::DiskStore;
 use memory::MemoryStore;
 
@@ -38,13 +39,27 @@ pub struct Totals {
     pub transactions: u64,
 }
 
-/// What the chain needs to know to go on after a restart, besides accounts and queue.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What the chain needs to know to go on after a restart, besides accounts and messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
     /// Seconds the clock was warped by.
     pub(crate) clock_offset: u64,
+    /// Place of the next external message in the pool.
+    pub(crate) next_external: u64,
     /// The sums.
     pub(crate) totals: Totals,
+    /// The last block.
+    pub(crate) last: Block,
+}
+
+/// Everything but accounts and history, as it is kept in memory while the chain runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    pub(crate) head: Head,
+    /// Messages not delivered yet.
+    pub(crate) queue: BTreeMap<QueueKey, Cell>,
+    /// External messages waiting for a block, in the order they came.
+    pub(crate) externals: BTreeMap<u64, Cell>,
 }
 
 /// What one or more whole blocks changed.
@@ -58,8 +73,8 @@ pub(crate) struct Batch {
     pub(crate) blocks: Vec<Block>,
     /// Messages created (`Some`) and delivered (`None`).
     pub(crate) queue: BTreeMap<QueueKey, Option<Cell>>,
-    /// The head afterwards.
-    pub(crate) head: Head,
+    /// External messages taken in (`Some`) and executed or dropped (`None`).
+    pub(crate) externals: BTreeMap<u64, Option<Cell>>,
 }
 
 /// The store.
@@ -70,38 +85,30 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    pub(crate) fn in_memory() -> Self {
-        Self::Memory(MemoryStore::default())
+    pub(crate) fn in_memory(settings: &ChainConfig) -> Self {
+        Self::Memory(MemoryStore::new(settings))
     }
 
-    pub(crate) fn open(dir: &Path) -> Result<Self, ChainError> {
-        Ok(Self::Disk(DiskStore::open(dir)?))
+    pub(crate) fn open(settings: &ChainConfig, dir: &Path) -> Result<Self, ChainError> {
+        Ok(Self::Disk(DiskStore::open(settings, dir)?))
     }
 
-    pub(crate) fn apply(&mut self, batch: Batch) -> Result<(), ChainError> {
+    /// Writes a batch and the head after it, at once or not at all.
+    pub(crate) fn apply(&mut self, batch: Batch, head: &Head) -> Result<(), ChainError> {
         match self {
             Self::Memory(store) => {
-                store.apply(batch);
+                store.apply(batch, head);
                 Ok(())
             }
-            Self::Disk(store) => store.apply(batch),
+            Self::Disk(store) => store.apply(&batch, head),
         }
     }
 
-    /// The saved head; `None` if the store is new.
-    pub(crate) fn head(&self) -> Result<Option<Head>, ChainError> {
+    /// What was saved last; `None` if the store is new. Opens the file again if a write failed.
+    pub(crate) fn load(&mut self) -> Result<Option<Loaded>, ChainError> {
         match self {
-            Self::Memory(store) => Ok(store.head()),
-            Self::Disk(store) => store.head(),
-        }
-    }
-
-    /// All messages not delivered yet.
-    pub(crate) fn queue(&self) -> Result<BTreeMap<QueueKey, Cell>, ChainError> {
-        match self {
-            // A memory store is always new when it is asked.
-            Self::Memory(_) => Ok(BTreeMap::new()),
-            Self::Disk(store) => store.queue(),
+            Self::Memory(store) => Ok(store.load()),
+            Self::Disk(store) => store.load(),
         }
     }
 
@@ -121,6 +128,14 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.accounts(after, limit)),
             Self::Disk(store) => store.accounts(after, limit),
+        }
+    }
+
+    /// Number of the oldest block kept besides genesis; one after the last where there is none.
+    pub(crate) fn first_block(&self) -> u32 {
+        match self {
+            Self::Memory(store) => store.first_block(),
+            Self::Disk(store) => store.first_block(),
         }
     }
 
@@ -156,6 +171,50 @@ impl Store {
             Self::Disk(store) => store.transactions(address, from_lt, to_lt, order, limit),
         }
     }
+
+    /// All checkpoints, by name.
+    pub(crate) fn checkpoints(&self) -> Result<Vec<Checkpoint>, ChainError> {
+        match self {
+            Self::Memory(store) => Ok(store.checkpoints()),
+            Self::Disk(store) => store.checkpoints(),
+        }
+    }
+
+    /// Keeps the saved state under a name, in place of an older one of that name.
+    pub(crate) fn keep(&mut self, checkpoint: &Checkpoint) -> Result<(), ChainError> {
+        match self {
+            Self::Memory(store) => {
+                store.keep(checkpoint);
+                Ok(())
+            }
+            Self::Disk(store) => store.keep(checkpoint),
+        }
+    }
+
+    /// Makes the state kept under `name` the saved one; false if there is none.
+    pub(crate) fn restore(&mut self, name: &CheckpointName) -> Result<Found, ChainError> {
+        match self {
+            Self::Memory(store) => Ok(store.restore(name)),
+            Self::Disk(store) => store.restore(name),
+        }
+    }
+
+    /// Drops a checkpoint; false if there is none.
+    pub(crate) fn forget(&mut self, name: &CheckpointName) -> Result<Found, ChainError> {
+        match self {
+            Self::Memory(store) => Ok(store.forget(name)),
+            Self::Disk(store) => store.forget(name),
+        }
+    }
+}
+
+/// Whether a checkpoint was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It was.
+    Yes,
+    /// There is none of that name.
+    No,
 }
 
 /// In which order transactions of an account are listed.
