@@ -11,6 +11,11 @@ use super::{Chain, ChainError};
 const LOCATE_LIMIT: usize = 1_000;
 
 impl Chain {
+    /// Number of the oldest block kept besides genesis; one after the last where there is none.
+    pub fn first_block(&self) -> u32 {
+        self.store.first_block()
+    }
+
     /// The block with this number.
     ///
     /// # Errors

@@ -306,7 +306,7 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Store`] if the block cannot be written.
     pub fn warp(&mut self, seconds: u32) -> Result<Block, ChainError> {
-        self.mine_after(u64::from(seconds))
+        self.mine_after(1, u64::from(seconds))
     }
 
     /// The chain's sums.

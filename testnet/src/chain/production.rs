@@ -133,15 +133,27 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Store`] if it cannot be written.
     pub fn mine(&mut self) -> Result<Block, ChainError> {
-        let standing = self.settings.clock.stands_still();
-        self.mine_after(if standing { u64::from(self.settings.block_seconds) } else { 0 })
+        self.mine_many(1)
     }
 
-    pub(super) fn mine_after(&mut self, seconds: u64) -> Result<Block, ChainError> {
+    /// Makes `blocks` blocks at once, and gives the last one of the chain.
+    ///
+    /// # Errors
+    /// [`ChainError::Store`] if they cannot be written.
+    pub fn mine_many(&mut self, blocks: u32) -> Result<Block, ChainError> {
+        let standing = self.settings.clock.stands_still();
+        self.mine_after(blocks, if standing { u64::from(self.settings.block_seconds) } else { 0 })
+    }
+
+    /// Makes blocks, each after the clock was moved by `seconds`.
+    pub(super) fn mine_after(&mut self, blocks: u32, seconds: u64) -> Result<Block, ChainError> {
         let mined = self.change(|chain| {
-            let offset = &mut chain.head.clock_offset;
-            *offset = offset.saturating_add(seconds);
-            chain.mine_now()?;
+            for _ in 0..blocks {
+                let offset = &mut chain.head.clock_offset;
+                *offset = offset.saturating_add(seconds);
+                chain.mine_now()?;
+            }
+            chain.flush()?;
             Ok(chain.head.last.clone())
         });
         mined.map_err(|error| match error {
@@ -163,8 +175,7 @@ impl Chain {
             }
         }
         self.deliver_queue(&mut open, &mut trace)?;
-        self.close_block(open)?;
-        self.flush()
+        self.close_block(open)
     }
 
     pub(super) fn receipt(&self, message_hash: HashBytes, transactions: Vec<TxRecord>) -> Receipt {

@@ -29,5 +29,6 @@ mod stack;
 mod tokens;
 mod v3;
 
+pub use control::ControlAccess;
 pub use dialect::ApiError;
 pub use server::{Api, Handle, Production, ServerConfig, ServerError, Tip, spawn};

@@ -21,7 +21,7 @@ use super::{accounts, blocks, control, messages, tokens};
 use crate::chain::Chain;
 
 /// The method in a path; an error if it is no text.
-type Method = Result<Path<String>, PathRejection>;
+pub(crate) type Method = Result<Path<String>, PathRejection>;
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
@@ -29,7 +29,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v2/jsonRPC", post(json_rpc))
         .route("/api/v2/{method}", get(rest_get).post(rest_post))
         .merge(super::v3::router())
-        .route("/control/{action}", get(control_get).post(control_post))
+        .merge(control::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_verb)
         .layer(CorsLayer::permissive())
@@ -140,38 +140,7 @@ async fn json_rpc(State(shared): State<Arc<Shared>>, body: RequestBody) -> Respo
     envelope(answer(shared, method, parameters).await, Style::Rpc(id))
 }
 
-async fn control_get(
-    State(shared): State<Arc<Shared>>,
-    action: Method,
-    query: QueryPairs,
-) -> Response {
-    // Reading changes nothing: a link must not mint or warp.
-    let result = match (named(action), from_query(query)) {
-        (Ok(action), Ok(parameters)) if action == "status" => {
-            shared.run(move |chain| control::call(chain, &action, &parameters)).await
-        }
-        (Ok(_), Ok(_)) => Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "use POST")),
-        (Err(error), _) | (_, Err(error)) => Err(error),
-    };
-    envelope(result, Style::Rest)
-}
-
-async fn control_post(
-    State(shared): State<Arc<Shared>>,
-    action: Method,
-    query: QueryPairs,
-    body: RequestBody,
-) -> Response {
-    let result = match (named(action), merged(query, body)) {
-        (Ok(action), Ok(parameters)) => {
-            shared.run(move |chain| control::call(chain, &action, &parameters)).await
-        }
-        (Err(error), _) | (_, Err(error)) => Err(error),
-    };
-    envelope(result, Style::Rest)
-}
-
-fn named(method: Method) -> Result<String, ApiError> {
+pub(crate) fn named(method: Method) -> Result<String, ApiError> {
     match method {
         Ok(Path(method)) => Ok(method),
         Err(error) => Err(ApiError::parameter(error.to_string())),
@@ -184,8 +153,9 @@ async fn front_page() -> Html<&'static str> {
         "<p>An embedded TON chain. LOCAL ONLY.</p>",
         "<p>toncenter v2: <code>/api/v2/*</code>, <code>/api/v2/jsonRPC</code>. ",
         "Control: <a href=\"/control/status\">/control/status</a>, ",
-        "POST <code>/control/fund</code>, <code>/control/mine</code>, ",
-        "<code>/control/warp</code>.</p>",
+        "POST <code>/control/fund</code>, <code>mine</code>, <code>warp</code>, ",
+        "<code>checkpoint</code>, <code>restore</code>, <code>forget</code>; ",
+        "<a href=\"/control/checkpoints\">/control/checkpoints</a>.</p>",
     ))
 }
 

@@ -12,14 +12,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tycho_types::models::StdAddr;
 
+use super::control::ControlAccess;
 use super::dialect::ApiError;
 use super::index::Index;
 use super::listen::serve;
 use super::messages::Delivery;
 use super::router::router;
 use crate::chain::{
-    AccountView, Block, Chain, ChainConfig, ChainError, GetMethodOutput, MethodId, Order,
-    ReadError, Receipt, SendError, StackItem, Totals, TxRecord,
+    AccountView, Block, Chain, ChainConfig, ChainError, Checkpoint, CheckpointError,
+    CheckpointName, GetMethodOutput, MethodId, Order, ReadError, Receipt, SendError, StackItem,
+    Totals, TxRecord,
 };
 
 /// Most calls waiting for the chain's lock at once; more are answered 429.
@@ -36,8 +38,10 @@ pub enum Production {
         /// Longest time between two blocks.
         idle: Duration,
     },
-    /// One every so often, with all messages that came meanwhile.
+    /// One every so often, with all messages that came meanwhile, empty if none came: as on TON.
     Interval(Duration),
+    /// Only when asked for ([`Api::mine`], [`Api::warp`]), with all messages that came meanwhile.
+    OnDemand,
 }
 
 /// How the server is set up.
@@ -51,6 +55,8 @@ pub struct ServerConfig {
     pub chain: ChainConfig,
     /// When blocks are made.
     pub production: Production,
+    /// Who may use the control routes.
+    pub control: ControlAccess,
 }
 
 impl Default for ServerConfig {
@@ -60,6 +66,7 @@ impl Default for ServerConfig {
             data: None,
             chain: ChainConfig::default(),
             production: Production::Instant { idle: Duration::from_secs(1) },
+            control: ControlAccess::Loopback,
         }
     }
 }
@@ -84,6 +91,9 @@ pub enum ServerError {
     /// A get-method could not be run.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A checkpoint could not be made or restored.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// The call was interrupted (shutdown, or a bug).
     #[error("the call was interrupted: {0}")]
     Interrupted(String),
@@ -98,6 +108,9 @@ pub struct Tip {
     pub gen_utime: u32,
     /// Transactions of the whole chain so far.
     pub transactions: u64,
+    /// How often the chain was restored to a checkpoint. When this changes, numbers and logical
+    /// times went back: whoever follows the chain starts over from this tip.
+    pub restores: u64,
 }
 
 impl Tip {
@@ -107,6 +120,7 @@ impl Tip {
             seqno: last.seqno,
             gen_utime: last.gen_utime,
             transactions: chain.totals().transactions,
+            restores: chain.restores(),
         }
     }
 }
@@ -120,18 +134,23 @@ pub(crate) struct Shared {
     tip: watch::Sender<Tip>,
     waiting: Semaphore,
     production: Production,
+    control: ControlAccess,
 }
 
 impl Shared {
+    pub(crate) fn control(&self) -> ControlAccess {
+        self.control
+    }
+
     pub(crate) fn delivery(&self) -> Delivery {
         match self.production {
             Production::Instant { .. } => Delivery::Instant,
-            Production::Interval(_) => Delivery::NextBlock,
+            Production::Interval(_) | Production::OnDemand => Delivery::NextBlock,
         }
     }
 
     fn locked<T>(&self, work: impl FnOnce(&mut Chain) -> T) -> T {
-        // A panic in the VM leaves the chain as it was between two messages: go on.
+        // After a panic in the middle of a call the chain goes on from what it saved last.
         let mut chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
         let result = work(&mut chain);
         let tip = Tip::of(&chain);
@@ -243,6 +262,22 @@ impl Api {
         Ok(self.with(Chain::mine).await??)
     }
 
+    /// Keeps the present state under a name; see [`Chain::checkpoint`].
+    ///
+    /// # Errors
+    /// [`ServerError::Checkpoint`].
+    pub async fn checkpoint(&self, name: CheckpointName) -> Result<Checkpoint, ServerError> {
+        Ok(self.with(move |chain| chain.checkpoint(name)).await??)
+    }
+
+    /// Goes back to a checkpoint; see [`Chain::restore`].
+    ///
+    /// # Errors
+    /// [`ServerError::Checkpoint`].
+    pub async fn restore(&self, name: CheckpointName) -> Result<Checkpoint, ServerError> {
+        Ok(self.with(move |chain| chain.restore(&name)).await??)
+    }
+
     /// The account at `address`; see [`Chain::account`].
     ///
     /// # Errors
@@ -339,7 +374,7 @@ impl Drop for Handle {
 /// [`ServerError::Listen`] if the address is taken, [`ServerError::Chain`] if the folder cannot be
 /// opened.
 pub async fn spawn(config: ServerConfig) -> Result<(Api, Handle), ServerError> {
-    let ServerConfig { listen, data, chain: settings, production } = config;
+    let ServerConfig { listen, data, chain: settings, production, control } = config;
     let open = move || match data {
         Some(dir) => Chain::open(settings, &dir),
         None => Chain::new_in_memory(settings),
@@ -356,6 +391,7 @@ pub async fn spawn(config: ServerConfig) -> Result<(Api, Handle), ServerError> {
         index: Mutex::default(),
         waiting: Semaphore::new(MAX_WAITING),
         production,
+        control,
     });
     let stop = CancellationToken::new();
 
@@ -370,6 +406,7 @@ async fn tick(shared: Arc<Shared>, stop: CancellationToken) {
     let period = match shared.production {
         Production::Instant { idle } => idle,
         Production::Interval(period) => period,
+        Production::OnDemand => return,
     };
     let mut ticks = tokio::time::interval(period.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -393,10 +430,8 @@ async fn tick(shared: Arc<Shared>, stop: CancellationToken) {
         });
         match made.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::error!(%error, "no more blocks: the chain failed");
-                return;
-            }
+            // The next tick tries again: there may be room on the disk by then.
+            Ok(Err(error)) => tracing::error!(%error, "no block was made"),
             Err(error) => tracing::error!(%error, "making a block was interrupted"),
         }
     }
