@@ -152,6 +152,9 @@ pub(crate) struct DevArgs {
     /// Where the node listens; the chain listens on the next port.
     #[arg(long, default_value = "127.0.0.1:7700", value_name = "ADDR")]
     pub(crate) listen: SocketAddr,
+    /// A block every so often, empty or not, as on TON (2s) [default: at once for every message].
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) block_time: Option<std::time::Duration>,
     /// Seed of the LOCAL ONLY accounts.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,

@@ -3,8 +3,9 @@
 use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context;
-use fog_harness::{LocalAccount, LocalNetwork, NetworkOptions, Timing};
+use fog_harness::{ChainSetup, LocalAccount, LocalNetwork, NetworkOptions, Timing};
 use fog_protocol::AddressForm;
+use fog_testnet::chain::Durability;
 use serde::Serialize;
 
 use crate::{args::DevArgs, output::Output};
@@ -49,7 +50,11 @@ pub(crate) async fn dev(args: DevArgs, output: &Output) -> anyhow::Result<ExitCo
     };
     let next = args.listen.port().checked_add(1).context("the port must be below 65535")?;
     let chain = SocketAddr::new(args.listen.ip(), if args.listen.port() == 0 { 0 } else { next });
-    let network = LocalNetwork::start(&NetworkOptions {
+    // Nobody wants a temporary folder back after a power cut.
+    let durability = if args.data.is_some() { Durability::Power } else { Durability::Process };
+    let block_time = args.block_time.filter(|period| !period.is_zero());
+    let setup = ChainSetup { block_time, durability, ..ChainSetup::default() };
+    let options = NetworkOptions {
         data,
         seed: args.seed,
         workers: WORKERS,
@@ -58,8 +63,8 @@ pub(crate) async fn dev(args: DevArgs, output: &Output) -> anyhow::Result<ExitCo
         timing: Timing::DEV,
         program: std::env::current_exe().context("cannot find this program's own file")?,
         probation: PROBATION,
-    })
-    .await?;
+    };
+    let network = LocalNetwork::start_with(&options, &setup).await?;
     let banner = Banner {
         local_only: true,
         node: network.api.url().to_owned(),

@@ -27,6 +27,16 @@ enum TestnetCommand {
     Mine(control::MineArgs),
     /// Move the chain's clock forward.
     Warp(control::WarpArgs),
+    /// Keep the whole state of the running chain under a name.
+    Checkpoint(control::NamedArgs),
+    /// Go back to a checkpoint. What came after it is gone; other checkpoints stay.
+    Restore(control::NamedArgs),
+    /// List the checkpoints.
+    Checkpoints(control::PlainArgs),
+    /// Drop a checkpoint.
+    Forget(control::NamedArgs),
+    /// Show where the running chain stands.
+    Status(control::PlainArgs),
     /// Sustained load on a whole network, with faults; then, do database and chain agree?
     Soak(soak::SoakArgs),
 }
@@ -42,5 +52,10 @@ pub(crate) async fn testnet(
         TestnetCommand::Fund(args) => control::fund(args, settings, output).await,
         TestnetCommand::Mine(args) => control::mine(args, settings, output).await,
         TestnetCommand::Warp(args) => control::warp(args, settings, output).await,
+        TestnetCommand::Checkpoint(args) => control::checkpoint(args, settings, output).await,
+        TestnetCommand::Restore(args) => control::restore(args, settings, output).await,
+        TestnetCommand::Checkpoints(args) => control::checkpoints(args, settings, output).await,
+        TestnetCommand::Forget(args) => control::forget(args, settings, output).await,
+        TestnetCommand::Status(args) => control::status(args, settings, output).await,
     }
 }

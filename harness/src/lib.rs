@@ -12,6 +12,7 @@ mod network;
 mod node_process;
 mod report;
 pub mod soak;
+mod testnet;
 mod workers;
 pub mod workload;
 
@@ -21,4 +22,5 @@ pub use network::{
 };
 pub use node_process::{NodeProcess, NodeSpec};
 pub use report::{Money, NetworkReport, Report, ResultReport, TaskReport, WorkerReport};
+pub use testnet::{ChainSetup, Testnet, TestnetMarket, TestnetOptions};
 pub use workers::{Conduct, WorkerProcess, WorkerSpec};

@@ -1,6 +1,6 @@
 //! The embedded chain with its API, a deployed market and a node.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
 use fog_chain::{ChainClient, ChainConfig};
 use fog_contracts::{
@@ -10,15 +10,13 @@ use fog_contracts::{
 use fog_node::{Node, NodeConfig, NodeHandle, NodeKeys};
 use fog_protocol::{Address, Durations, Hash32, Nano};
 use fog_requestor::NodeClient;
-use fog_testnet::{
-    chain::Clock,
-    toncenter::{self, Production, ServerConfig},
-};
+use fog_testnet::toncenter;
 use fog_wallet::{OutMessage, TESTNET};
 
 use crate::{
+    ChainSetup,
     accounts::{LocalAccount, LocalAccounts, local_key, local_secret},
-    ledger::std,
+    testnet::fund_once,
 };
 
 /// Where slashed stake goes: an address without a key.
@@ -31,7 +29,7 @@ const PURSE: u64 = 1_000;
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// The chain does not start.
-    #[error("the embedded chain does not start: {0}")]
+    #[error("the embedded chain does not start")]
     Chain(#[from] toncenter::ServerError),
     /// Talking to it failed.
     #[error(transparent)]
@@ -128,30 +126,27 @@ impl LocalChain {
     /// # Errors
     /// [`NetworkError`].
     pub async fn start(options: &NetworkOptions) -> Result<Self, NetworkError> {
-        let (chain, server) = toncenter::spawn(ServerConfig {
-            listen: options.chain,
-            data: Some(options.data.join("chain")),
-            chain: fog_testnet::chain::ChainConfig {
-                clock: Clock::System,
-                ..fog_testnet::chain::ChainConfig::default()
-            },
-            production: Production::Instant { idle: Duration::from_millis(250) },
-        })
-        .await?;
+        Self::start_with(options, &ChainSetup::default()).await
+    }
+
+    /// As [`Self::start`], on a chain set up otherwise. Its clock must go by itself: deploying
+    /// waits for blocks.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub async fn start_with(
+        options: &NetworkOptions,
+        setup: &ChainSetup,
+    ) -> Result<Self, NetworkError> {
+        let config = setup.server(options.chain, Some(options.data.join("chain")));
+        let (chain, server) = toncenter::spawn(config).await?;
         let client = ChainClient::new(ChainConfig::new(endpoint(&chain), TESTNET))?;
         let accounts = LocalAccounts::new(options.seed, options.workers)?;
-        let init = MarketInit { owner: accounts.owner.address(), salt: options.seed };
-        let market = init.address()?;
-        let config = config(options, &accounts);
+        let config = market_config(options.seed, options.timing, accounts.treasury.address());
         for account in accounts.all() {
-            fund_once(&chain, account).await?;
+            fund_once(&chain, account, Nano::grams(PURSE)).await?;
         }
-        if !client.account(&market).await?.is_active() {
-            let deploy = OutMessage::new(market, MARKET_VALUE.saturating_add(Nano::grams(1)))
-                .with_state_init(init.state_init()?)
-                .with_body(market::setup(0, &config)?);
-            fog_requestor::send(&client, &accounts.owner.wallet, &[deploy]).await?;
-        }
+        let market = deploy_market(&client, options.seed, &config, &accounts.owner).await?;
         Ok(Self { chain, client, market, config, accounts, server })
     }
 
@@ -191,7 +186,18 @@ impl LocalNetwork {
     /// # Errors
     /// [`NetworkError`].
     pub async fn start(options: &NetworkOptions) -> Result<Self, NetworkError> {
-        let local = LocalChain::start(options).await?;
+        Self::start_with(options, &ChainSetup::default()).await
+    }
+
+    /// As [`Self::start`], on a chain set up otherwise; see [`LocalChain::start_with`].
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub async fn start_with(
+        options: &NetworkOptions,
+        setup: &ChainSetup,
+    ) -> Result<Self, NetworkError> {
+        let local = LocalChain::start_with(options, setup).await?;
         let keys = NodeKeys {
             operator: local.accounts.operator.wallet.key.clone(),
             verifiers: vec![verifier_key(options.seed)],
@@ -223,24 +229,35 @@ fn endpoint(chain: &toncenter::Api) -> String {
     format!("{}/api/v2", chain.url())
 }
 
-async fn fund_once(chain: &toncenter::Api, account: &LocalAccount) -> Result<(), NetworkError> {
-    let address = std(&account.address());
-    if chain.account(address.clone()).await?.balance == 0 {
-        chain.fund(address, u128::from(Nano::grams(PURSE).get())).await?;
+/// Deploys the market of `owner` unless it is there.
+pub(crate) async fn deploy_market(
+    client: &ChainClient,
+    seed: u64,
+    config: &Config,
+    owner: &LocalAccount,
+) -> Result<Address, NetworkError> {
+    let init = MarketInit { owner: owner.address(), salt: seed };
+    let market = init.address()?;
+    if !client.account(&market).await?.is_active() {
+        let deploy = OutMessage::new(market, MARKET_VALUE.saturating_add(Nano::grams(1)))
+            .with_state_init(init.state_init()?)
+            .with_body(market::setup(0, config)?);
+        fog_requestor::send(client, &owner.wallet, &[deploy]).await?;
     }
-    Ok(())
+    Ok(market)
 }
 
-fn config(options: &NetworkOptions, accounts: &LocalAccounts) -> Config {
+/// The configuration of a local network's market.
+pub(crate) fn market_config(seed: u64, timing: Timing, treasury: Address) -> Config {
     Config::of(Choice {
         min_step: 1,
-        max_step: options.timing.longest,
+        max_step: timing.longest,
         timelock: 3_600,
         threshold: 1,
         fee_bps: FEE_BPS,
-        treasury: accounts.treasury.address(),
-        verifiers: vec![verifier_key(options.seed).public()],
-        unbonding: options.timing.unbonding,
+        treasury,
+        verifiers: vec![verifier_key(seed).public()],
+        unbonding: timing.unbonding,
         burn: BURN,
     })
 }

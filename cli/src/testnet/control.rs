@@ -1,10 +1,14 @@
 //! What the owner of a running embedded chain tells it: over HTTP, from other terminals.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    process::ExitCode,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use anyhow::Context;
 use clap::Args;
 use fog_protocol::{Address, Nano};
+use fog_testnet::chain::CheckpointName;
 use serde_json::{Value, json};
 
 use crate::{
@@ -42,12 +46,27 @@ pub(crate) struct MineArgs {
     blocks: u32,
 }
 
+/// A command without arguments.
+#[derive(Debug, Args)]
+pub(crate) struct PlainArgs {
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NamedArgs {
+    #[command(flatten)]
+    target: Target,
+    /// The checkpoint: letters, digits, '-', '_' and '.'.
+    name: CheckpointName,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct WarpArgs {
     #[command(flatten)]
     target: Target,
-    /// How far: 90s, 36h, 10years.
-    #[arg(value_parser = humantime::parse_duration)]
+    /// How far: 90s, 36h, 10years; whole seconds.
+    #[arg(value_parser = whole_seconds)]
     duration: Duration,
 }
 
@@ -59,8 +78,7 @@ pub(crate) async fn fund(
     let parameters =
         json!({ "address": args.address.to_string(), "amount": args.amount.get().to_string() });
     let answer = args.target.call(settings, "fund", parameters).await?;
-    let text = || format!("{} has {} more", args.address, args.amount);
-    output.document(&answer, text)?;
+    output.document(&answer, || format!("{} has {} more", args.address, args.amount))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -85,9 +103,111 @@ pub(crate) async fn warp(
     Ok(ExitCode::SUCCESS)
 }
 
+pub(crate) async fn status(
+    args: PlainArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let answer = args.target.call(settings, "status", json!({})).await?;
+    output.document(&answer, || {
+        format!(
+            "{}\n{} transactions, {} messages wait\nfaucet {}",
+            tip(&answer),
+            answer["transactions"],
+            answer["backlog"],
+            text(&answer["faucet"])
+        )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn checkpoint(
+    args: NamedArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let parameters = json!({ "name": args.name.as_str() });
+    let answer = args.target.call(settings, "checkpoint", parameters).await?;
+    output.document(&answer, || format!("kept {}", line(&answer)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn checkpoints(
+    args: PlainArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let answer = args.target.call(settings, "checkpoints", json!({})).await?;
+    output.document(&answer, || match answer.as_array() {
+        Some(all) if !all.is_empty() => all.iter().map(|one| line(one) + "\n").collect(),
+        _ => "no checkpoints".to_owned(),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn restore(
+    args: NamedArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let parameters = json!({ "name": args.name.as_str() });
+    let answer = args.target.call(settings, "restore", parameters).await?;
+    output.document(&answer, || {
+        format!(
+            "{} is restored: {}\nA node or worker that saw what came after it must start over \
+             with the data it had then.",
+            args.name,
+            tip(&answer)
+        )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn forget(
+    args: NamedArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let parameters = json!({ "name": args.name.as_str() });
+    let answer = args.target.call(settings, "forget", parameters).await?;
+    output.document(&answer, || format!("{} is forgotten", args.name))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Where the chain stands, for people.
 fn tip(status: &Value) -> String {
-    format!("block {} at {}", status["seqno"], status["gen_utime"])
+    format!("block {} at {}", status["seqno"], moment(&status["gen_utime"]))
+}
+
+/// A checkpoint, for people.
+fn line(checkpoint: &Value) -> String {
+    format!(
+        "{}: block {} at {}, state {}",
+        text(&checkpoint["name"]),
+        checkpoint["seqno"],
+        moment(&checkpoint["gen_utime"]),
+        text(&checkpoint["state_hash"])
+    )
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
+/// Chain time, for people.
+fn moment(seconds: &Value) -> String {
+    let since = Duration::from_secs(seconds.as_u64().unwrap_or_default());
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
+}
+
+/// A time the chain can move by: it counts whole seconds.
+fn whole_seconds(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.subsec_nanos() == 0 && !duration.is_zero() {
+        Ok(duration)
+    } else {
+        Err("the chain counts whole seconds, from 1s on".to_owned())
+    }
 }
 
 impl Target {
@@ -118,7 +238,7 @@ impl Target {
         })?;
         let status = response.status();
         let body: Value = response.json().await.with_context(|| {
-            format!("{base} answers {status} in a way no embedded chain does: only those can be told what to do")
+            format!("{base} is no embedded chain (it answers {status}): no other takes orders")
         })?;
         match (body.get("ok"), body.get("result"), body.get("error")) {
             (Some(Value::Bool(true)), Some(result), _) => Ok(result.clone()),

@@ -203,7 +203,7 @@ impl Chain {
                 _ => break,
             }
         }
-        for ((lt, hash), _) in &self.queue {
+        for (lt, hash) in self.queue.keys() {
             add(&[b"queue", &lt.to_be_bytes(), hash.as_slice()]);
         }
         for message in self.externals.values() {
@@ -226,6 +226,7 @@ impl Chain {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::CheckpointName;
     use proptest::prelude::*;

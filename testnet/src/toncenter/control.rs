@@ -214,6 +214,7 @@ fn warp(chain: &mut Chain, parameters: &Parameters) -> Result<Value, ApiError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::{ControlAccess, local_origin};
     use axum::http::HeaderMap;

@@ -80,13 +80,13 @@ pub(crate) struct Batch {
 /// The store.
 #[derive(Debug)]
 pub(crate) enum Store {
-    Memory(MemoryStore),
+    Memory(Box<MemoryStore>),
     Disk(DiskStore),
 }
 
 impl Store {
     pub(crate) fn in_memory(settings: &ChainConfig) -> Self {
-        Self::Memory(MemoryStore::new(settings))
+        Self::Memory(Box::new(MemoryStore::new(settings)))
     }
 
     pub(crate) fn open(settings: &ChainConfig, dir: &Path) -> Result<Self, ChainError> {
