@@ -60,7 +60,7 @@ struct Cost {
     compile: f64,
     map: f64,
     module_bytes: usize,
-    code_bytes: usize,
+    code_bytes: u64,
 }
 
 fn cost(sandbox: &Sandbox, cache: &ArtifactCache, module: &[u8]) -> Result<Cost> {

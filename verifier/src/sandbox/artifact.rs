@@ -1,6 +1,6 @@
 //! Compiled modules, and what is known about a module.
 
-use std::hash::Hasher;
+use std::{fs::File, hash::Hasher, io, sync::Arc};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -48,9 +48,18 @@ pub struct ModuleFacts {
 /// [`ArtifactCache`](super::ArtifactCache) make one: code from elsewhere would run unchecked.
 #[derive(Clone)]
 pub struct Artifact {
-    pub(super) code: Vec<u8>,
+    pub(super) code: Code,
     pub(super) facts: ModuleFacts,
     pub(super) module_hash: [u8; 32],
+}
+
+/// Where compiled code is.
+#[derive(Clone)]
+pub(super) enum Code {
+    /// In memory, as the compiler left it.
+    Bytes(Arc<[u8]>),
+    /// In a file that the cache has authenticated, to be mapped. Its first `length` bytes are code.
+    File { file: Arc<File>, length: u64 },
 }
 
 impl Artifact {
@@ -68,28 +77,50 @@ impl Artifact {
 
     /// Bytes of compiled code.
     #[must_use]
-    pub fn size(&self) -> usize {
-        self.code.len()
+    pub fn size(&self) -> u64 {
+        match &self.code {
+            Code::Bytes(bytes) => bytes.len() as u64,
+            Code::File { length, .. } => *length,
+        }
     }
 
-    pub(super) fn to_wire(&self) -> ArtifactWire {
-        ArtifactWire { code: self.code.clone(), facts: self.facts, module_hash: self.module_hash }
+    /// For another of our processes; the file, if it lies in one, goes beside.
+    pub(super) fn to_wire(&self) -> (ArtifactWire, Option<&File>) {
+        let (code, file) = match &self.code {
+            Code::Bytes(bytes) => (CodeWire::Bytes(bytes.to_vec()), None),
+            Code::File { file, length } => (CodeWire::File { length: *length }, Some(&**file)),
+        };
+        (ArtifactWire { code, facts: self.facts, module_hash: self.module_hash }, file)
     }
 }
 
-/// An artifact on its way between our own processes or in the authenticated cache. Private to
-/// the sandbox, so that nobody else can turn bytes into an [`Artifact`].
+/// An artifact on its way between our own processes. Private to the sandbox, so that nobody else
+/// can turn bytes into an [`Artifact`].
 #[derive(Clone, BorshSerialize, BorshDeserialize)]
 pub(super) struct ArtifactWire {
-    code: Vec<u8>,
+    code: CodeWire,
     facts: ModuleFacts,
     module_hash: [u8; 32],
 }
 
+#[derive(Clone, BorshSerialize, BorshDeserialize)]
+enum CodeWire {
+    Bytes(Vec<u8>),
+    /// The descriptor follows the message.
+    File {
+        length: u64,
+    },
+}
+
 impl ArtifactWire {
-    /// The caller vouches that the bytes come from our own compiler.
-    pub(super) fn vouched(self) -> Artifact {
-        Artifact { code: self.code, facts: self.facts, module_hash: self.module_hash }
+    /// The caller vouches that the bytes come from our own compiler. `file` is asked for a
+    /// descriptor when the code lies in one.
+    pub(super) fn vouched(self, file: impl FnOnce() -> io::Result<File>) -> io::Result<Artifact> {
+        let code = match self.code {
+            CodeWire::Bytes(bytes) => Code::Bytes(bytes.into()),
+            CodeWire::File { length } => Code::File { file: Arc::new(file()?), length },
+        };
+        Ok(Artifact { code, facts: self.facts, module_hash: self.module_hash })
     }
 }
 

@@ -1,8 +1,12 @@
 //! Compiled modules on disk, and only ours.
 //!
 //! Compiled code is as powerful as the process that loads it. So it lies in a directory that we
-//! made with mode 0700, and each file carries an HMAC under a key that is in that directory and
-//! is read by the parent only: children that run guests never hold it.
+//! made with mode 0700, and each file carries a MAC (keyed BLAKE3) under a key that is in that
+//! directory and is read by the parent only: children that run guests never hold it.
+//!
+//! A file is the code as Wasmtime serialises it, so that it can be mapped, then what is known of
+//! the module, then the MAC. It is checked by reading it through once, and mapped through the same
+//! descriptor. Nobody but this user can change it in between, and this user could read the key.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -11,14 +15,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hmac::{Hmac, KeyInit, Mac};
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
-use super::artifact::{Artifact, ArtifactWire};
+use super::artifact::{Artifact, Code, ModuleFacts};
 
 const KEY_FILE: &str = "key";
 const KEY_BYTES: usize = 32;
-const MAC_BYTES: usize = 32;
+const MAC_BYTES: usize = blake3::OUT_LEN;
+/// [`ModuleFacts`] as borsh writes them.
+const FACTS_BYTES: usize = 33;
+const FOOTER_BYTES: usize = FACTS_BYTES + MAC_BYTES;
 const MAX_FILES: usize = 512;
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
@@ -80,10 +87,8 @@ impl ArtifactCache {
     pub fn get(&self, module_hash: [u8; 32], fingerprint: [u8; 32]) -> Option<Artifact> {
         let name = name(module_hash, fingerprint);
         let path = self.directory.join(&name);
-        let mut bytes = Vec::new();
-        let file = File::open(&path).ok()?;
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).ok()?;
-        let artifact = self.authenticated(&name, &bytes, module_hash);
+        let file = open_regular(&path)?;
+        let artifact = self.authenticated(&name, file, module_hash);
         if artifact.is_none() {
             tracing::warn!(file = name, "compiled code without our MAC removed from the cache");
             fs::remove_file(&path).ok();
@@ -99,16 +104,19 @@ impl ArtifactCache {
         let name = name(artifact.module_hash, fingerprint);
         let path = self.directory.join(&name);
         let io_error = |source| CacheError::Io { path: path.clone(), source };
-        let body = borsh::to_vec(&artifact.to_wire()).map_err(io_error)?;
-        if body.len() as u64 + MAC_BYTES as u64 > MAX_FILE_BYTES {
+        // Code in a file came from this cache, or from one like it.
+        let Code::Bytes(code) = &artifact.code else { return Ok(()) };
+        if code.len() as u64 + FOOTER_BYTES as u64 > MAX_FILE_BYTES {
             return Ok(());
         }
         self.make_room().map_err(io_error)?;
-        let mac = self.mac(&name, &body).ok_or(CacheError::Random)?.finalize().into_bytes();
+        let facts = borsh::to_vec(&artifact.facts).map_err(io_error)?;
+        let mac = self.mac(&name, code, &facts);
         let partial = self.directory.join(format!("{name}.{}.partial", unique()));
         let written = private_file(&partial).and_then(|mut file| {
-            file.write_all(&mac)?;
-            file.write_all(&body)?;
+            file.write_all(code)?;
+            file.write_all(&facts)?;
+            file.write_all(mac.as_bytes())?;
             fs::rename(&partial, &path)
         });
         if written.is_err() {
@@ -117,22 +125,28 @@ impl ArtifactCache {
         written.map_err(io_error)
     }
 
-    fn authenticated(&self, name: &str, bytes: &[u8], hash: [u8; 32]) -> Option<Artifact> {
-        if bytes.len() as u64 > MAX_FILE_BYTES {
+    fn authenticated(&self, name: &str, file: File, hash: [u8; 32]) -> Option<Artifact> {
+        let bytes = read_whole(&file).ok()?;
+        let (code, footer) = bytes.split_at_checked(bytes.len().checked_sub(FOOTER_BYTES)?)?;
+        let (facts, mac) = footer.split_at_checked(FACTS_BYTES)?;
+        let found = blake3::Hash::from_slice(mac).ok()?;
+        // Comparing hashes takes the same time wherever they differ.
+        if self.mac(name, code, facts) != found {
             return None;
         }
-        let (mac, body) = bytes.split_at_checked(MAC_BYTES)?;
-        self.mac(name, body)?.verify_slice(mac).ok()?;
-        let artifact = borsh::from_slice::<ArtifactWire>(body).ok()?.vouched();
-        (artifact.module_hash == hash).then_some(artifact)
+        let facts = borsh::from_slice::<ModuleFacts>(facts).ok()?;
+        let code = Code::File { file: file.into(), length: code.len() as u64 };
+        Some(Artifact { code, facts, module_hash: hash })
     }
 
-    fn mac(&self, name: &str, body: &[u8]) -> Option<Hmac<Sha256>> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
-        mac.update(b"fog/sandbox/artifact/v1");
+    /// Over the name too, which stands for module and engine: one file never passes for another.
+    fn mac(&self, name: &str, code: &[u8], facts: &[u8]) -> blake3::Hash {
+        let mut mac = blake3::Hasher::new_keyed(&self.key);
+        mac.update(b"fog/sandbox/artifact/v2");
         mac.update(name.as_bytes());
-        mac.update(body);
-        Some(mac)
+        mac.update(facts);
+        mac.update(code);
+        mac.finalize()
     }
 
     fn make_room(&self) -> io::Result<()> {
@@ -158,6 +172,23 @@ fn name(module_hash: [u8; 32], fingerprint: [u8; 32]) -> String {
     hash.update(module_hash);
     hash.update(fingerprint);
     format!("{}.code", hex::encode(hash.finalize()))
+}
+
+/// Opens what is a file and no link, whatever lies there: never waits for a pipe's other end.
+fn open_regular(path: &Path) -> Option<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    file.metadata().ok()?.is_file().then_some(file)
+}
+
+fn read_whole(mut file: &File) -> io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    if length > MAX_FILE_BYTES {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
+    Read::by_ref(&mut file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Distinguishes files being written by two threads of one process.

@@ -13,7 +13,7 @@ use wasmtime::{
 };
 
 use super::{
-    artifact::{Artifact, Floats, ModuleFacts, ShaHasher},
+    artifact::{Artifact, Code, Floats, ModuleFacts, ShaHasher},
     host::{HostState, Stop},
     inspect::{self, FEATURES, MAX_TABLES},
     job::Job,
@@ -28,7 +28,7 @@ use super::{
 /// depth at which the stack ends, are the same on every host.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Bumped when what is compiled or charged changes.
-const SANDBOX_VERSION: u32 = 1;
+const SANDBOX_VERSION: u32 = 2;
 
 /// Where instances get their memory from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -171,7 +171,11 @@ impl Sandbox {
                 return Ok(Err(Refusal::InvalidModule { reason: first_line(&error) }));
             }
         };
-        Ok(Ok(Artifact { code, facts, module_hash: Sha256::digest(module).into() }))
+        Ok(Ok(Artifact {
+            code: Code::Bytes(code.into()),
+            facts,
+            module_hash: Sha256::digest(module).into(),
+        }))
     }
 
     /// Makes compiled code ready to run with the stack of these limits.
@@ -283,7 +287,10 @@ impl Sandbox {
         config.max_wasm_stack(profile.stack_bytes as usize);
         config.cranelift_nan_canonicalization(profile.floats == Floats::Canonical);
         config.parallel_compilation(false);
+        // Nobody reads backtraces of guests, and code without tables for them loads faster.
         config.wasm_backtrace_max_frames(None);
+        config.generate_address_map(false);
+        config.native_unwind_info(false);
         if let Allocation::Pooled { instances } = self.config.allocation {
             let tables = MAX_TABLES * instances;
             let mut pool = PoolingAllocationConfig::new();

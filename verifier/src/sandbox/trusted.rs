@@ -6,7 +6,7 @@
 
 use wasmtime::{Engine, Module};
 
-use super::artifact::Artifact;
+use super::artifact::{Artifact, Code};
 
 /// Turns compiled code into a module.
 ///
@@ -15,8 +15,15 @@ use super::artifact::Artifact;
 pub(super) fn load(engine: &Engine, artifact: &Artifact) -> wasmtime::Result<Module> {
     // SAFETY: the code must come from Wasmtime's own compiler. An `Artifact` is only made by
     // `Sandbox::compile`, from an `ArtifactCache` file that carries our MAC, or in a child from
-    // a frame of the parent that spawned it. No other bytes become one.
-    unsafe { Module::deserialize(engine, &artifact.code) }
+    // a frame of the parent that spawned it. No other bytes become one. A file must stay as it is
+    // while it is mapped: the cache's files lie in a directory of mode 0700, are written once
+    // under another name, and never again.
+    match &artifact.code {
+        Code::Bytes(bytes) => unsafe { Module::deserialize(engine, bytes) },
+        Code::File { file, .. } => unsafe {
+            Module::deserialize_open_file(engine, file.try_clone()?)
+        },
+    }
 }
 
 /// Closes every descriptor but stdin, stdout and stderr.

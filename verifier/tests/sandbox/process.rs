@@ -56,6 +56,29 @@ fn generous() -> RunnerConfig {
 }
 
 #[test]
+fn a_child_maps_code_from_the_cache_even_when_its_file_is_gone() {
+    let _alone = alone();
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("cache");
+    let cached = || RunnerConfig { cache: Some(directory.clone()), ..config() };
+    let code_files = || {
+        let files = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|e| e == "code")).collect::<Vec<_>>()
+    };
+    let compiled = RunnerPool::start(cached()).unwrap();
+    let first = compiled.run(WORDCOUNT, job(b"fog fog")).unwrap().unwrap();
+    assert_eq!(code_files().len(), 1);
+
+    let mapped = RunnerPool::start(cached()).unwrap();
+    mapped.compile(WORDCOUNT, &Limits::default()).unwrap().unwrap();
+    fs::remove_file(&code_files()[0]).unwrap();
+    let second = mapped.run(WORDCOUNT, job(b"fog fog")).unwrap().unwrap();
+    assert_eq!((second.exit, second.output), (first.exit, first.output));
+    assert_eq!(second.fuel_used, first.fuel_used);
+    assert!(code_files().is_empty(), "it was not compiled again");
+}
+
+#[test]
 fn a_child_gives_what_this_process_gives() {
     let _alone = alone();
     let pool = RunnerPool::start(config()).unwrap();
@@ -309,7 +332,7 @@ fn nothing_leaks_into_a_child() {
         line[26..].split_whitespace().nth(1).unwrap().to_owned()
     };
     assert_eq!(hard("Max core file size"), "0");
-    assert_eq!(hard("Max open files"), "32");
+    assert_eq!(hard("Max open files"), "192");
     assert_eq!(hard("Max data size"), (2u64 << 30).to_string());
 }
 

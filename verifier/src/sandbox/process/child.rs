@@ -16,7 +16,7 @@ use super::super::{
     outcome::{Outcome, Refusal},
 };
 use super::{
-    confine,
+    confine, descriptor,
     frame::{self, FromChild, Role, ToChild},
     prove::{self, ProveJob},
 };
@@ -77,7 +77,7 @@ fn compile(sandbox: &Sandbox, module: &[u8], limits: &Limits, memory_bytes: u64)
     let compiled = catch_unwind(AssertUnwindSafe(|| sandbox.compile(module, limits)));
     let too_much = Refusal::CompileMemory { limit: memory_bytes };
     match compiled {
-        Ok(Ok(Ok(artifact))) => FromChild::Compiled(Ok(artifact.to_wire())),
+        Ok(Ok(Ok(artifact))) => FromChild::Compiled(Ok(artifact.to_wire().0)),
         Ok(Ok(Err(refusal))) => FromChild::Compiled(Err(refusal)),
         Ok(Err(SandboxError::HostMemory)) => FromChild::Compiled(Err(too_much)),
         Ok(Err(error)) => FromChild::Fault(error.to_string()),
@@ -115,7 +115,7 @@ fn fetch(
     let ToChild::Artifact(wire) = frame::read(parent)? else {
         return Err(io::ErrorKind::InvalidData.into());
     };
-    let artifact = wire.vouched();
+    let artifact = wire.vouched(|| descriptor::receive(parent))?;
     if artifact.module_hash() != module_hash {
         return Ok(Err("the parent sent another module".into()));
     }

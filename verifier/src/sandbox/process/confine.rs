@@ -13,7 +13,8 @@ use super::frame::Setup;
 /// Most address space. Guests' memories are reserved sparsely, so this only stops run-aways;
 /// `RLIMIT_DATA` bounds what is really used.
 const ADDRESS_SPACE: u64 = 256 << 30;
-const OPEN_FILES: u64 = 32;
+/// A mapped module holds its file, and perhaps a memory file; 64 modules are kept ready.
+const OPEN_FILES: u64 = 192;
 /// Largest file; Wasmtime puts a module's data into memory files, which count.
 const FILE_BYTES: u64 = 32 << 20;
 

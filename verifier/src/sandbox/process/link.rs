@@ -1,6 +1,7 @@
 //! One child as the parent sees it: a socket with deadlines, and a process to kill.
 
 use std::{
+    fs::File,
     io::{self, Read, Write},
     os::{fd::OwnedFd, unix::net::UnixStream, unix::process::ExitStatusExt},
     process::{Child, Command, ExitStatus, Stdio},
@@ -10,6 +11,7 @@ use std::{
 
 use super::{
     config::{RunnerConfig, RunnerError},
+    descriptor,
     frame::{self, FromChild, Setup, ToChild},
 };
 
@@ -74,6 +76,14 @@ impl Link {
     pub(super) fn send(&mut self, message: &ToChild, deadline: Instant) -> Result<(), LinkError> {
         let mut socket = Timed { socket: &self.socket, deadline };
         frame::write(&mut socket, message).map_err(|error| self.explain(error))
+    }
+
+    /// Sends a descriptor after the message that announces it.
+    pub(super) fn send_file(&mut self, file: &File, deadline: Instant) -> Result<(), LinkError> {
+        let left = Timed { socket: &self.socket, deadline }.left();
+        left.and_then(|left| self.socket.set_write_timeout(left))
+            .and_then(|()| descriptor::send(&self.socket, file))
+            .map_err(|error| self.explain(error))
     }
 
     pub(super) fn receive(&mut self, deadline: Instant) -> Result<FromChild, LinkError> {

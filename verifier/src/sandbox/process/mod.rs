@@ -12,6 +12,7 @@
 mod child;
 mod config;
 mod confine;
+mod descriptor;
 mod frame;
 mod link;
 mod pool;

@@ -1,6 +1,7 @@
 //! The parent's side: a bounded number of children, a bounded queue, a deadline on everything.
 
 use std::{
+    io,
     os::unix::process::ExitStatusExt,
     process::ExitStatus,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -254,7 +255,12 @@ impl Shared {
         let message = ToChild::Compile { module: module.to_vec(), limits: *limits };
         let answer = link.send(&message, deadline).and_then(|()| link.receive(deadline));
         match answer {
-            Ok(FromChild::Compiled(result)) => Ok(result.map(|wire| wire.vouched())),
+            Ok(FromChild::Compiled(Ok(wire))) => {
+                let no_file = || Err(io::ErrorKind::InvalidData.into());
+                let compiled = wire.vouched(no_file);
+                compiled.map(Ok).map_err(|error| RunnerError::Fault(error.to_string()))
+            }
+            Ok(FromChild::Compiled(Err(refusal))) => Ok(Err(refusal)),
             Ok(FromChild::Fault(fault)) => Err(RunnerError::Fault(fault)),
             Ok(_) => Err(RunnerError::Fault("a compiler gave no code".into())),
             Err(LinkError::Late) => Ok(Err(self.too_long())),
@@ -295,7 +301,11 @@ impl Link {
         self.send(&message, deadline)?;
         let mut answer = self.receive(deadline)?;
         if matches!(answer, FromChild::WantsArtifact) {
-            self.send(&ToChild::Artifact(artifact.to_wire()), deadline)?;
+            let (wire, file) = artifact.to_wire();
+            self.send(&ToChild::Artifact(wire), deadline)?;
+            if let Some(file) = file {
+                self.send_file(file, deadline)?;
+            }
             answer = self.receive(deadline)?;
         }
         match answer {
