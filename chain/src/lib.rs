@@ -16,6 +16,7 @@
 mod account;
 mod client;
 mod config;
+mod deliver;
 mod error;
 mod follow;
 mod http;
@@ -26,6 +27,7 @@ mod tx;
 pub use account::{AccountInfo, AccountState};
 pub use client::{ChainClient, MasterchainInfo, SendOutcome};
 pub use config::{ApiKey, ChainConfig};
+pub use deliver::{Delivery, DeliveryError, WalletMoment};
 pub use error::ChainError;
 pub use follow::Cursor;
 pub use stack::{GetMethodResult, StackEntry, StackError};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fog_chain::{ChainClient, ChainError, SendOutcome, Tx};
+use fog_chain::{ChainClient, ChainError, Delivery, DeliveryError, Tx};
 use fog_contracts::{
     ContractError, ExitCode, OWNER_VALUE, STAKE_RENT,
     market::MarketData,
@@ -14,7 +14,6 @@ use tycho_types::cell::Cell;
 
 /// Seconds a signed message stays valid.
 const VALID_SECONDS: u32 = 120;
-const RESEND: Duration = Duration::from_secs(10);
 /// How long the stake contract's answer is waited for.
 const ANSWER: Duration = Duration::from_secs(60);
 
@@ -33,9 +32,12 @@ pub enum StakingError {
     /// The market cannot be staked in.
     #[error("{0}")]
     Market(String),
-    /// The wallet's message was refused or failed.
-    #[error("the wallet could not send it: {0}; is there enough money in it?")]
-    NotSent(String),
+    /// The wallet's message did not arrive.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    /// The wallet took the message and sent nothing.
+    #[error("the wallet dropped its message: is there enough money in it?")]
+    Dropped,
     /// The stake contract threw.
     #[error("the stake contract refused it: {0}")]
     Refused(String),
@@ -137,7 +139,7 @@ async fn perform(
     let since = chain.account(to).await?.last;
     let sent = send(chain, wallet, message).await?;
     let Some(out) = sent.out_msgs.first().map(|message| message.hash) else {
-        return Err(StakingError::NotSent("its message was dropped".to_owned()));
+        return Err(StakingError::Dropped);
     };
     let ours = |tx: &Tx| tx.in_msg.as_ref().is_some_and(|message| message.hash == out);
     let tx = chain.wait_transaction(to, since, ANSWER, ours).await?;
@@ -150,37 +152,17 @@ async fn perform(
     Err(StakingError::Refused(text))
 }
 
-/// Sends the same signed bytes until their transaction is there or they have expired.
+/// Signs one message and waits until its transaction is final.
 async fn send(
     chain: &ChainClient,
     wallet: &UnlockedWallet,
     message: OutMessage,
 ) -> Result<Tx, StakingError> {
     let address = wallet.wallet.address();
-    let since = chain.account(&address).await?.last;
-    let seqno = chain.wallet_seqno(&address).await?;
-    let valid_until = chain.chain_time().await? + VALID_SECONDS;
-    let signed = wallet.wallet.transfer(&wallet.key, seqno, valid_until, &[message])?;
-    loop {
-        let refusal = match chain.send_boc(&signed.boc).await {
-            SendOutcome::Accepted | SendOutcome::Unknown { .. } => None,
-            SendOutcome::Refused { reason, .. } => Some(reason),
-        };
-        let wait = if refusal.is_some() { Duration::from_secs(1) } else { RESEND };
-        let ours = |tx: &Tx| {
-            tx.in_msg.as_ref().is_some_and(|message| message.body_hash() == signed.body_hash)
-        };
-        match chain.wait_transaction(&address, since, wait, ours).await {
-            Ok(tx) if tx.is_success() => return Ok(tx),
-            Ok(tx) => return Err(StakingError::NotSent(format!("exit code {:?}", tx.exit_code))),
-            Err(error) if error.is_transient() => {}
-            Err(error) => return Err(error.into()),
-        }
-        if let Some(reason) = refusal {
-            return Err(StakingError::NotSent(reason));
-        }
-        if chain.chain_time().await? > signed.valid_until {
-            return Err(StakingError::NotSent("it expired before it was taken".to_owned()));
-        }
-    }
+    let moment = chain.wallet_moment(&address).await?;
+    let valid_until = moment.now + VALID_SECONDS;
+    let signed = wallet.wallet.transfer(&wallet.key, moment.seqno, valid_until, &[message])?;
+    let (boc, body_hash, since) = (&signed.boc, signed.body_hash, moment.since);
+    let delivery = Delivery { wallet: address, boc, body_hash, valid_until, since };
+    Ok(chain.deliver(&delivery).await?)
 }
