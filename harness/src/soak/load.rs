@@ -15,9 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fog_chain::ChainClient;
+use fog_chain::{ChainClient, DeliveryError};
 use fog_protocol::{Address, BlobRef, Hash32, Nano, ResourceLimits, Signed, TaskId};
-use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, NodeError, Prepared, Requestor};
+use fog_requestor::{
+    Draft, DraftPolicy, DraftProgram, NodeClient, NodeError, PayError, Prepared, Requestor,
+};
 use fog_wallet::UnlockedWallet;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -191,7 +193,8 @@ impl Load {
                 match fog_requestor::send(chain, wallet, &payments).await {
                     Ok(_) => break,
                     // It ran out of time unseen: nothing was paid.
-                    Err(fog_requestor::PayError::Expired) if !self.stop.is_cancelled() => {}
+                    Err(PayError::Delivery(DeliveryError::Expired))
+                        if !self.stop.is_cancelled() => {}
                     Err(error) => return Err(error.into()),
                 }
             }
