@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// What each room may depend on (not counting its tests).
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("protocol", &[]),
     ("verifier", &["protocol"]),
     ("market", &["protocol", "verifier"]),
@@ -15,7 +15,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("requestor", &["protocol", "verifier", "wallet", "contracts", "chain"]),
     ("worker", &["protocol", "verifier", "wallet", "contracts", "chain"]),
     ("node", &["protocol", "verifier", "market", "wallet", "contracts", "chain"]),
-    ("testnet", &["protocol", "contracts", "wallet"]),
+    ("tvm", &[]),
+    ("testnet", &["protocol", "contracts", "wallet", "tvm"]),
     (
         "harness",
         &[
@@ -42,6 +43,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "requestor",
             "worker",
             "node",
+            "tvm",
             "testnet",
             "harness",
         ],

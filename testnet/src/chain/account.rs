@@ -3,8 +3,8 @@
 use tycho_types::models::{Account, AccountState, ShardAccount, StdAddr};
 use tycho_types::prelude::*;
 
-use super::getmethod::{self, GetMethodError, GetMethodOutput, MethodId, StackItem};
 use super::{Chain, ChainError};
+use super::{GetMethodError, GetMethodOutput, MethodId, StackItem};
 
 /// What state an account is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +143,13 @@ impl Chain {
     ) -> Result<GetMethodOutput, ReadError> {
         let view = self.account(address)?;
         let now = self.now();
-        Ok(getmethod::run(&self.network, view.account.as_ref(), now, method.into(), stack)?)
+        Ok(fog_tvm::get_method(
+            self.network.current(),
+            view.account.as_ref(),
+            fog_tvm::GetMethodContext::at(now),
+            method.into(),
+            stack,
+        )?)
     }
 }
 

@@ -49,7 +49,6 @@ mod config;
 mod digest;
 mod executor;
 mod faucet;
-mod getmethod;
 mod history;
 mod production;
 mod store;
@@ -67,15 +66,15 @@ pub use block::{Block, TxRecord, TxRef};
 pub use checkpoint::{BadName, Checkpoint, CheckpointError, CheckpointName, MAX_CHECKPOINTS};
 pub use clock::Clock;
 pub use config::{NetworkConfig, TESTNET_GLOBAL_ID};
-pub use executor::{ExecuteError, Executed, Inbound, execute, missing_account};
-pub use getmethod::{GetMethodError, GetMethodOutput, MethodId, StackItem};
+pub use fog_tvm::{ExecuteError, Executed, Inbound, execute, missing_account};
+pub use fog_tvm::{GetMethodError, GetMethodOutput, MethodId, StackItem};
 pub use production::{Receipt, SignatureCheck};
 pub use store::{Order, Totals};
 pub use treasury::{Bounce, Transfer, Treasury};
 
 use clock::RunningClock;
-pub(crate) use config::executor_params;
 pub(crate) use digest::local_digest;
+pub(crate) use fog_tvm::executor_params;
 use store::{Batch, Head, Loaded, QueueKey, Store};
 
 /// How a chain is set up.

@@ -10,8 +10,9 @@ use tycho_types::num::Tokens;
 use tycho_types::prelude::*;
 
 use super::block::{Block, TxRecord};
-use super::executor::{ExecuteError, Executed, Inbound, Route, execute, missing_account};
+use super::executor::Route;
 use super::{Chain, ChainError, SendError, bad_store, executor_params};
+use super::{ExecuteError, Executed, Inbound, execute, missing_account};
 
 /// Write to the store at the latest after so many transactions, so that a long drain stays small.
 const FLUSH_AFTER: usize = 2_000;

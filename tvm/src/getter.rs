@@ -1,14 +1,16 @@
 //! Get-methods, and stack values that can cross threads (the VM's own are `Rc`).
 
 use num_bigint::BigInt;
-use tycho_types::models::{Account, AccountState, IntAddr};
+use tycho_executor::ParsedConfig;
+use tycho_types::models::{Account, AccountState, CurrencyCollection, IntAddr};
 use tycho_types::prelude::*;
 use tycho_vm::{
-    GasParams, OwnedCellSlice, RcStackValue, SafeRc, SmcInfoBase, Stack, StackValue,
-    StackValueType, VmGetterMethodId, VmState, VmVersion,
+    GasParams, OwnedCellSlice, RcStackValue, SafeRc, Stack, StackValue, StackValueType,
+    UnpackedInMsgSmcInfo, VmGetterMethodId, VmState,
 };
 
-use super::config::NetworkConfig;
+use crate::c7::{ContractInfo, VM_VERSION, address_slice};
+use crate::machine;
 
 /// TON's limit for a get-method.
 const GAS_LIMIT: u64 = 1_000_000;
@@ -100,12 +102,31 @@ pub enum GetMethodError {
     Cell(#[from] tycho_types::error::Error),
 }
 
-/// Runs a get-method of `account` at `now`. `None` where the account has no code gives exit
-/// code -256, as a liteserver answers.
-pub(crate) fn run(
-    config: &NetworkConfig,
+/// What a get-method runs with beside its account.
+#[derive(Debug, Clone, Copy)]
+pub struct GetMethodContext {
+    /// Unix seconds.
+    pub now: u32,
+    /// Most gas it may use.
+    pub gas_limit: u64,
+}
+
+impl GetMethodContext {
+    /// At `now`, with the gas a liteserver gives.
+    pub fn at(now: u32) -> Self {
+        Self { now, gas_limit: GAS_LIMIT }
+    }
+}
+
+/// Runs a get-method of `account`. `None` where the account has no code gives exit code -256, as a
+/// liteserver answers.
+///
+/// # Errors
+/// [`GetMethodError`] if the arguments cannot be passed.
+pub fn get_method(
+    config: &ParsedConfig,
     account: Option<&Account>,
-    now: u32,
+    context: GetMethodContext,
     method: MethodId,
     arguments: &[StackItem],
 ) -> Result<GetMethodOutput, GetMethodError> {
@@ -125,26 +146,26 @@ pub(crate) fn run(
         IntAddr::Std(address) => address.address,
         IntAddr::Var(_) => HashBytes::ZERO,
     };
-    let parsed = config.current();
-    let info = SmcInfoBase::new()
-        .with_now(now)
-        .with_block_lt(account.last_trans_lt)
-        .with_tx_lt(account.last_trans_lt)
-        .with_mixed_rand_seed(&HashBytes::ZERO, &address_hash)
-        .with_account_balance(account.balance.clone())
-        .with_account_addr(account.address.clone())
-        .with_config(parsed.raw.params.clone())
-        .require_ton_v4()
-        .with_code(code.clone())
-        .require_ton_v6()
-        .with_unpacked_config(parsed.unpacked.as_tuple())
-        .with_due_payment(account.storage_stat.due_payment.unwrap_or_default())
-        .require_ton_v11();
+    let info = ContractInfo {
+        now: context.now,
+        block_lt: account.last_trans_lt,
+        tx_lt: account.last_trans_lt,
+        block_seed: &HashBytes::ZERO,
+        account: &address_hash,
+        address: address_slice(&account.address)?,
+        balance: &account.balance,
+        config,
+        code: Some(code.clone()),
+        message_balance: &CurrencyCollection::ZERO,
+        storage_fees: 0,
+        due_payment: account.storage_stat.due_payment.unwrap_or_default().into_inner(),
+        in_msg: UnpackedInMsgSmcInfo::empty_msg_tuple(),
+    };
     let libraries = &state.libraries;
-    let gas = GasParams { max: GAS_LIMIT, limit: GAS_LIMIT, ..GasParams::getter() };
+    let gas = GasParams { max: context.gas_limit, limit: context.gas_limit, ..GasParams::getter() };
     let mut vm = VmState::builder()
-        .with_smc_info(info)
-        .with_version(VmVersion::Ton(12))
+        .with_smc_info(info.build())
+        .with_version(VM_VERSION)
         .with_code(code)
         .with_data(state.data.clone().unwrap_or_default())
         .with_libraries(&libraries)
@@ -152,7 +173,7 @@ pub(crate) fn run(
         .with_raw_stack(SafeRc::new(Stack { items }))
         .with_gas(gas)
         .build();
-    let exit_code = !vm.run();
+    let exit_code = !machine::run(&mut vm);
 
     let mut budget = MAX_VALUES;
     let mut stack = Vec::with_capacity(vm.stack.items.len().min(MAX_VALUES));
