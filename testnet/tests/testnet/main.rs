@@ -1,7 +1,10 @@
 //! Tests of the embedded chain and its HTTP dialect, one binary.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod checkpoints;
 mod conservation;
+mod failing_store;
 mod hostile;
 mod http;
+mod pace;
 mod persistence;

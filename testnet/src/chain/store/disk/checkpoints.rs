@@ -9,7 +9,7 @@ use super::rows::{
     ACCOUNTS, BLOCKS, CHECKPOINTS, CheckpointRow, EXTERNALS, HEAD, LAST, LIVE, META, QUEUE, ROOT,
     STRETCHES, Slot, Stretch, TRANSACTIONS, damaged,
 };
-use super::{DiskStore, store_error};
+use super::{DiskStore, caught, store_error};
 use crate::chain::store::Found;
 use crate::chain::{ChainError, Checkpoint, CheckpointName};
 
@@ -21,20 +21,22 @@ const LAST_HASH: [u8; 32] = [0xff; 32];
 
 impl DiskStore {
     pub(crate) fn checkpoints(&self) -> Result<Vec<Checkpoint>, ChainError> {
-        let tx = self.db()?.begin_read().map_err(store_error)?;
-        let table = tx.open_table(CHECKPOINTS).map_err(store_error)?;
-        let mut checkpoints = Vec::new();
-        for row in table.iter().map_err(store_error)? {
-            let (name, row) = row.map_err(store_error)?;
-            let (_, _, seqno, gen_utime, state_hash) = row.value();
-            checkpoints.push(Checkpoint {
-                name: name.value().parse().map_err(damaged)?,
-                seqno,
-                gen_utime,
-                state_hash: HashBytes(state_hash),
-            });
-        }
-        Ok(checkpoints)
+        caught(|| {
+            let tx = self.db()?.begin_read().map_err(store_error)?;
+            let table = tx.open_table(CHECKPOINTS).map_err(store_error)?;
+            let mut checkpoints = Vec::new();
+            for row in table.iter().map_err(store_error)? {
+                let (name, row) = row.map_err(store_error)?;
+                let (_, _, seqno, gen_utime, state_hash) = row.value();
+                checkpoints.push(Checkpoint {
+                    name: name.value().parse().map_err(damaged)?,
+                    seqno,
+                    gen_utime,
+                    state_hash: HashBytes(state_hash),
+                });
+            }
+            Ok(checkpoints)
+        })
     }
 
     pub(crate) fn keep(&mut self, checkpoint: &Checkpoint) -> Result<(), ChainError> {

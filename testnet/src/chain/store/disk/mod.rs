@@ -78,7 +78,18 @@ impl DiskStore {
 
     fn connect(&mut self) -> Result<(), ChainError> {
         // The old handle's lock on the file must be gone first.
-        self.db = None;
+        let old = self.db.take();
+        caught(|| {
+            drop(old);
+            Ok(())
+        })?;
+        self.db = Some(caught(|| self.open_file())?);
+        self.failed = false;
+        self.line = self.read_line()?;
+        Ok(())
+    }
+
+    fn open_file(&self) -> Result<Database, ChainError> {
         let shown = self.path.display();
         let file = OpenOptions::new()
             .read(true)
@@ -103,10 +114,7 @@ impl DiskStore {
         })?;
         make_tables(&db, self.settings.global_id)
             .map_err(|error| ChainError::Store(format!("{shown}: {error}")))?;
-        self.db = Some(db);
-        self.failed = false;
-        self.line = self.read_line()?;
-        Ok(())
+        Ok(db)
     }
 
     fn db(&self) -> Result<&Database, ChainError> {
@@ -126,8 +134,8 @@ impl DiskStore {
         &mut self,
         work: impl FnOnce(&WriteTransaction) -> Result<T, ChainError>,
     ) -> Result<T, ChainError> {
-        let result = self.db().and_then(|db| {
-            let tx = db.begin_write().map_err(store_error)?;
+        let result = caught(|| {
+            let tx = self.db()?.begin_write().map_err(store_error)?;
             let value = work(&tx)?;
             tx.commit().map_err(store_error)?;
             Ok(value)
@@ -147,6 +155,26 @@ impl DiskStore {
         (self.line.first, self.line.kept) = result?;
         Ok(())
     }
+}
+
+impl Drop for DiskStore {
+    fn drop(&mut self) {
+        let db = self.db.take();
+        // Closing writes, and reads what may be damaged.
+        if let Err(error) = caught(|| {
+            drop(db);
+            Ok(())
+        }) {
+            tracing::error!(%error, "the chain's file was not closed cleanly");
+        }
+    }
+}
+
+/// Runs `work` on the file. redb asserts where pages contradict each other: for us that is a
+/// damaged file, not a fault of the program.
+fn caught<T>(work: impl FnOnce() -> Result<T, ChainError>) -> Result<T, ChainError> {
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    result.unwrap_or_else(|_| Err(damaged("its pages contradict each other")))
 }
 
 /// Refuses a folder that holds other things.
