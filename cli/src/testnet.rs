@@ -1,6 +1,7 @@
 //! `fog testnet`: the embedded chain alone, and what its owner may do to it.
 
 mod control;
+mod replay;
 mod soak;
 mod up;
 
@@ -37,6 +38,8 @@ enum TestnetCommand {
     Forget(control::NamedArgs),
     /// Show where the running chain stands.
     Status(control::PlainArgs),
+    /// Replay recordings of the reference machine: equal transactions, accounts, get-methods?
+    Replay(replay::ReplayArgs),
     /// Sustained load on a whole network, with faults; then, do database and chain agree?
     Soak(soak::SoakArgs),
 }
@@ -48,6 +51,7 @@ pub(crate) async fn testnet(
 ) -> anyhow::Result<ExitCode> {
     match args.command {
         TestnetCommand::Up(args) => up::up(args, output).await,
+        TestnetCommand::Replay(args) => replay::replay(&args),
         TestnetCommand::Soak(args) => soak::soak(args, output).await,
         TestnetCommand::Fund(args) => control::fund(args, settings, output).await,
         TestnetCommand::Mine(args) => control::mine(args, settings, output).await,

@@ -19,9 +19,7 @@ pub(crate) struct ContractInfo<'a> {
     pub(crate) now: u32,
     pub(crate) block_lt: u64,
     pub(crate) tx_lt: u64,
-    pub(crate) block_seed: &'a HashBytes,
-    /// The account's address without workchain.
-    pub(crate) account: &'a HashBytes,
+    pub(crate) seed: HashBytes,
     pub(crate) address: OwnedCellSlice,
     pub(crate) balance: &'a CurrencyCollection,
     pub(crate) config: &'a ParsedConfig,
@@ -38,6 +36,11 @@ pub(crate) fn address_slice(
     address: &IntAddr,
 ) -> Result<OwnedCellSlice, tycho_types::error::Error> {
     Ok(OwnedCellSlice::new_allow_exotic(CellBuilder::build_from(address)?))
+}
+
+/// The seed an account gets in a block with `block_seed`.
+pub(crate) fn account_seed(block_seed: &HashBytes, account: &HashBytes) -> HashBytes {
+    SmcInfoBase::new().with_mixed_rand_seed(block_seed, account).rand_seed
 }
 
 fn int(value: impl Into<BigInt>) -> RcStackValue {
@@ -59,7 +62,6 @@ fn money(value: &CurrencyCollection) -> RcStackValue {
 impl ContractInfo<'_> {
     /// The register: a tuple with one tuple.
     pub(crate) fn build(self) -> CustomSmcInfo {
-        let seed = SmcInfoBase::new().with_mixed_rand_seed(self.block_seed, self.account).rand_seed;
         let params = &self.config.raw.params;
         let fields = vec![
             int(SmcInfoBase::MAGIC),
@@ -68,7 +70,7 @@ impl ContractInfo<'_> {
             int(self.now),
             int(self.block_lt),
             int(self.tx_lt),
-            int(BigInt::from_bytes_be(Sign::Plus, seed.as_slice())),
+            int(BigInt::from_bytes_be(Sign::Plus, self.seed.as_slice())),
             money(self.balance),
             SafeRc::new_dyn_value(self.address),
             maybe_cell(params.as_dict().root().clone()),

@@ -2,7 +2,7 @@
 
 use num_bigint::BigInt;
 use tycho_executor::ParsedConfig;
-use tycho_types::models::{Account, AccountState, CurrencyCollection, IntAddr};
+use tycho_types::models::{Account, AccountState, CurrencyCollection};
 use tycho_types::prelude::*;
 use tycho_vm::{
     GasParams, OwnedCellSlice, RcStackValue, SafeRc, Stack, StackValue, StackValueType,
@@ -142,16 +142,11 @@ pub fn get_method(
     }
     items.push(RcStackValue::new_dyn_value(BigInt::from(method.0)));
 
-    let address_hash = match &account.address {
-        IntAddr::Std(address) => address.address,
-        IntAddr::Var(_) => HashBytes::ZERO,
-    };
     let info = ContractInfo {
         now: context.now,
         block_lt: account.last_trans_lt,
         tx_lt: account.last_trans_lt,
-        block_seed: &HashBytes::ZERO,
-        account: &address_hash,
+        seed: HashBytes::ZERO,
         address: address_slice(&account.address)?,
         balance: &account.balance,
         config,

@@ -16,7 +16,7 @@ use tycho_vm::{
     CommittedState, GasParams, OwnedCellSlice, RcStackValue, SafeRc, Stack, Tuple, VmState,
 };
 
-use crate::c7::{ContractInfo, InMsgInfo, VM_VERSION, address_slice};
+use crate::c7::{ContractInfo, InMsgInfo, VM_VERSION, account_seed, address_slice};
 use crate::cells::{CellCounter, MAX_MERKLE_DEPTH};
 use crate::machine;
 
@@ -262,8 +262,7 @@ fn execute(
         now: exec.params.block_unixtime,
         block_lt: exec.params.block_lt,
         tx_lt: exec.start_lt,
-        block_seed: &exec.params.rand_seed,
-        account: &exec.address.address,
+        seed: account_seed(&exec.params.rand_seed, &exec.address.address),
         address: address_slice(&exec.address.clone().into())?,
         balance: &exec.balance,
         config: exec.config,
