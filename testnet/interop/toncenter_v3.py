@@ -225,7 +225,8 @@ async def bridge(v3, client, wallet) -> None:
     await refused(406, v2.send_message(V2SendMessageRequest(boc=boc)))
     await refused(422, v2.send_message(V2SendMessageRequest(boc="AAAA")))
     contract = await v3.accounts.get_account_states([TARGET])
-    assert contract.accounts[0].balance == str(1_000 + 2_000 + 3_000 + 4_000)
+    # All four arrived; storage may have cost a little since.
+    assert 9_900 < int(contract.accounts[0].balance) <= 10_000
 
 
 async def decoding(v3) -> None:

@@ -130,7 +130,7 @@ async def wallets(client, wallet, rest) -> None:
     assert await wallet.is_signature_allowed()
     await wallet.get_public_key()
     info = await client.get_info(FRIEND)
-    assert info.state.value == "uninit" and info.balance >= 3_003
+    assert info.state.value == "uninit" and info.balance > 2_900
     nowhere = await client.get_info("0:" + "99" * 32)
     assert nowhere.state.value == "nonexist"
     try:

@@ -66,6 +66,8 @@ pub(crate) struct Index {
     receivers: HashMap<HashBytes, u64>,
     by_norm: HashMap<HashBytes, u64>,
     traces: HashMap<u64, Vec<u64>>,
+    /// The end of what was there when the window was filled: what comes from there on is news.
+    news: u64,
     /// The last block read, and its hash: a restored checkpoint shows by another one.
     last: Option<(u32, HashBytes)>,
 }
@@ -91,6 +93,7 @@ impl Index {
                 window_start(chain)?
             }
         };
+        let fresh = self.last.is_none();
         for seqno in from..=tip.seqno {
             let Some(block) = chain.block(seqno)? else { continue };
             self.last = Some((seqno, block.root_hash));
@@ -100,7 +103,16 @@ impl Index {
                 }
             }
         }
+        if fresh {
+            self.news = self.end();
+        }
         Ok(())
+    }
+
+    /// Where the news begin, for somebody who knows everything before `position`: another chain's
+    /// past (a restored checkpoint) is none.
+    pub(crate) fn news_since(&self, position: u64) -> u64 {
+        position.max(self.news)
     }
 
     /// The number the next entry gets.
@@ -312,5 +324,9 @@ mod tests {
         index.catch_up(&second).unwrap();
         assert_eq!(index.end(), end + 2, "numbers are not used twice");
         assert_eq!(index.transaction(&receipt.transactions[0].hash), Some(end));
+        assert_eq!(index.news_since(end), index.end(), "its past is no news");
+        second.fund(&StdAddr::new(0, HashBytes([2; 32])), 5).unwrap();
+        index.catch_up(&second).unwrap();
+        assert_eq!(index.news_since(end), end + 2);
     }
 }

@@ -26,6 +26,7 @@ mod router;
 mod server;
 mod shape;
 mod stack;
+mod streaming;
 mod tokens;
 mod v3;
 

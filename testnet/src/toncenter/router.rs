@@ -29,6 +29,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v2/jsonRPC", post(json_rpc))
         .route("/api/v2/{method}", get(rest_get).post(rest_post))
         .merge(super::v3::router())
+        .merge(super::streaming::router())
         .merge(control::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_verb)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tycho_types::models::StdAddr;
@@ -26,6 +26,8 @@ use crate::chain::{
 
 /// Most calls waiting for the chain's lock at once; more are answered 429.
 const MAX_WAITING: usize = 256;
+/// Most clients that stream events at once.
+const MAX_STREAMS: usize = 256;
 /// How long open connections may take to finish at shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
@@ -133,6 +135,8 @@ pub(crate) struct Shared {
     index: Mutex<Index>,
     tip: watch::Sender<Tip>,
     waiting: Semaphore,
+    streams: Arc<Semaphore>,
+    stop: CancellationToken,
     production: Production,
     control: ControlAccess,
 }
@@ -147,6 +151,21 @@ impl Shared {
             Production::Instant { .. } => Delivery::Instant,
             Production::Interval(_) | Production::OnDemand => Delivery::NextBlock,
         }
+    }
+
+    /// Changes with every block.
+    pub(crate) fn tips(&self) -> watch::Receiver<Tip> {
+        self.tip.subscribe()
+    }
+
+    /// Cancelled when the server stops.
+    pub(crate) fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// A place among the clients that stream; `None` if all are taken.
+    pub(crate) fn stream_seat(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams).try_acquire_owned().ok()
     }
 
     fn locked<T>(&self, work: impl FnOnce(&mut Chain) -> T) -> T {
@@ -385,16 +404,17 @@ pub async fn spawn(config: ServerConfig) -> Result<(Api, Handle), ServerError> {
     let refused = |source| ServerError::Listen { address: listen, source };
     let listener = TcpListener::bind(listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
+    let stop = CancellationToken::new();
     let shared = Arc::new(Shared {
         tip: watch::Sender::new(Tip::of(&chain)),
         chain: Mutex::new(chain),
         index: Mutex::default(),
         waiting: Semaphore::new(MAX_WAITING),
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        stop: stop.clone(),
         production,
         control,
     });
-    let stop = CancellationToken::new();
-
     let app = router(Arc::clone(&shared));
     let server = tokio::spawn(serve(listener, app, stop.clone()));
     let ticker = tokio::spawn(tick(Arc::clone(&shared), stop.clone()));

@@ -65,3 +65,11 @@ async fn toncenter_reads_v3() {
     tools::python(&api.url(), "toncenter_v3.py").await;
     handle.shutdown().await;
 }
+
+/// Streaming through `toncenter`, by server-sent events and WebSocket.
+#[tokio::test]
+async fn toncenter_follows_accounts_and_traces() {
+    let (api, handle) = server().await;
+    tools::python(&api.url(), "toncenter_streaming.py").await;
+    handle.shutdown().await;
+}

@@ -20,7 +20,7 @@ use tycho_types::num::Tokens;
 
 const START: u32 = 1_760_000_000;
 
-async fn server() -> (Api, Handle) {
+pub(crate) async fn server() -> (Api, Handle) {
     let chain = ChainConfig { clock: Clock::Manual(START), ..ChainConfig::default() };
     // Time stands still, so the ticker makes no blocks and every test sees the same numbers.
     let production = Production::Instant { idle: Duration::from_secs(3_600) };

@@ -8,3 +8,4 @@ mod hostile;
 mod http;
 mod pace;
 mod persistence;
+mod streaming;
