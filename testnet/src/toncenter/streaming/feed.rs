@@ -96,7 +96,11 @@ fn batch(
     let position = index.news_since(position);
     let (mut end, mut roots, mut seen) = (position, Vec::new(), BTreeSet::new());
     let mut accounts: Vec<StdAddr> = Vec::new();
-    for (number, entry) in index.since(position).take(BATCH) {
+    for (looked, (number, entry)) in index.since(position).enumerate() {
+        // A trace that began in this batch is told of whole, not once more in the next.
+        if looked >= BATCH && !seen.contains(&entry.root) {
+            break;
+        }
         end = number + 1;
         if seen.insert(entry.root) {
             roots.push(entry.root);
