@@ -113,6 +113,7 @@ async fn carry(
     match shared.chain.client().send_boc(&message.boc).await {
         SendOutcome::Accepted => {
             Counters::count(&shared.counters.messages_sent);
+            shared.look.notify_one();
             if message.state == InFlight::Signed {
                 shared.store.mark_sent(message.id).await?;
             }

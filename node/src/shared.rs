@@ -127,6 +127,8 @@ pub(crate) struct Shared {
     pub(crate) changes: broadcast::Sender<TaskId>,
     /// Wakes the settlement when there are new intents.
     pub(crate) settle: tokio::sync::Notify,
+    /// Wakes the follower: something was sent that the chain may show at once.
+    pub(crate) look: tokio::sync::Notify,
     /// Requests handled at once.
     pub(crate) requests: Arc<Semaphore>,
     /// Programs looked at at once before their tasks are taken.
@@ -175,6 +177,7 @@ impl Shared {
             counters: Counters::default(),
             changes: broadcast::channel(1024).0,
             settle: tokio::sync::Notify::new(),
+            look: tokio::sync::Notify::new(),
             health: Mutex::new(ChainHealth::Starting),
             config: parts.config,
         })

@@ -108,13 +108,14 @@ fn latency(latency: &Latency) -> String {
 }
 
 fn text_report(report: &SoakReport) -> String {
-    let mut used = table(["", "START", "END", "PEAK", "A MINUTE", "DRIFT", "DESCRIPTORS"]);
+    let mut used =
+        table(["", "START", "END", "PEAK", "A MINUTE", "DRIFT", "DESCRIPTORS", "CPU A TASK"]);
     for (name, usage) in [
         ("node", &report.node),
         ("workers", &report.workers),
         ("chain and load", &report.chain_and_load),
     ] {
-        used.add_row(usage_row(name, usage));
+        used.add_row(usage_row(name, usage, report.posted));
     }
     let faults: Vec<_> = report
         .faults
@@ -173,7 +174,7 @@ fn text_report(report: &SoakReport) -> String {
     )
 }
 
-fn usage_row(name: &str, usage: &Usage) -> [String; 7] {
+fn usage_row(name: &str, usage: &Usage, tasks: u64) -> [String; 8] {
     let (before, after) = (usage.start_descriptors, usage.end_descriptors);
     [
         name.to_owned(),
@@ -183,5 +184,6 @@ fn usage_row(name: &str, usage: &Usage) -> [String; 7] {
         format!("{:+.1} MiB", usage.slope_bytes_per_minute as f64 / f64::from(1 << 20)),
         format!("{:+.1} %", usage.drift_percent),
         format!("{before} to {after}, peak {}", usage.peak_descriptors),
+        format!("{:.1} ms", usage.cpu_seconds * 1000.0 / tasks.max(1) as f64),
     ]
 }

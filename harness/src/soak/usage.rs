@@ -10,6 +10,8 @@ struct Sample {
     seconds: f64,
     bytes: u64,
     descriptors: u64,
+    /// CPU time so far, in ticks of a hundredth of a second.
+    ticks: u64,
 }
 
 /// What a process (or several of a kind) used over the run.
@@ -42,6 +44,8 @@ pub struct Usage {
     pub end_descriptors: u64,
     /// The most seen.
     pub peak_descriptors: u64,
+    /// CPU time while it was looked at, with the guests' processes, in seconds.
+    pub cpu_seconds: f64,
 }
 
 impl Gauge {
@@ -56,17 +60,19 @@ impl Gauge {
 
     /// Looks at these processes together; those that are gone count nothing.
     pub(crate) fn look(&mut self, pids: impl IntoIterator<Item = u32>) {
-        let (mut bytes, mut descriptors) = (0, 0);
+        let (mut bytes, mut descriptors, mut ticks) = (0, 0, 0);
         for pid in pids {
             bytes += resident(pid).unwrap_or(0);
             descriptors += open_descriptors(pid).unwrap_or(0);
+            ticks += cpu_ticks(pid).unwrap_or(0);
+            ticks += sandboxes(pid).iter().filter_map(|child| cpu_ticks(*child)).sum::<u64>();
         }
         if bytes == 0 {
             return;
         }
         let seconds = self.started.elapsed().as_secs_f64();
         if let Some(life) = self.lives.last_mut() {
-            life.push(Sample { seconds, bytes, descriptors });
+            life.push(Sample { seconds, bytes, descriptors, ticks });
         }
     }
 
@@ -97,6 +103,8 @@ impl Gauge {
             start_descriptors: warm.first().map_or(0, |sample| sample.descriptors),
             end_descriptors: last.descriptors,
             peak_descriptors: all().map(|sample| sample.descriptors).max().unwrap_or(0),
+            cpu_seconds: self.lives.iter().map(|life| cpu_ticks_used(life)).sum::<u64>() as f64
+                / TICKS_PER_SECOND,
         }
     }
 }
@@ -128,6 +136,35 @@ fn resident(pid: u32) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
+fn cpu_ticks_used(life: &[Sample]) -> u64 {
+    let (first, last) = (life.first(), life.last());
+    first.zip(last).map_or(0, |(first, last)| last.ticks.saturating_sub(first.ticks))
+}
+
+/// User and system time of a process.
+fn cpu_ticks(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // After the name, which may hold anything: fields 3 and on.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+/// Processes that run guests for `pid`.
+fn sandboxes(pid: u32) -> Vec<u32> {
+    // This process's children are the node and the workers, which are counted by themselves.
+    if pid == std::process::id() {
+        return Vec::new();
+    }
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let children = |thread: std::fs::DirEntry| {
+        let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<u32>>()
+    };
+    threads.flatten().flat_map(children).collect()
+}
+
 fn open_descriptors(pid: u32) -> Option<u64> {
     Some(std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64)
 }
@@ -142,12 +179,16 @@ pub(crate) fn disk(path: &Path) -> u64 {
     entries.flatten().map(|entry| disk(&entry.path())).sum()
 }
 
+/// The unit of CPU time in `/proc`, everywhere on Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn life(bytes: impl Iterator<Item = u64>) -> Vec<Sample> {
-        let sample = |(at, bytes)| Sample { seconds: f64::from(at), bytes, descriptors: 7 };
+        let sample =
+            |(at, bytes)| Sample { seconds: f64::from(at), bytes, descriptors: 7, ticks: 0 };
         (0u32..).zip(bytes).map(sample).collect()
     }
 

@@ -3,7 +3,7 @@
 use fog_protocol::{Address, Bid, Nano, Signed, TaskId, TaskStatus, gateway::PassReason};
 
 use super::Market;
-use crate::{Refused, event::by, task::Standing, worker::Presence};
+use crate::{Action, Refused, event::by, task::Standing, worker::Presence};
 
 impl Market {
     pub(super) fn bid(&mut self, signed: &Signed<Bid>, now: u64) -> Result<(), Refused> {
@@ -91,8 +91,9 @@ impl Market {
         &mut self,
         id: TaskId,
         address: Address,
-        reason: PassReason,
-        ask: Option<Nano>,
+        (reason, ask): (PassReason, Option<Nano>),
+        now: u64,
+        actions: &mut Vec<Action>,
     ) -> Result<(), Refused> {
         let task = self.known(&id)?;
         if !self.workers.contains_key(&address) {
@@ -131,6 +132,7 @@ impl Market {
         let worker = self.worker_mut(&address)?;
         worker.rounds.remove(&id);
         worker.ask = unit.or(worker.ask);
+        self.ask_next(id, now, actions);
         Ok(())
     }
 }

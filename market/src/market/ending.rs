@@ -122,6 +122,7 @@ impl Market {
             let Some(oldest) = self.ended.pop_front() else {
                 break;
             };
+            self.touched.push(oldest);
             // Its hash leaves the state's with it.
             self.reindex_task(&oldest);
             if let Some(task) = self.tasks.remove(&oldest) {

@@ -49,6 +49,8 @@ pub struct Market {
     asks: AskBook<Address>,
     /// Open listings, best paid first.
     calls: BidBook<TaskId>,
+    /// Tasks that the last event changed.
+    changed: Vec<TaskId>,
     /// What the event at hand changed.
     touched: Vec<TaskId>,
     touched_workers: Vec<Address>,
@@ -74,6 +76,7 @@ impl Market {
             young: BTreeSet::new(),
             asks: AskBook::new(),
             calls: BidBook::new(),
+            changed: Vec::new(),
             touched: Vec::new(),
             touched_workers: Vec::new(),
             digest: Hash32::default(),
@@ -120,7 +123,9 @@ impl Market {
             Event::StakeRead { worker, free_stake } => self.stake_read(worker, *free_stake),
             Event::Opened { task, deadline } => self.open(*task, *deadline, now, actions),
             Event::Bid { bid } => self.bid(bid, now),
-            Event::Passed { task, worker, reason, ask } => self.pass(*task, *worker, *reason, *ask),
+            Event::Passed { task, worker, reason, ask } => {
+                self.pass(*task, *worker, (*reason, *ask), now, actions)
+            }
             Event::CloseRounds => {
                 self.close_rounds(now, actions);
                 Ok(())
@@ -194,6 +199,12 @@ impl Market {
         self.tasks.values()
     }
 
+    /// Tasks that the last event may have changed, and those it made the market forget; each once.
+    #[must_use]
+    pub fn changed(&self) -> &[TaskId] {
+        &self.changed
+    }
+
     /// Tasks that have not ended.
     #[must_use]
     pub const fn live_tasks(&self) -> u32 {
@@ -220,11 +231,17 @@ impl Market {
     /// Chain time at which [`Event::CloseRounds`] has something to do; 0 if it has now.
     #[must_use]
     pub fn next_round(&self) -> Option<u64> {
-        let waits = |(seq, _): &(u64, TaskId)| self.young.first().is_some_and(|(at, _)| at < seq);
-        match self.complete.first() {
-            Some(first) if !waits(first) => Some(0),
-            Some(_) | None => self.rounds.first().map(|(at, _)| *at),
+        // The oldest first round holds back everything posted after it, until it is over itself.
+        let young = self.young.first().and_then(|(_, id)| self.tasks.get(id));
+        let young = young.and_then(|task| Some((task.seq, task.round()?.until)));
+        let (barrier, over) = young.map_or((u64::MAX, u64::MAX), |(seq, until)| (seq, until));
+        if self.complete.first().is_some_and(|(seq, _)| *seq < barrier) {
+            return Some(0);
         }
+        let held_back = |id: &TaskId| self.tasks.get(id).is_some_and(|task| task.seq >= barrier);
+        let before = self.rounds.iter().take_while(|(at, _)| *at < over);
+        let first = before.filter(|(_, id)| !held_back(id)).map(|(at, _)| *at).next();
+        first.or(young.map(|(_, until)| until))
     }
 
     /// The earlier of [`Market::next_alarm`] and [`Market::next_round`].
@@ -276,7 +293,12 @@ impl Market {
     }
 
     fn reindex(&mut self) {
-        while let Some(id) = self.touched.pop() {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        std::mem::swap(&mut self.changed, &mut self.touched);
+        self.touched.clear();
+        for at in 0..self.changed.len() {
+            let id = self.changed[at];
             self.reindex_task(&id);
         }
         while let Some(address) = self.touched_workers.pop() {

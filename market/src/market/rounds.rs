@@ -61,6 +61,28 @@ impl Market {
         self.offer(id, to, actions);
     }
 
+    /// Asks the next worker in place of one that passed, as long as the round runs.
+    pub(super) fn ask_next(&mut self, id: TaskId, now: u64, actions: &mut Vec<Action>) {
+        let most = self.rules.max_bids_per_task as usize;
+        let Some(task) = self.tasks.get(&id) else {
+            return;
+        };
+        let Some(round) = task.round() else {
+            return;
+        };
+        if round.until <= now || round.waiting.len() + round.bids.len() >= most {
+            return;
+        }
+        let known = round.passes.len() + round.waiting.len() + round.bids.len();
+        let looks = LOOKS_PER_OFFER.saturating_add(known).saturating_add(task.barred.len());
+        let next = self.asks.iter().take(looks).map(|(_, address)| address).find(|address| {
+            !round.knows(address)
+                && !task.barred.contains(address)
+                && self.workers.get(address).is_some_and(|worker| worker.is_available())
+        });
+        self.offer(id, next.into_iter().collect(), actions);
+    }
+
     /// Offers open listings, best paid first, to a worker that came or has a slot free.
     pub(super) fn offer_open_tasks(
         &mut self,

@@ -106,6 +106,20 @@ fn check(world: &World, before: &BTreeMap<TaskId, TaskStatus>, edges: &[(TaskSta
     assert_eq!(live, world.market.live_tasks() as usize);
 }
 
+/// Rounds are said to be due exactly when closing them does something: once closed, not any more;
+/// before, closing does nothing.
+fn check_rounds(world: &mut World) {
+    let due = world.market.next_round().is_some_and(|at| at <= world.now);
+    let statuses = |world: &World| world.market.tasks().map(|t| t.status()).collect::<Vec<_>>();
+    let before = statuses(world);
+    let did = !world.ok(Event::CloseRounds).is_empty();
+    if !due {
+        assert!(!did && statuses(world) == before, "rounds were closed that were not due");
+    }
+    let next = world.market.next_round();
+    assert!(next.is_none_or(|at| at > world.now), "closed at {}, due again {next:?}", world.now);
+}
+
 /// What came out: at most one end and one settlement a task, paid only after acceptance.
 fn check_actions(world: &World, verdicts: &BTreeMap<TaskId, Verdict>) {
     let (mut ends, mut settled) = (BTreeSet::new(), BTreeSet::new());
@@ -177,6 +191,9 @@ proptest! {
                 }
             }
             check(&world, &before, &edges);
+            if seconds % 3 == 0 {
+                check_rounds(&mut world);
+            }
         }
         check_actions(&world, &verdicts);
         world.assert_replays();

@@ -4,7 +4,7 @@ use fog_contracts::{Notify, TaskState};
 use fog_market::{Event, Outcome, RefundCause, Verdict};
 use fog_protocol::{Address, TaskId, TaskStatus};
 
-use super::Actor;
+use super::{Actor, perform::Release};
 use crate::{
     NodeError,
     follow::{Applicable, ChainUpdate, Fact, closing_event},
@@ -34,7 +34,11 @@ impl Actor {
 
     fn fact(&mut self, fact: Fact) -> Result<(), NodeError> {
         match fact {
-            Fact::Message(message) => self.batch.steps.push(Step::Message(message)),
+            Fact::Message(message) => {
+                self.batch.steps.push(Step::Message(message));
+                // The next message may be signed.
+                self.releases.push(Release::Settle);
+            }
             Fact::Notified { from, notify } => self.notified(from, &notify)?,
             Fact::ThrownBack { from, intent } => {
                 if let Some(task) = self.escrows.get(&from).copied() {
@@ -98,7 +102,8 @@ impl Actor {
             return Ok(());
         };
         self.chain_event(event)?;
-        if notify.state.is_end() || notify.state == TaskState::Open {
+        // For the list of its transactions.
+        if notify.state.is_end() {
             self.read_task(task, None);
         }
         Ok(())

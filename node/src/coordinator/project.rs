@@ -22,6 +22,7 @@ pub(super) struct Shown {
     pub(super) commitment: Option<Hash32>,
     pub(super) deadline: Option<u64>,
     pub(super) slashed: Option<Nano>,
+    escrow: Address,
 }
 
 impl Shown {
@@ -35,13 +36,14 @@ impl Shown {
             commitment: task.commitment(),
             deadline: task.deadline(),
             slashed: task.slashed(),
+            escrow: task.escrow(),
         }
     }
 }
 
 impl Actor {
-    /// Writes what an event changed: of its own task, of the tasks its actions name, and, where an
-    /// event may change any task, of all.
+    /// Writes what an event changed: of its own task, of the tasks its actions name, and of all
+    /// that the market says it touched.
     pub(super) fn project(&mut self, event: &Event, actions: &[Action]) -> Result<(), NodeError> {
         if let Event::Judged { evidence } = event {
             self.batch.steps.push(Step::Verdict(verdict(evidence)?));
@@ -69,18 +71,11 @@ impl Actor {
             Event::WorkerJoined { .. }
             | Event::WorkerLeft { .. }
             | Event::StakeRead { .. }
-            // What a round decides it says in its actions.
-            | Event::CloseRounds => {}
+            | Event::CloseRounds
+            | Event::Tick => {}
             Event::Judged { evidence } => drop(tasks.insert(evidence.task)),
-            // Time may change any task.
-            Event::Tick => {
-                let all = self.market.tasks();
-                tasks.extend(
-                    all.filter(|task| self.shown.get(&task.id()) != Some(&Shown::of(task)))
-                        .map(Task::id),
-                );
-            }
         }
+        tasks.extend(self.market.changed());
         for task in tasks {
             self.project_task(task, event)?;
         }
@@ -133,13 +128,14 @@ impl Actor {
 
     /// The market remembers a bounded number of ended tasks; what it forgot is forgotten here too.
     fn forget(&mut self, id: &TaskId) {
-        self.shown.remove(id);
+        if let Some(shown) = self.shown.remove(id) {
+            self.escrows.remove(&shown.escrow);
+        }
         self.received.remove(id);
         self.epochs.remove(id);
         self.heard_commits.remove(id);
         self.heard_verdicts.remove(id);
         self.unmatched.remove(id);
-        self.escrows.retain(|_, task| task != id);
     }
 
     /// Writes the workers that changed since the last batch.

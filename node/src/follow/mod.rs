@@ -61,6 +61,8 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> Result<
         };
         tokio::select! {
             () = stop.cancelled() => {}
+            // A wallet's message has left. Failures are waited out all the same.
+            () = shared.look.notified(), if failures == 0 => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Reads tasks' own contracts: at the start, now and then, after something was thrown back, and
 //! when a task ended (for its list of transactions). Bounded: a few at a time.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fog_contracts::{
     Notify, TaskState,
@@ -27,6 +27,8 @@ const QUEUED: usize = 4096;
 const PER_ROUND: u32 = 500;
 /// Transactions of one task read at once.
 const PAGE: usize = 64;
+/// A busy worker's stake changes with every task that ends: it is read once for all of them.
+const STAKES_EVERY: Duration = Duration::from_millis(250);
 /// Pages read back for the end of a task, at most.
 const MAX_PAGES: usize = 20;
 
@@ -79,17 +81,30 @@ pub(crate) async fn run(
     let every = Duration::from_secs(shared.config.chain.reconcile_seconds.max(1));
     let mut round = tokio::time::interval(every);
     round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut stakes: BTreeMap<Address, Address> = BTreeMap::new();
+    let mut stake_round = tokio::time::interval(STAKES_EVERY);
+    stake_round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut after = 0;
     loop {
         let reading = tokio::select! {
             () = stop.cancelled() => return Ok(()),
             reading = queue.recv() => reading,
+            _ = stake_round.tick(), if !stakes.is_empty() => {
+                for (worker, stake) in std::mem::take(&mut stakes) {
+                    perform(&shared, Reading::Stake { worker, stake }, &stop).await;
+                }
+                continue;
+            }
             _ = round.tick() => {
                 after = one_round(&shared, &mut queue, after, &stop).await?;
                 continue;
             }
         };
         let Some(reading) = reading else { return Ok(()) };
+        if let Reading::Stake { worker, stake } = reading {
+            stakes.insert(worker, stake);
+            continue;
+        }
         perform(&shared, reading, &stop).await;
     }
 }

@@ -200,19 +200,35 @@ impl Journal {
         if self.health == Health::Broken {
             return Err(JournalError::Broken);
         }
-        let mut next = self.state.clone();
-        if !next.apply(record)? {
+        // Nobody sees the state before the disk has the record: copying it each time would cost
+        // more than writing.
+        if !self.state.apply(record)? {
             return Ok(());
         }
-        let (bytes, check) = record::encode(&self.check, record).ok_or(JournalError::TooLong)?;
+        let Some((bytes, check)) = record::encode(&self.check, record) else {
+            self.read_again();
+            return Err(JournalError::TooLong);
+        };
         if let Err(source) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
             self.cut_back();
+            self.read_again();
             return Err(failed(&self.path, source));
         }
         self.length += bytes.len() as u64;
         self.check = check;
-        self.state = next;
         Ok(())
+    }
+
+    /// Folds the state again from the records that are on disk.
+    fn read_again(&mut self) {
+        let read = fs::read(&self.path).ok().and_then(|bytes| {
+            let whole = usize::try_from(self.length).ok()?;
+            read(bytes.get(..whole)?).filter(|read| read.good == whole)
+        });
+        match read {
+            Some(read) => self.state = read.state,
+            None => self.health = Health::Broken,
+        }
     }
 
     fn cut_back(&mut self) {
