@@ -20,6 +20,9 @@ const MAX_PAGE: usize = 256;
 /// The masterchain's shard, as the signed number the dialect uses.
 const MASTERCHAIN_SHARD: &str = "-9223372036854775808";
 
+/// The method that describes a block.
+const HEADER: &str = "getBlockHeader";
+
 /// The chain's newest block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MasterchainInfo {
@@ -122,11 +125,22 @@ impl ChainClient {
         Ok(self.masterchain_info().await?.time)
     }
 
+    /// Root hash of a masterchain block, as the gateway has it now.
+    pub(crate) async fn block_hash(&self, seqno: u32) -> Result<Hash32, ChainError> {
+        let value = self.block_header(seqno).await?;
+        Answer::new(HEADER, &value).field("id")?.field("root_hash")?.hash()
+    }
+
     async fn block_time(&self, seqno: u32) -> Result<u32, ChainError> {
-        const METHOD: &str = "getBlockHeader";
+        let value = self.block_header(seqno).await?;
+        Answer::new(HEADER, &value).field("gen_utime")?.integer()
+    }
+
+    /// A masterchain block's header, of the right block of the right network.
+    async fn block_header(&self, seqno: u32) -> Result<serde_json::Value, ChainError> {
         let params = json!({"workchain": -1, "shard": MASTERCHAIN_SHARD, "seqno": seqno});
-        let value = self.read(METHOD, params).await?;
-        let header = Answer::new(METHOD, &value);
+        let value = self.read(HEADER, params).await?;
+        let header = Answer::new(HEADER, &value);
         if let Some(id) = header.optional("id") {
             let found: u32 = id.field("seqno")?.integer()?;
             if found != seqno {
@@ -140,7 +154,7 @@ impl ChainClient {
                 return Err(ChainError::WrongNetwork { expected, found });
             }
         }
-        header.field("gen_utime")?.integer()
+        Ok(value)
     }
 
     fn newest(&self) -> std::sync::MutexGuard<'_, Option<MasterchainInfo>> {

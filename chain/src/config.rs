@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use crate::ChainError;
 
+/// Confirmations waited for where a stranger's gateway answers: its newest block may be seen by
+/// one of its machines alone.
+const REMOTE_CONFIRMATIONS: u32 = 2;
+
 /// A gateway's API key. `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
@@ -53,6 +57,8 @@ pub struct ChainConfig {
     /// By how many masterchain blocks an answer may be older than what was already seen: the
     /// machines behind one public gateway differ by a few.
     pub max_lag_blocks: u32,
+    /// Masterchain blocks that must lie on top of a transaction before it counts as final.
+    pub confirmations: u32,
 }
 
 impl ChainConfig {
@@ -73,7 +79,18 @@ impl ChainConfig {
             max_body: 8 << 20,
             poll_interval: Duration::from_millis(if local { 200 } else { 2000 }),
             max_lag_blocks: 20,
+            confirmations: if local { 0 } else { REMOTE_CONFIRMATIONS },
         }
+    }
+
+    /// The same with another number of confirmations; `None` leaves the default: none on this
+    /// machine, two elsewhere.
+    #[must_use]
+    pub const fn with_confirmations(mut self, confirmations: Option<u32>) -> Self {
+        if let Some(confirmations) = confirmations {
+            self.confirmations = confirmations;
+        }
+        self
     }
 
     /// The same with an API key, and the ten requests a second toncenter grants for one.

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use fog_protocol::{Address, Hash32};
+use tokio::time::Instant;
 
-use crate::{ChainClient, ChainError, Cursor, SendOutcome, Tx};
+use crate::{ChainClient, ChainError, Cursor, Follower, SendOutcome, Tx};
 
-/// How long one wait lasts before the same bytes are sent again.
-const RESEND: Duration = Duration::from_secs(10);
-/// A refusal may be the echo of our own success (sequence number used): looked for this long.
-const ECHO: Duration = Duration::from_secs(1);
+/// Looks at the wallet before the same bytes are sent again.
+const RESEND_AFTER: u32 = 5;
+/// Looks after a refusal, which may be the echo of our own success, or when nobody may have heard.
+const LOOK_AGAIN: u32 = 2;
+/// How long a gateway may fail without a break before the caller is told.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where a wallet stands before it signs.
 #[derive(Debug, Clone, Copy)]
@@ -71,41 +74,97 @@ impl ChainClient {
         Ok(WalletMoment { since, seqno, now: self.chain_time().await? })
     }
 
-    /// Sends a signed message again and again until its transaction is there, or it has expired.
+    /// Sends a signed message again and again until its transaction is final, or it has expired:
+    /// the wallet's gapless history, read past its validity, shows that it never ran.
     ///
     /// # Errors
-    /// [`DeliveryError`].
+    /// [`DeliveryError`]. [`DeliveryError::Chain`] if the gateway's failure cannot pass, or did not
+    /// for two minutes.
     pub async fn deliver(&self, delivery: &Delivery<'_>) -> Result<Tx, DeliveryError> {
-        let ours = |tx: &Tx| {
-            tx.in_msg.as_ref().is_some_and(|message| message.body_hash() == delivery.body_hash)
+        let mut watch = Watch {
+            follower: Follower::new(self.clone(), delivery.wallet),
+            cursor: delivery.since,
+            heard: Instant::now(),
         };
+        let mut refused_only = true;
         loop {
-            // Read before looking: whatever got in before the expiry is seen by the look after it.
-            let expired = match self.chain_time().await {
-                Ok(now) => now > delivery.valid_until,
-                Err(error) if error.is_transient() => false,
-                Err(error) => return Err(error.into()),
+            let (refusal, looks) = match self.send_boc(delivery.boc).await {
+                SendOutcome::Accepted => {
+                    refused_only = false;
+                    (None, RESEND_AFTER)
+                }
+                SendOutcome::Unknown { .. } => {
+                    refused_only = false;
+                    (None, LOOK_AGAIN)
+                }
+                SendOutcome::Refused { reason, .. } => (Some(reason), LOOK_AGAIN),
             };
-            let refusal = match self.send_boc(delivery.boc).await {
-                SendOutcome::Accepted | SendOutcome::Unknown { .. } => None,
-                SendOutcome::Refused { reason, .. } => Some(reason),
-            };
-            let wait = if refusal.is_some() || expired { ECHO } else { RESEND };
-            match self.wait_transaction(&delivery.wallet, delivery.since, wait, ours).await {
-                Ok(tx) if tx.is_success() => return Ok(tx),
-                Ok(tx) => {
+            let patience = self.config().poll_interval.saturating_mul(looks);
+            match self.look_for(delivery, &mut watch, patience).await? {
+                Looked::Found(tx) if tx.is_success() => return Ok(*tx),
+                Looked::Found(tx) => {
                     let (exit, action) = (tx.exit_code, tx.action_result);
                     return Err(DeliveryError::Failed { exit, action });
                 }
-                Err(error) if error.is_transient() => {}
-                Err(error) => return Err(error.into()),
+                Looked::Expired => return Err(DeliveryError::Expired),
+                Looked::NotYet => {}
             }
-            if expired {
-                return Err(DeliveryError::Expired);
-            }
-            if let Some(reason) = refusal {
+            // Once somebody took it, a refusal proves nothing: it may be in a block already.
+            if let (Some(reason), true) = (refusal, refused_only) {
                 return Err(DeliveryError::Refused(reason));
             }
         }
     }
+
+    async fn look_for(
+        &self,
+        delivery: &Delivery<'_>,
+        watch: &mut Watch,
+        patience: Duration,
+    ) -> Result<Looked, ChainError> {
+        let begun = Instant::now();
+        loop {
+            match watch.follower.next(watch.cursor).await {
+                Ok(update) => {
+                    watch.heard = Instant::now();
+                    for tx in update.transactions {
+                        watch.cursor = Some(tx.cursor());
+                        let sent = tx.in_msg.as_ref().map(crate::Msg::body_hash);
+                        if sent == Some(delivery.body_hash) {
+                            return Ok(Looked::Found(Box::new(tx)));
+                        }
+                    }
+                    if update.covered > delivery.valid_until {
+                        return Ok(Looked::Expired);
+                    }
+                }
+                Err(error)
+                    if error.may_be_answered_better() && watch.heard.elapsed() < PATIENCE =>
+                {
+                    tracing::debug!(code = error.code(), "looking for a message of the wallet");
+                }
+                // The last transaction before ours was undone: read from the wallet's beginning.
+                Err(ChainError::Gap { .. }) if watch.cursor.is_some() => watch.cursor = None,
+                Err(error) => return Err(error),
+            }
+            if begun.elapsed() >= patience {
+                return Ok(Looked::NotYet);
+            }
+            tokio::time::sleep(self.config().poll_interval).await;
+        }
+    }
+}
+
+/// Where somebody who waits for a wallet's message stands.
+struct Watch {
+    follower: Follower,
+    cursor: Option<Cursor>,
+    /// When the gateway last answered.
+    heard: Instant,
+}
+
+enum Looked {
+    Found(Box<Tx>),
+    Expired,
+    NotYet,
 }

@@ -135,6 +135,13 @@ impl ChainError {
         }
     }
 
+    /// Whether the next answer, maybe of another machine behind the same gateway, may be good: for
+    /// reads that are repeated anyway. A false answer is one of those.
+    #[must_use]
+    pub const fn may_be_answered_better(&self) -> bool {
+        self.is_transient() || matches!(self, Self::Lied { .. } | Self::TooLarge { .. })
+    }
+
     /// A stable code for logs and interfaces.
     #[must_use]
     pub const fn code(&self) -> &'static str {

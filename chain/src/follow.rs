@@ -11,14 +11,14 @@ use fog_protocol::{Address, Hash32};
 use serde::{Deserialize, Serialize};
 
 use crate::json::Answer;
-use crate::{ChainClient, ChainError, Tx};
+use crate::{AccountInfo, ChainClient, ChainError, Tx};
 
 /// Transactions asked for at once; toncenter gives at most 100.
 const PAGE: usize = 100;
 /// Pages walked back at most in one call: a quarter of a million transactions.
 const MAX_PAGES: usize = 2500;
 /// Transactions returned at most by one call; call again for the rest.
-const MAX_RETURNED: usize = 1000;
+pub(crate) const MAX_RETURNED: usize = 1000;
 
 /// One transaction of an account: where a follower stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,7 +54,18 @@ impl ChainClient {
         address: &Address,
         cursor: Option<Cursor>,
     ) -> Result<Vec<Tx>, ChainError> {
-        let Some(last) = self.head(address, cursor).await? else { return Ok(Vec::new()) };
+        let account = self.account(address).await?;
+        self.transactions_up_to(&account, cursor).await
+    }
+
+    /// The same up to the last transaction that an answer about the account named.
+    pub(crate) async fn transactions_up_to(
+        &self,
+        account: &AccountInfo,
+        cursor: Option<Cursor>,
+    ) -> Result<Vec<Tx>, ChainError> {
+        let address = &account.address;
+        let Some(last) = head(account, cursor)? else { return Ok(Vec::new()) };
         // Walk from the newest to the cursor, keeping only the oldest ones.
         let mut oldest = VecDeque::with_capacity(PAGE);
         let mut next = last;
@@ -77,64 +88,25 @@ impl ChainClient {
         let what = format!("more than {walked} transactions since; start from a later cursor");
         Err(ChainError::Gap { address: *address, what })
     }
+}
 
-    /// The account's last transaction, if it is newer than the cursor.
-    async fn head(
-        &self,
-        address: &Address,
-        cursor: Option<Cursor>,
-    ) -> Result<Option<Cursor>, ChainError> {
-        let last = self.account(address).await?.last;
-        let (Some(known), lt) = (cursor, last.map_or(0, |last| last.lt)) else { return Ok(last) };
-        if lt < known.lt {
-            let what = format!("{address} is at lt {lt} there, {} was seen before", known.lt);
-            return Err(ChainError::Stale { what });
-        }
-        if lt > known.lt {
-            return Ok(last);
-        }
-        match last {
-            Some(last) if last != known => Err(ChainError::Gap {
-                address: *address,
-                what: format!("lt {lt} is {} there, {} was seen before", last.hash, known.hash),
-            }),
-            Some(_) | None => Ok(None),
-        }
+/// The account's last transaction, if it is newer than the cursor.
+fn head(account: &AccountInfo, cursor: Option<Cursor>) -> Result<Option<Cursor>, ChainError> {
+    let (address, last) = (&account.address, account.last);
+    let (Some(known), lt) = (cursor, last.map_or(0, |last| last.lt)) else { return Ok(last) };
+    if lt < known.lt {
+        let what = format!("{address} is at lt {lt} there, {} was seen before", known.lt);
+        return Err(ChainError::Stale { what });
     }
-
-    /// Waits until a transaction of `address` after `since` satisfies `is_it`, and returns it.
-    /// Failures that may pass are waited out.
-    ///
-    /// # Errors
-    /// [`ChainError::NotSeen`] after `timeout`; others at once if they cannot pass.
-    pub async fn wait_transaction(
-        &self,
-        address: &Address,
-        since: Option<Cursor>,
-        timeout: std::time::Duration,
-        mut is_it: impl FnMut(&Tx) -> bool,
-    ) -> Result<Tx, ChainError> {
-        let deadline = tokio::time::Instant::now() + timeout;
-        let mut cursor = since;
-        loop {
-            match self.new_transactions_since(address, cursor).await {
-                Ok(transactions) => {
-                    cursor = transactions.last().map_or(cursor, |tx| Some(tx.cursor()));
-                    if let Some(found) = transactions.into_iter().find(&mut is_it) {
-                        return Ok(found);
-                    }
-                }
-                Err(error) if error.is_transient() => {
-                    tracing::debug!(code = error.code(), "waiting for a transaction");
-                }
-                Err(error) => return Err(error),
-            }
-            if tokio::time::Instant::now() >= deadline {
-                let seconds = timeout.as_secs();
-                return Err(ChainError::NotSeen { address: *address, seconds });
-            }
-            tokio::time::sleep(self.config().poll_interval).await;
-        }
+    if lt > known.lt {
+        return Ok(last);
+    }
+    match last {
+        Some(last) if last != known => Err(ChainError::Gap {
+            address: *address,
+            what: format!("lt {lt} is {} there, {} was seen before", last.hash, known.hash),
+        }),
+        Some(_) | None => Ok(None),
     }
 }
 

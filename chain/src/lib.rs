@@ -8,17 +8,21 @@
 //!   and whose account must be the one asked for;
 //! - transactions are followed backwards by `(lt, hash)` links until the caller's [`Cursor`]; a
 //!   missing link is [`ChainError::Gap`], never skipped;
-//! - answers older than what was already seen are [`ChainError::Stale`].
+//! - answers older than what was already seen are [`ChainError::Stale`];
+//! - a [`Follower`] gives out final transactions only: so many blocks on top, none of them
+//!   replaced meanwhile, and known to a second gateway if there is one.
 //!
-//! What it cannot check: a gateway that invents a consistent chain of its own (that takes block
-//! proofs, or a second gateway: make two clients and compare).
+//! What one gateway alone can make us believe: a consistent chain of its own invention, for as long
+//! as it keeps it up. That takes block proofs, or the second gateway.
 
 mod account;
 mod client;
 mod config;
 mod deliver;
 mod error;
+mod finality;
 mod follow;
+mod follower;
 mod http;
 mod json;
 mod stack;
@@ -30,5 +34,6 @@ pub use config::{ApiKey, ChainConfig};
 pub use deliver::{Delivery, DeliveryError, WalletMoment};
 pub use error::ChainError;
 pub use follow::Cursor;
+pub use follower::{Follower, Update};
 pub use stack::{GetMethodResult, StackEntry, StackError};
 pub use tx::{Msg, MsgKind, Tx};

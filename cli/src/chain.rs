@@ -20,12 +20,22 @@ pub(crate) struct Sent {
 
 /// `URL` or `URL/api/v2`: both are meant.
 pub(crate) fn endpoint(settings: &Settings) -> String {
-    let url = settings.chain.trim_end_matches('/');
+    api(&settings.chain)
+}
+
+fn api(url: &str) -> String {
+    let url = url.trim_end_matches('/');
     if url.ends_with("/api/v2") { url.to_owned() } else { format!("{url}/api/v2") }
 }
 
+/// The second endpoint, if there is one.
+pub(crate) fn witness(settings: &Settings) -> Option<String> {
+    settings.witness.as_deref().map(api)
+}
+
 pub(crate) fn connect(settings: &Settings) -> anyhow::Result<ChainClient> {
-    let config = ChainConfig::new(endpoint(settings), TESTNET);
+    let config =
+        ChainConfig::new(endpoint(settings), TESTNET).with_confirmations(settings.confirmations);
     let config = match &settings.chain_api_key {
         Some(key) => config.with_api_key(ApiKey::new(key.clone())),
         None => config,

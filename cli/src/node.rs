@@ -64,6 +64,10 @@ fn config(args: &NodeArgs, settings: &Settings) -> anyhow::Result<NodeConfig> {
     let mut config: NodeConfig = figment.extract().context("the node's configuration is wrong")?;
     config.chain.endpoint = chain::endpoint(settings);
     config.chain.api_key = settings.chain_api_key.clone().or(config.chain.api_key);
+    config.chain.confirmations = settings.confirmations.or(config.chain.confirmations);
+    config.chain.witness = chain::witness(settings).or(config.chain.witness);
+    config.chain.witness_api_key =
+        settings.witness_api_key.clone().or(config.chain.witness_api_key);
     config.runner.args = vec!["__sandbox".to_owned()];
     if let Some(listen) = args.listen {
         config.listen = listen;

@@ -24,6 +24,13 @@ pub(crate) struct Settings {
     pub(crate) chain: String,
     /// Key of that endpoint, if it wants one.
     pub(crate) chain_api_key: Option<String>,
+    /// Masterchain blocks on top of a transaction before it counts as final; none by default for a
+    /// chain on this machine, two elsewhere.
+    pub(crate) confirmations: Option<u32>,
+    /// A second, independent toncenter v2 endpoint that a node asks before it believes the first.
+    pub(crate) witness: Option<String>,
+    /// Key of the second endpoint.
+    pub(crate) witness_api_key: Option<String>,
     /// Folder of the encrypted keys.
     pub(crate) keys: PathBuf,
     /// Folder of workers' journals.
@@ -43,6 +50,9 @@ impl Settings {
             node: "http://127.0.0.1:7700".to_owned(),
             chain: "http://127.0.0.1:7701".to_owned(),
             chain_api_key: None,
+            confirmations: None,
+            witness: None,
+            witness_api_key: None,
             keys: config.join("keys"),
             worker_data: data.join("worker"),
             wallet: None,

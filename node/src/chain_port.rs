@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fog_chain::{ApiKey, ChainClient, ChainError};
+use fog_chain::{AccountInfo, ApiKey, ChainClient, ChainError, Follower};
 use fog_contracts::{
     Consent, ContractError, VerdictTerms,
     market::{Config, MarketData},
     stake::StakeData,
-    task::{self, TaskData, TaskInit},
+    task::{self, TaskInit},
 };
 use fog_protocol::{
     Address, AddressForm, Bid, Hash32, Listing, Nano, PublicKey, SecretKey, Signature, api::Posted,
@@ -68,6 +68,8 @@ pub(crate) struct StakeFacts {
 /// The chain, for one market.
 pub(crate) struct ChainPort {
     client: ChainClient,
+    /// A second gateway that must agree, if there is one.
+    witness: Option<ChainClient>,
     network: i32,
     address: Address,
     market: Config,
@@ -80,6 +82,19 @@ impl std::fmt::Debug for ChainPort {
     }
 }
 
+fn client_of(
+    config: &NodeConfig,
+    endpoint: &str,
+    key: Option<&String>,
+) -> Result<ChainClient, ChainError> {
+    let mut chain = fog_chain::ChainConfig::new(endpoint, config.network)
+        .with_confirmations(config.chain.confirmations);
+    if let Some(key) = key {
+        chain = chain.with_api_key(ApiKey::new(key.clone()));
+    }
+    ChainClient::new(chain)
+}
+
 fn seconds(time: u64) -> Result<u32, PortError> {
     u32::try_from(time).map_err(|_| PortError::Time(time))
 }
@@ -87,12 +102,17 @@ fn seconds(time: u64) -> Result<u32, PortError> {
 impl ChainPort {
     /// Connects, and reads the market's configuration, which must be of this software's contracts.
     pub(crate) async fn connect(config: &NodeConfig) -> Result<Self, NodeError> {
-        let mut chain = fog_chain::ChainConfig::new(config.chain.endpoint.clone(), config.network);
-        if let Some(key) = &config.chain.api_key {
-            chain = chain.with_api_key(ApiKey::new(key.clone()));
-        }
         let failed = |error: ChainError| NodeError::Chain(error.to_string());
-        let client = ChainClient::new(chain).map_err(failed)?;
+        let chain = &config.chain;
+        let client = client_of(config, &chain.endpoint, chain.api_key.as_ref()).map_err(failed)?;
+        let witness = chain.witness.as_ref();
+        let witness = witness
+            .map(|endpoint| client_of(config, endpoint, chain.witness_api_key.as_ref()))
+            .transpose()
+            .map_err(failed)?;
+        if let Some(witness) = &witness {
+            witness.masterchain_info().await.map_err(failed)?;
+        }
         let started_at = u64::from(client.chain_time().await.map_err(failed)?);
         let account = client.account(&config.market).await.map_err(failed)?;
         let Some(data) = account.data else {
@@ -108,12 +128,38 @@ impl ChainPort {
             return Err(NodeError::Config(message.to_owned()));
         }
         let (network, address) = (config.network, config.market);
-        Ok(Self { client, network, address, market, started_at })
+        Ok(Self { client, witness, network, address, market, started_at })
     }
 
     /// The client itself.
     pub(crate) const fn client(&self) -> &ChainClient {
         &self.client
+    }
+
+    /// One account, as both gateways see it if there are two.
+    pub(crate) async fn agreed_account(
+        &self,
+        address: &Address,
+    ) -> Result<AccountInfo, ChainError> {
+        let account = self.client.account(address).await?;
+        let Some(witness) = &self.witness else { return Ok(account) };
+        let other = witness.account(address).await?;
+        let hash =
+            |account: &AccountInfo| account.data.as_ref().map(|data| Hash32(data.repr_hash().0));
+        if other.last == account.last && hash(&other) != hash(&account) {
+            let what = format!("the two gateways give {address} different data");
+            return Err(ChainError::Lied { what });
+        }
+        if other.last != account.last {
+            let what = format!("the two gateways know different last transactions of {address}");
+            return Err(ChainError::Stale { what });
+        }
+        Ok(account)
+    }
+
+    /// A follower of final transactions of `address`.
+    pub(crate) fn follower(&self, address: Address) -> Follower {
+        Follower::new(self.client.clone(), address).with_witness(self.witness.clone())
     }
 
     /// Chain time at the start.
@@ -173,14 +219,6 @@ impl ChainPort {
         let data = account.data.ok_or(PortError::NoContract(*address))?;
         let stake = StakeData::parse(&data)?;
         Ok(StakeFacts { owner: stake.init.owner, session: stake.session, free: stake.free() })
-    }
-
-    /// Reads a live task's contract; `None` if there is none (not yet, or it has ended: what it
-    /// leaves is a tombstone, and its transactions tell more).
-    pub(crate) async fn task(&self, escrow: &Address) -> Result<Option<TaskData>, PortError> {
-        let account = self.client.account(escrow).await?;
-        let data = account.data.as_ref().map(TaskData::parse).transpose()?;
-        Ok(data.filter(|data| !data.state.is_end()))
     }
 
     /// Does the bid's consent sign its terms?

@@ -18,6 +18,15 @@ pub struct ChainConfig {
     /// Its API key. Never logged.
     #[serde(skip_serializing)]
     pub api_key: Option<String>,
+    /// Masterchain blocks that must lie on top of a transaction before it counts as final; `None`:
+    /// none for a chain on this machine, two elsewhere.
+    pub confirmations: Option<u32>,
+    /// Base address of a second, independent API: nothing is believed to be final before it knows
+    /// it too.
+    pub witness: Option<String>,
+    /// The second API's key. Never logged.
+    #[serde(skip_serializing)]
+    pub witness_api_key: Option<String>,
     /// Milliseconds between two looks at the chain.
     pub poll_millis: u64,
     /// Seconds between two comparisons of open tasks with their contracts.
@@ -29,6 +38,9 @@ impl Default for ChainConfig {
         Self {
             endpoint: "http://127.0.0.1:8081/api/v2".to_owned(),
             api_key: None,
+            confirmations: None,
+            witness: None,
+            witness_api_key: None,
             poll_millis: 500,
             reconcile_seconds: 30,
         }
@@ -40,6 +52,9 @@ impl fmt::Debug for ChainConfig {
         f.debug_struct("ChainConfig")
             .field("endpoint", &self.endpoint)
             .field("api_key", &self.api_key.as_ref().map(|_| ".."))
+            .field("confirmations", &self.confirmations)
+            .field("witness", &self.witness)
+            .field("witness_api_key", &self.witness_api_key.as_ref().map(|_| ".."))
             .field("poll_millis", &self.poll_millis)
             .field("reconcile_seconds", &self.reconcile_seconds)
             .finish()

@@ -135,6 +135,14 @@ async fn sign(
     pending: &[Pending],
     now: u64,
 ) -> Result<Option<SignedMessage>, NodeError> {
+    // Messages are valid from the newest block on, which is ahead of what is final.
+    let newest = match shared.chain.client().chain_time().await {
+        Ok(newest) => u64::from(newest).max(now),
+        Err(error) => {
+            tracing::warn!(%error, "the chain's time cannot be read");
+            return Ok(None);
+        }
+    };
     let seqno = match shared.chain.client().wallet_seqno(&signer.wallet.address()).await {
         Ok(seqno) => seqno,
         Err(error) => {
@@ -142,7 +150,7 @@ async fn sign(
             return Ok(None);
         }
     };
-    let valid_until = now + u64::from(shared.config.message_seconds);
+    let valid_until = newest + u64::from(shared.config.message_seconds);
     let mut messages: Vec<OutMessage> = Vec::with_capacity(pending.len());
     let mut intents = Vec::with_capacity(pending.len());
     for Pending { id, task, intent } in pending {

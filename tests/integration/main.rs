@@ -8,4 +8,5 @@ mod dependencies;
 mod dev;
 mod fog;
 mod offline;
+mod oracle;
 mod soak;

@@ -97,9 +97,18 @@ fn bounced_intent(message: &Msg) -> Option<i64> {
 
 /// The notice of a task's end, if this transaction of the task sent one.
 pub(super) fn end_notice(tx: &Tx, task: &Hash32) -> Option<Notify> {
+    notices(tx, task).find(|notify| notify.state.is_end())
+}
+
+/// The last notice that this transaction of the task sent.
+pub(super) fn last_notice(tx: &Tx, task: &Hash32) -> Option<Notify> {
+    notices(tx, task).last()
+}
+
+fn notices<'a>(tx: &'a Tx, task: &'a Hash32) -> impl Iterator<Item = Notify> + 'a {
     tx.out_msgs
         .iter()
         .filter(|message| message.op() == Some(op::NOTIFY))
         .filter_map(|message| Notify::parse(&message.body).ok())
-        .find(|notify| notify.task == *task && notify.state.is_end())
+        .filter(move |notify| notify.task == *task)
 }

@@ -1,4 +1,5 @@
-//! Follows the operator wallet's transactions, gap by no gap. Tasks tell this wallet of every
+//! Follows the operator wallet's final transactions, gap by no gap. The node's clock is the time up
+//! to which they are all known, so that no deadline is called before what happened until then. Tasks tell this wallet of every
 //! transition, and the wallet's own messages appear here: one account tells everything.
 //!
 //! The cursor moves in the same database transaction as the effects of what was read, so that a
@@ -9,7 +10,7 @@ mod reconcile;
 
 use std::{sync::Arc, time::Duration};
 
-use fog_chain::{ChainError, Cursor};
+use fog_chain::{ChainError, Cursor, Follower};
 use fog_protocol::Hash32;
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +25,6 @@ use crate::{
     store::CursorRow,
 };
 
-/// Transactions one call returns at most; then there is more to read at once.
-const FULL: usize = 1000;
 /// Longest pause between two tries while the chain cannot be read.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
 
@@ -33,9 +32,10 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), NodeError> {
     let poll = Duration::from_millis(shared.config.chain.poll_millis.max(10));
     let mut cursor = shared.store.cursor(&shared.operator).await?;
+    let mut follower = shared.chain.follower(shared.operator);
     let mut failures = 0u32;
     while !stop.is_cancelled() {
-        let pause = match read(&shared, cursor).await {
+        let pause = match read(&shared, &mut follower, cursor).await {
             Ok(update) => {
                 failures = 0;
                 let more = update.full;
@@ -69,21 +69,18 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> Result<
     Ok(())
 }
 
-/// One look: the chain's time first, then everything new. What happened up to that time is in it.
-async fn read(shared: &Shared, cursor: Option<Cursor>) -> Result<ChainUpdate, ChainError> {
-    let client = shared.chain.client();
-    let now = u64::from(client.chain_time().await?);
-    let transactions = client.new_transactions_since(&shared.operator, cursor).await?;
-    let full = transactions.len() >= FULL;
-    let last = transactions.last().map(fog_chain::Tx::cursor).or(cursor);
-    // A full page ends somewhere in the past: only its own time is covered.
-    let seen_at = match transactions.last() {
-        Some(tx) if full => u64::from(tx.now),
-        _ => now,
-    };
-    let facts = transactions.iter().flat_map(facts::facts).collect();
+/// One look: what became final, and the chain time up to which that is everything.
+async fn read(
+    shared: &Shared,
+    follower: &mut Follower,
+    cursor: Option<Cursor>,
+) -> Result<ChainUpdate, ChainError> {
+    let update = follower.next(cursor).await?;
+    let last = update.transactions.last().map(fog_chain::Tx::cursor).or(cursor);
+    let facts = update.transactions.iter().flat_map(facts::facts).collect();
     // A wallet without any transaction has been read too: lt 0.
     let Cursor { lt, hash } = last.unwrap_or(Cursor { lt: 0, hash: Hash32::default() });
+    let seen_at = u64::from(update.covered);
     let cursor = Some(CursorRow { account: shared.operator, lt, hash, seen_at });
-    Ok(ChainUpdate { now, facts, cursor, full })
+    Ok(ChainUpdate { now: seen_at, facts, cursor, full: update.full })
 }

@@ -1,18 +1,23 @@
 //! Reads tasks' own contracts: at the start, now and then, after something was thrown back, and
 //! when a task ended (for its list of transactions). Bounded: a few at a time.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
+use fog_chain::{AccountInfo, ChainError, Cursor, Tx};
 use fog_contracts::{
     Notify, TaskState,
     task::{TaskData, Work},
 };
 use fog_market::{Event, Outcome, RefundCause, Verdict};
-use fog_protocol::{Address, Nano, TaskId, api::TxRef};
+use fog_protocol::{Address, Hash32, Nano, TaskId, api::TxRef};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::facts::{Applicable, ChainUpdate, Fact, end_notice};
+use super::facts::{Applicable, ChainUpdate, Fact, end_notice, last_notice};
 use crate::{
     NodeError,
     chain_port::{PortError, transaction_kind},
@@ -25,6 +30,8 @@ use crate::{
 const QUEUED: usize = 4096;
 /// Tasks whose contracts are read in one periodic round.
 const PER_ROUND: u32 = 500;
+/// Pause before a contract that moved a moment ago is read again.
+const AGAIN: Duration = Duration::from_millis(500);
 /// Transactions of one task read at once.
 const PAGE: usize = 64;
 /// A busy worker's stake changes with every task that ends: it is read once for all of them.
@@ -84,6 +91,9 @@ pub(crate) async fn run(
     let mut stakes: BTreeMap<Address, Address> = BTreeMap::new();
     let mut stake_round = tokio::time::interval(STAKES_EVERY);
     stake_round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut again = tokio::time::interval(AGAIN);
+    again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut reader = Reader { shared, steady: Steadiness::default(), later: VecDeque::new() };
     let mut after = 0;
     loop {
         let reading = tokio::select! {
@@ -91,12 +101,18 @@ pub(crate) async fn run(
             reading = queue.recv() => reading,
             _ = stake_round.tick(), if !stakes.is_empty() => {
                 for (worker, stake) in std::mem::take(&mut stakes) {
-                    perform(&shared, Reading::Stake { worker, stake }, &stop).await;
+                    reader.perform(Reading::Stake { worker, stake }, &stop).await;
                 }
                 continue;
             }
             _ = round.tick() => {
-                after = one_round(&shared, &mut queue, after, &stop).await?;
+                after = reader.one_round(&mut queue, after, &stop).await?;
+                continue;
+            }
+            _ = again.tick(), if !reader.later.is_empty() => {
+                for reading in std::mem::take(&mut reader.later) {
+                    reader.perform(reading, &stop).await;
+                }
                 continue;
             }
         };
@@ -105,67 +121,125 @@ pub(crate) async fn run(
             stakes.insert(worker, stake);
             continue;
         }
-        perform(&shared, reading, &stop).await;
+        reader.perform(reading, &stop).await;
     }
 }
 
-/// Reads the next living tasks after row `after`; returns where the next round goes on.
-async fn one_round(
-    shared: &Shared,
-    queue: &mut mpsc::Receiver<Reading>,
-    after: i64,
-    stop: &CancellationToken,
-) -> Result<i64, NodeError> {
-    let living = shared.store.living_escrows(after, PER_ROUND).await?;
-    let last = living.last().map_or(0, |(row, ..)| *row);
-    let full = living.len() == PER_ROUND as usize;
-    for (_, task, escrow) in living {
-        // What was asked for comes first.
-        while let Ok(asked) = queue.try_recv() {
-            perform(shared, asked, stop).await;
+/// Reads contracts, and remembers which of them did not stand still long enough to be believed.
+struct Reader {
+    shared: Arc<Shared>,
+    steady: Steadiness,
+    /// Readings to be repeated soon; bounded as the queue is.
+    later: VecDeque<Reading>,
+}
+
+impl Reader {
+    /// Reads the next living tasks after row `after`; returns where the next round goes on.
+    async fn one_round(
+        &mut self,
+        queue: &mut mpsc::Receiver<Reading>,
+        after: i64,
+        stop: &CancellationToken,
+    ) -> Result<i64, NodeError> {
+        let living = self.shared.store.living_escrows(after, PER_ROUND).await?;
+        let last = living.last().map_or(0, |(row, ..)| *row);
+        let full = living.len() == PER_ROUND as usize;
+        for (_, task, escrow) in living {
+            // What was asked for comes first.
+            while let Ok(asked) = queue.try_recv() {
+                self.perform(asked, stop).await;
+            }
+            self.perform(Reading::Task { task, escrow, thrown_back: None }, stop).await;
         }
-        perform(shared, Reading::Task { task, escrow, thrown_back: None }, stop).await;
+        Ok(if full { last } else { 0 })
     }
-    Ok(if full { last } else { 0 })
-}
 
-async fn perform(shared: &Shared, reading: Reading, stop: &CancellationToken) {
-    if stop.is_cancelled() {
-        return;
-    }
-    let command = match &reading {
-        Reading::Stake { worker, stake } => shared
-            .chain
-            .stake(stake)
-            .await
-            .map(|facts| Command::StakeRead { worker: *worker, free_stake: facts.free }),
-        Reading::Task { task, escrow, thrown_back } => {
-            read_task(shared, *task, *escrow, *thrown_back).await.map(|fact| {
-                let now = shared.clock.now();
-                let facts = vec![fact];
-                Command::Chain(Box::new(ChainUpdate { now, facts, cursor: None, full: false }))
-            })
+    async fn perform(&mut self, reading: Reading, stop: &CancellationToken) {
+        if stop.is_cancelled() {
+            return;
         }
-    };
-    match command {
-        // Fails only when the node stops.
-        Ok(command) => drop(shared.coordinator.tell(command).await),
-        Err(error) => tracing::warn!(?reading, %error, "a contract could not be read"),
+        let shared = &self.shared;
+        let command = match &reading {
+            Reading::Stake { worker, stake } => shared
+                .chain
+                .stake(stake)
+                .await
+                .map(|facts| Command::StakeRead { worker: *worker, free_stake: facts.free }),
+            Reading::Task { task, escrow, thrown_back } => {
+                match read_task(shared, &mut self.steady, *task, *escrow, *thrown_back).await {
+                    Ok(Some(fact)) => {
+                        let now = shared.clock.now();
+                        let facts = vec![fact];
+                        let update = ChainUpdate { now, facts, cursor: None, full: false };
+                        Ok(Command::Chain(Box::new(update)))
+                    }
+                    Ok(None) => {
+                        if self.later.len() < QUEUED {
+                            self.later.push_back(reading);
+                        }
+                        return;
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        match command {
+            // Fails only when the node stops.
+            Ok(command) => drop(shared.coordinator.tell(command).await),
+            Err(error) => tracing::warn!(?reading, %error, "a contract could not be read"),
+        }
     }
 }
 
+/// Since which block each contract has not moved: its state counts once that lies as deep as a
+/// transaction has to.
+#[derive(Debug, Default)]
+struct Steadiness(HashMap<Address, (Option<Cursor>, u32)>);
+
+impl Steadiness {
+    fn is_final(&mut self, account: &AccountInfo, confirmations: u32, tip: u32) -> bool {
+        if confirmations == 0 {
+            return true;
+        }
+        if self.0.len() >= QUEUED {
+            self.0.clear();
+        }
+        let at = account.block_seqno.unwrap_or_else(|| tip.saturating_add(1));
+        let since = match self.0.get(&account.address) {
+            Some((last, since)) if *last == account.last => (*since).min(at),
+            Some(_) | None => at,
+        };
+        if since.saturating_add(confirmations) <= tip {
+            self.0.remove(&account.address);
+            return true;
+        }
+        self.0.insert(account.address, (account.last, since));
+        false
+    }
+}
+
+/// What a task's contract says; `None` while that is not final.
 async fn read_task(
     shared: &Shared,
+    steady: &mut Steadiness,
     task: TaskId,
     escrow: Address,
     thrown_back: Option<i64>,
-) -> Result<Fact, PortError> {
+) -> Result<Option<Fact>, PortError> {
     let client = shared.chain.client();
-    let data = shared.chain.task(&escrow).await?;
+    let tip = client.masterchain_info().await?.seqno;
+    let account = shared.chain.agreed_account(&escrow).await?;
+    if !steady.is_final(&account, client.config().confirmations, tip) {
+        return Ok(None);
+    }
+    let data = account.data.as_ref().map(TaskData::parse).transpose()?;
     // An ended task is a tombstone that says how, its last notice also says with what.
     let ended = data.as_ref().is_some_and(|data| data.state.is_end());
     // Newest first. Anybody may send to a tombstone: its end may lie further back.
-    let mut history = client.transactions(&escrow, None, PAGE, None).await?;
+    let mut history = match account.last {
+        Some(last) => client.transactions(&escrow, Some(last), PAGE, None).await?,
+        None => Vec::new(),
+    };
     let mut notice = history.iter().find_map(|tx| end_notice(tx, &task.0));
     for _ in 0..MAX_PAGES {
         let Some(earlier) = history.last().and_then(|tx| tx.prev) else { break };
@@ -177,7 +251,10 @@ async fn read_task(
     }
     let events = match (&data, notice) {
         (_, Some(notice)) => closing_event(task, &notice).into_iter().collect(),
-        (Some(data), None) => live_events(task, data),
+        (Some(data), None) => {
+            agrees(&escrow, data, &history, &task.0)?;
+            live_events(task, data)
+        }
         (None, None) => Vec::new(),
     };
     let transactions = history
@@ -194,12 +271,12 @@ async fn read_task(
     let thrown_back = match thrown_back {
         None => None,
         Some(id) => {
-            let state = data.as_ref().map(|data| data.state);
+            let state = data.as_ref().map(|data| data.state).filter(|state| !state.is_end());
             let intent = shared.store.intent(id).await.ok().flatten();
             intent.map(|intent| (intent.kind(), applicable(&intent, state)))
         }
     };
-    Ok(Fact::Read { task, events, transactions, thrown_back })
+    Ok(Some(Fact::Read { task, events, transactions, thrown_back }))
 }
 
 fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
@@ -212,6 +289,23 @@ fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
         Intent::Expire { .. } => !matches!(state, TaskState::Created),
     };
     if yes { Applicable::Yes } else { Applicable::No }
+}
+
+/// A task tells of every state it reaches in a transaction, whose hash is linked into its history.
+/// Data that say something else are not the task's.
+fn agrees(
+    escrow: &Address,
+    data: &TaskData,
+    history: &[Tx],
+    task: &Hash32,
+) -> Result<(), PortError> {
+    let told = history.iter().find_map(|tx| last_notice(tx, task)).map(|notice| notice.state);
+    let silent = live_events(TaskId(*task), data).is_empty();
+    if silent || told == Some(data.state) {
+        return Ok(());
+    }
+    let what = format!("{escrow} is said to be {:?}, its history tells of {told:?}", data.state);
+    Err(ChainError::Lied { what }.into())
 }
 
 /// What must have happened for a task to be in the state it is in, oldest first.

@@ -1,0 +1,89 @@
+// What goes wrong, on command. A fault has a `kind`, and may have `methods` (only these),
+// `address` (only this account), `every` (only each n-th request it would hit) and `left` (how
+// often it still strikes).
+
+import { Cell, beginCell } from '@ton/core';
+
+export class Faults {
+    constructor() {
+        this.list = [];
+        this.hits = {};
+        this.phantoms = new Map();
+    }
+
+    set(list) {
+        this.list = list.map((fault) => ({ every: 1, left: Infinity, seen: 0, ...fault }));
+        this.hits = {};
+        this.phantoms.clear();
+    }
+
+    /** The fault of that kind that strikes this request, if one does. */
+    take(kind, method, address = null) {
+        for (const fault of this.list) {
+            if (fault.kind !== kind || fault.left <= 0) continue;
+            if (fault.methods && !fault.methods.includes(method)) continue;
+            if (fault.address && fault.address !== address) continue;
+            fault.seen += 1;
+            if (fault.seen % fault.every !== 0) continue;
+            fault.left -= 1;
+            this.hits[kind] = (this.hits[kind] ?? 0) + 1;
+            return fault;
+        }
+        return null;
+    }
+
+    /** Transactions that never happened, shown on top of the account's own. */
+    phantom(address) {
+        const txs = this.phantoms.get(address);
+        if (txs !== undefined) this.hits.invent = (this.hits.invent ?? 0) + 1;
+        return txs;
+    }
+
+    /** A foreign balance; another state with the right last transaction. */
+    spoilAccount(address, honest) {
+        const method = 'getAddressInformation';
+        const balance = this.take('balance', method, address);
+        if (balance) honest.balance = String(balance.nano);
+        const state = this.take('state', method, address);
+        if (state) Object.assign(honest, state.fields);
+        return honest;
+    }
+
+    /** Lists of transactions with a broken chain of hashes. */
+    spoilHistory(address, rows) {
+        const fault = this.take('history', 'getTransactions', address);
+        if (!fault || rows.length === 0) return rows;
+        switch (fault.how) {
+            case 'newest-omitted':
+                return rows.slice(1);
+            case 'older-omitted':
+                return rows.length > 2 ? [rows[0], ...rows.slice(2)] : rows.slice(0, 1);
+            case 'swapped':
+                return rows.length > 1 ? [rows[1], rows[0], ...rows.slice(2)] : rows;
+            case 'altered':
+                return [{ ...rows[0], data: forged(rows[0].data) }, ...rows.slice(1)];
+            case 'rehashed': {
+                // The forged cells under their own right hash: only the links give them away.
+                const data = forged(rows[0].data);
+                const hash = Cell.fromBase64(data).hash().toString('base64');
+                const id = { ...rows[0].transaction_id, hash };
+                return [{ ...rows[0], data, transaction_id: id }, ...rows.slice(1)];
+            }
+            case 'empty':
+                return [];
+            default:
+                throw new Error(`unknown way to lie: ${fault.how}`);
+        }
+    }
+}
+
+/** The transaction with another time in it: one second later. */
+function forged(boc) {
+    const cell = Cell.fromBase64(boc);
+    const slice = cell.beginParse();
+    const builder = beginCell();
+    // transaction$0111 account_addr:bits256 lt:uint64 prev_trans_hash:bits256 prev_trans_lt:uint64
+    builder.storeBits(slice.loadBits(4 + 256 + 64 + 256 + 64));
+    builder.storeUint(slice.loadUint(32) + 1, 32).storeSlice(slice);
+    return builder.endCell().toBoc().toString('base64');
+}
