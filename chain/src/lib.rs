@@ -25,6 +25,7 @@ mod follow;
 mod follower;
 mod http;
 mod json;
+mod network;
 mod stack;
 mod tx;
 
@@ -35,5 +36,6 @@ pub use deliver::{Delivery, DeliveryError, WalletMoment};
 pub use error::ChainError;
 pub use follow::Cursor;
 pub use follower::{Follower, Update};
+pub use network::NetworkKind;
 pub use stack::{GetMethodResult, StackEntry, StackError};
 pub use tx::{Msg, MsgKind, Tx};

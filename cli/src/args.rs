@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Node(NodeArgs),
     /// Keys and money.
     Wallet(WalletArgs),
+    /// Check endpoint, network, wallet, market and node step by step; names cause and cure.
+    Doctor(DoctorArgs),
     /// Run a module exactly as a worker would, without any network.
     Run(RunArgs),
     /// Check proofs, without any network.
@@ -180,6 +182,37 @@ pub(crate) struct NodeArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The `Market` contract [default: the setting, or the node's].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) market: Option<fog_protocol::Address>,
+    /// TON global id expected at the endpoint: -3 or -239 [default: -3].
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) network: Option<i32>,
+    /// How many tasks the wallet should last for.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) tasks: u32,
+    /// The price of each.
+    #[arg(long, default_value = "0.1", value_name = "AMOUNT")]
+    pub(crate) price: Nano,
+    /// The wallet is a worker's: it must have a stake.
+    #[arg(long)]
+    pub(crate) worker: bool,
+    /// The wallet is a node's: check its verifier's key, too.
+    #[arg(long)]
+    pub(crate) operator: bool,
+    /// Name of the verifier's key among the keys.
+    #[arg(long, default_value = "verifier", value_name = "NAME")]
+    pub(crate) verifier: String,
+    /// The node's settings file, to look at who may read it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Ask no node: there is none yet.
+    #[arg(long)]
+    pub(crate) no_node: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TaskArgs {
     #[command(subcommand)]
     pub(crate) command: TaskCommand,
@@ -234,6 +267,9 @@ pub(crate) struct PostArgs {
     /// From funding to result: 10m, 1h.
     #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
     pub(crate) deadline: std::time::Duration,
+    /// How long a verdict can be challenged before money moves.
+    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) window: std::time::Duration,
     /// How the result is verified.
     #[arg(long, value_enum, default_value_t = PolicyName::Replay)]
     pub(crate) policy: PolicyName,

@@ -5,6 +5,7 @@ mod chain;
 mod complete;
 mod demo;
 mod dev;
+mod doctor;
 mod files;
 mod keys;
 mod node;
@@ -53,6 +54,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
         Command::Completion(args) => complete::print(&args),
         Command::Node(args) => block_on(node::node(args, &settings, output)),
         Command::Wallet(args) => block_on(wallet::wallet(args, &settings, output)),
+        Command::Doctor(args) => block_on(doctor::doctor(args, &settings, output)),
         Command::Task(args) => block_on(task::task(args, &settings, output)),
         Command::Worker(args) => block_on(worker::worker(args, &settings, output)),
         Command::Demo(args) => block_on(demo::demo(args, output)),

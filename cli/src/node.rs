@@ -75,7 +75,7 @@ fn config(args: &NodeArgs, settings: &Settings) -> anyhow::Result<NodeConfig> {
     if let Some(data) = &args.data {
         config.data_dir.clone_from(data);
     }
-    if let Some(market) = args.market {
+    if let Some(market) = args.market.or(settings.market) {
         config.market = market;
     }
     Ok(config)

@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) keys: PathBuf,
     /// Folder of workers' journals.
     pub(crate) worker_data: PathBuf,
+    /// The `Market` contract.
+    pub(crate) market: Option<fog_protocol::Address>,
     /// The wallet's name.
     pub(crate) wallet: Option<String>,
     /// File whose first line is the password.
@@ -43,8 +45,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn load(flags: &Global) -> anyhow::Result<Self> {
-        let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from);
-        let config = directory("XDG_CONFIG_HOME", &home, ".config").join("fog");
+        let (home, config) = home_and_config();
         let data = directory("XDG_DATA_HOME", &home, ".local/share").join("fog");
         let defaults = Self {
             node: "http://127.0.0.1:7700".to_owned(),
@@ -55,6 +56,7 @@ impl Settings {
             witness_api_key: None,
             keys: config.join("keys"),
             worker_data: data.join("worker"),
+            market: None,
             wallet: None,
             password_file: None,
         };
@@ -71,6 +73,19 @@ impl Settings {
         settings.wallet = wallet.or(settings.wallet);
         settings.password_file = password_file.or(settings.password_file);
         Ok(settings)
+    }
+
+    /// The files that settings are read from, whether they are there or not.
+    pub(crate) fn files() -> Vec<PathBuf> {
+        vec![home_and_config().1.join("fog.toml"), PathBuf::from("fog.toml")]
+    }
+
+    /// The keys' password, if it is given without asking.
+    pub(crate) fn known_password(&self) -> anyhow::Result<Option<zeroize::Zeroizing<String>>> {
+        if self.password_file.is_none() && std::env::var_os("FOG_PASSWORD").is_none() {
+            return Ok(None);
+        }
+        self.password(Asked::Known).map(Some)
     }
 
     /// The keys' password: from the file, else `FOG_PASSWORD`, else asked for (twice for a new
@@ -110,6 +125,12 @@ fn read_password(file: &Path) -> anyhow::Result<zeroize::Zeroizing<String>> {
         Some(line) if !line.is_empty() => Ok(zeroize::Zeroizing::new(line.to_owned())),
         Some(_) | None => bail!("{shown} is empty: its first line must be the password"),
     }
+}
+
+fn home_and_config() -> (PathBuf, PathBuf) {
+    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let config = directory("XDG_CONFIG_HOME", &home, ".config").join("fog");
+    (home, config)
 }
 
 fn directory(variable: &str, home: &Path, fallback: &str) -> PathBuf {

@@ -19,8 +19,6 @@ use crate::{
 const MAX_MODULE: u64 = 64 << 20;
 const MAX_INPUT: u64 = 64 << 20;
 const POLL: Duration = Duration::from_millis(300);
-/// Challenge window asked for, in seconds; the market's bounds may move it.
-const WINDOW: u32 = 5;
 
 pub(crate) async fn task(
     args: TaskArgs,
@@ -96,7 +94,7 @@ fn draft(args: &PostArgs) -> anyhow::Result<Draft> {
         },
         price: args.price,
         policy,
-        durations: durations(args.deadline)?,
+        durations: durations(args.deadline, args.window)?,
         salt: Hash32(salt),
     })
 }
@@ -110,11 +108,12 @@ fn public_input(text: &str) -> PublicInput {
 }
 
 /// A quarter of the time for finding a worker, half for the work, a quarter for verifying it.
-fn durations(deadline: Duration) -> anyhow::Result<Durations> {
+fn durations(deadline: Duration, window: Duration) -> anyhow::Result<Durations> {
     let seconds = u32::try_from(deadline.as_secs()).context("the deadline is too far away")?;
     anyhow::ensure!(seconds >= 20, "the deadline is too short: give a task at least 20s");
+    let window = u32::try_from(window.as_secs()).context("the window is too long")?;
     let quarter = seconds / 4;
-    Ok(Durations { bid: quarter, commit: seconds - 2 * quarter, verdict: quarter, window: WINDOW })
+    Ok(Durations { bid: quarter, commit: seconds - 2 * quarter, verdict: quarter, window })
 }
 
 #[derive(Serialize)]

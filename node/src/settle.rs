@@ -12,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 use fog_chain::SendOutcome;
 use fog_protocol::SecretKey;
 use fog_wallet::{OutMessage, Wallet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -24,6 +25,8 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(500);
 /// Pause between two sendings of the same bytes.
 const RESEND: Duration = Duration::from_secs(3);
+/// The same if it is not known whether they arrived.
+const RESEND_UNHEARD: Duration = Duration::from_secs(1);
 
 /// What signs: kept here and nowhere else.
 pub(crate) struct Signer {
@@ -41,13 +44,16 @@ impl std::fmt::Debug for Signer {
     }
 }
 
+/// The message that was sent last, and when it is sent again.
+type Sent = Option<(i64, Instant)>;
+
 /// Runs until `stop`.
 pub(crate) async fn run(
     shared: Arc<Shared>,
     signer: Signer,
     stop: CancellationToken,
 ) -> Result<(), NodeError> {
-    let mut sent: Option<(i64, tokio::time::Instant)> = None;
+    let mut sent: Sent = None;
     while !stop.is_cancelled() {
         step(&shared, &signer, &mut sent).await?;
         let pause = if sent.is_some() { LOOK / 5 } else { LOOK };
@@ -61,11 +67,7 @@ pub(crate) async fn run(
 }
 
 /// One look at the outbox.
-async fn step(
-    shared: &Shared,
-    signer: &Signer,
-    sent: &mut Option<(i64, tokio::time::Instant)>,
-) -> Result<(), NodeError> {
+async fn step(shared: &Shared, signer: &Signer, sent: &mut Sent) -> Result<(), NodeError> {
     // With a gap in the history it is not known what was paid: nothing is sent.
     if shared.health() != ChainHealth::Following {
         return Ok(());
@@ -95,21 +97,17 @@ async fn step(
 }
 
 /// Sends the stored bytes, or gives them up once they can never run.
-async fn carry(
-    shared: &Shared,
-    message: &StoredMessage,
-    sent: &mut Option<(i64, tokio::time::Instant)>,
-) -> Result<(), NodeError> {
+async fn carry(shared: &Shared, message: &StoredMessage, sent: &mut Sent) -> Result<(), NodeError> {
     if shared.clock.now() > message.valid_until {
         if shared.store.expire_message(message.id).await? {
             tracing::warn!(seqno = message.seqno, "a message of the wallet ran out of time");
         }
         return Ok(());
     }
-    if sent.is_some_and(|(id, at)| id == message.id && at.elapsed() < RESEND) {
+    if sent.is_some_and(|(id, again)| id == message.id && Instant::now() < again) {
         return Ok(());
     }
-    *sent = Some((message.id, tokio::time::Instant::now()));
+    *sent = Some((message.id, Instant::now() + RESEND));
     match shared.chain.client().send_boc(&message.boc).await {
         SendOutcome::Accepted => {
             Counters::count(&shared.counters.messages_sent);
@@ -124,6 +122,7 @@ async fn carry(
         }
         SendOutcome::Unknown { cause } => {
             tracing::warn!(%cause, "a message of the wallet may not have arrived");
+            *sent = Some((message.id, Instant::now() + RESEND_UNHEARD));
         }
     }
     Ok(())

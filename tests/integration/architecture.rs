@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// What each room may depend on (not counting its tests).
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("protocol", &[]),
     ("verifier", &["protocol"]),
     ("market", &["protocol", "verifier"]),
@@ -16,6 +16,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("worker", &["protocol", "verifier", "wallet", "contracts", "chain"]),
     ("node", &["protocol", "verifier", "market", "wallet", "contracts", "chain"]),
     ("tvm", &[]),
+    ("doctor", &["protocol", "wallet", "contracts", "chain", "requestor"]),
     ("testnet", &["protocol", "contracts", "wallet", "tvm"]),
     (
         "harness",
@@ -46,6 +47,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "tvm",
             "testnet",
             "harness",
+            "doctor",
         ],
     ),
     ("tests", &[]),

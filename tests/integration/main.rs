@@ -6,6 +6,7 @@ mod crash;
 mod demo;
 mod dependencies;
 mod dev;
+mod doctor;
 mod fog;
 mod offline;
 mod oracle;

@@ -1,8 +1,19 @@
 // What goes wrong, on command. A fault has a `kind`, and may have `methods` (only these),
-// `address` (only this account), `every` (only each n-th request it would hit) and `left` (how
-// often it still strikes).
+// `address` (only this account), `every` (only each n-th request it would hit), `chance` (of each
+// of those, from a generator with a fixed seed) and `left` (how often it still strikes).
 
 import { Cell, beginCell } from '@ton/core';
+
+/** mulberry32: the same numbers every time. */
+function dice(seed) {
+    let state = seed;
+    return () => {
+        state = (state + 0x6d2b79f5) | 0;
+        let t = Math.imul(state ^ (state >>> 15), 1 | state);
+        t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+        return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+    };
+}
 
 export class Faults {
     constructor() {
@@ -12,7 +23,9 @@ export class Faults {
     }
 
     set(list) {
-        this.list = list.map((fault) => ({ every: 1, left: Infinity, seen: 0, ...fault }));
+        const usual = { every: 1, chance: 1, left: Infinity, seen: 0 };
+        this.list = list.map((fault) => ({ ...usual, ...fault }));
+        this.random = dice(1);
         this.hits = {};
         this.phantoms.clear();
     }
@@ -25,6 +38,7 @@ export class Faults {
             if (fault.address && fault.address !== address) continue;
             fault.seen += 1;
             if (fault.seen % fault.every !== 0) continue;
+            if (fault.chance < 1 && this.random() >= fault.chance) continue;
             fault.left -= 1;
             this.hits[kind] = (this.hits[kind] ?? 0) + 1;
             return fault;

@@ -53,14 +53,34 @@ const CONTROL = {
         await chain.mine();
     },
     fork: async ({ depth, keep = true }) => ({ undone: chain.fork(depth, keep) }),
+    /** Blocks by themselves every so often; 0: on command alone. */
+    auto: async ({ ms }) => auto(ms),
+    /** In which block a transaction is; null: in none. */
+    where: async ({ address, lt }) => ({
+        block: chain.transactionsOf(address).find((tx) => String(tx.lt) === String(lt))?.block ?? null,
+    }),
     invent: async ({ to, from, nano, body }) => invent(to, from, BigInt(nano), body),
     state: async () => ({
         seqno: chain.tip.seqno,
         time: chain.tip.time,
         transactions: chain.transactions,
         hits: faults.hits,
+        looks,
     }),
 };
+
+/** How often each account was asked for. */
+const looks = {};
+
+let timer = null;
+function auto(ms) {
+    clearInterval(timer);
+    if (ms === 0) return;
+    timer = setInterval(() => inTurn(() => chain.mine()).catch((error) => {
+        console.error(error);
+        process.exit(1);
+    }), ms);
+}
 
 /** A transaction of `to` that no block has: the reference TVM itself makes it. */
 async function invent(to, from, nano, body) {
@@ -118,6 +138,10 @@ async function rpc(request, response) {
         answer(response, 401, { ok: false, error: 'API key does not exist', code: 401 });
         return;
     }
+    if (method === 'getAddressInformation') {
+        const { address } = ask.params;
+        looks[address] = (looks[address] ?? 0) + 1;
+    }
     try {
         const result = await inTurn(() => dialect.call(method, ask.params));
         // It has happened, but nobody hears of it.
@@ -157,13 +181,7 @@ const server = http.createServer((request, response) => {
     });
 });
 
-const blockMs = Number(options['block-ms']);
-if (blockMs > 0) {
-    setInterval(() => inTurn(() => chain.mine()).catch((error) => {
-        console.error(error);
-        process.exit(1);
-    }), blockMs);
-}
+auto(Number(options['block-ms']));
 server.listen(0, '127.0.0.1', () => {
     console.log(JSON.stringify({ url: `http://127.0.0.1:${server.address().port}` }));
 });

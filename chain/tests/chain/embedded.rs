@@ -167,3 +167,12 @@ async fn waiting_ends() {
     let error = client.wait_transaction(&stranger(1), None, wait, |_| true).await.unwrap_err();
     assert!(matches!(error, ChainError::NotSeen { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn an_embedded_chain_is_known_by_its_faucet() {
+    let (api, _handle) = chain().await;
+    let faucet = api.with(|chain| chain.faucet().clone()).await.unwrap();
+    let kind = client(&api.url()).network_kind().await.unwrap();
+    assert_eq!(kind, fog_chain::NetworkKind::Local, "its faucet is {faucet}");
+    assert!(!kind.is_public() && kind.to_string().contains("LOCAL ONLY"));
+}

@@ -3,6 +3,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::Stdio,
 };
@@ -26,7 +27,6 @@ use super::server::{Oracle, OracleOptions};
 use crate::fog::{file, program};
 
 pub(crate) const PASSWORD: &str = "a test's password";
-pub(crate) const STAKE: Nano = Nano::grams(20);
 const FEE_BPS: u16 = 200;
 
 /// What both sides of a fault are told apart by.
@@ -46,8 +46,8 @@ pub(crate) struct Stage {
     pub(crate) market: Address,
     pub(crate) node: NodeClient,
     config: Config,
+    pub(crate) operator: Address,
     worker: Address,
-    listen: SocketAddr,
     _processes: Vec<Child>,
     folder: tempfile::TempDir,
 }
@@ -114,17 +114,19 @@ impl Stage {
         let (market, config) = deploy_market(&oracle, &verifier).await;
         std::fs::write(folder.path().join("node.toml"), NODE_TOML).unwrap();
         let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let key = oracle.key().map(|key| format!("chain_api_key = \"{key}\"\n"));
         let settings = format!(
-            "chain = \"{}\"\nnode = \"http://{listen}\"\nchain_api_key = \"{}\"\n{settings}",
+            "chain = \"{}\"\nnode = \"http://{listen}\"\n{}{settings}",
             oracle.url,
-            oracle.key().unwrap_or_default()
+            key.unwrap_or_default()
         );
         for party in ["operator", "worker", "requestor"] {
-            std::fs::write(folder.path().join(party).join("fog.toml"), &settings).unwrap();
+            let file = folder.path().join(party).join("fog.toml");
+            std::fs::write(&file, &settings).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
         let client = oracle.client();
-        let mut processes = Vec::new();
-        processes.push(spawn_node(folder.path(), market, listen));
+        let processes = vec![spawn_node(folder.path(), market, listen)];
         let url = format!("http://{listen}");
         let node =
             super::until("the node to answer", async || NodeClient::connect(&url).await.ok());
@@ -135,8 +137,8 @@ impl Stage {
             market,
             node,
             config,
+            operator,
             worker,
-            listen,
             _processes: processes,
             folder,
         };
@@ -156,38 +158,44 @@ impl Stage {
 
     /// A command of a user that must succeed; its document.
     pub(crate) async fn fog(&self, who: &str, args: &[&str]) -> Value {
-        let output = self.command(who, args).output().await.unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        let log = std::fs::read_to_string(self.log("operator")).unwrap_or_default();
-        assert!(output.status.success(), "fog {args:?}: {errors}\nnode: {log}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        self.ended(self.command(who, args).output().await.unwrap())
     }
 
-    /// `fog task post`, which waits for the end; the view it prints.
-    pub(crate) async fn post(&self, salt: u32) -> Value {
+    /// `fog task post`, which waits for the end and prints the task's view.
+    pub(crate) fn post_command(&self, salt: u32) -> Command {
         let input = self.folder.path().join(format!("{salt}.txt"));
         std::fs::write(&input, format!("to be or not to be {salt}")).unwrap();
-        let out = input.with_extension("out");
-        let module = file("cli/guests/wordcount.wasm");
-        let args = [
-            "task",
-            "post",
-            "--json",
-            "--price",
-            "0.05",
-            "--audit-rate",
-            "1",
-            "--deadline",
-            "10m",
-            "--module",
-            module.to_str().unwrap(),
-            "--input",
-            input.to_str().unwrap(),
+        let mut command = self.command("requestor", &["task", "post", "--json"]);
+        command
+            .args(["--price", "0.05", "--audit-rate", "1", "--deadline", "10m"])
+            .args(["--window", "1s", "--module"])
+            .arg(file("cli/guests/wordcount.wasm"))
+            .arg("--input")
+            .arg(&input)
             // With this it waits for the end.
-            "--out",
-            out.to_str().unwrap(),
-        ];
-        self.fog("requestor", &args).await
+            .arg("--out")
+            .arg(input.with_extension("out"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// A whole task; the view at its end.
+    pub(crate) async fn post(&self, salt: u32) -> Value {
+        self.ended(self.post_command(salt).output().await.unwrap())
+    }
+
+    /// The document of a command that must have succeeded.
+    pub(crate) fn ended(&self, output: std::process::Output) -> Value {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let node = std::fs::read_to_string(self.log("operator")).unwrap_or_default();
+        let worker = std::fs::read_to_string(self.log("worker")).unwrap_or_default();
+        assert!(
+            output.status.success(),
+            "{printed}{errors}\n-- node:\n{node}\n-- worker:\n{worker}"
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// What worker and treasury hold, as the chain itself says.
