@@ -1,6 +1,7 @@
 //! Against an independent gateway: the reference TVM behind a server of the dialect that shares no
 //! code with this project (`tests/oracle`), and lies, lags, reorders, limits and drops on command.
 
+mod finality;
 pub(crate) mod server;
 pub(crate) mod stage;
 
