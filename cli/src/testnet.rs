@@ -2,6 +2,7 @@
 
 mod control;
 mod replay;
+mod scenario;
 mod soak;
 mod up;
 
@@ -40,6 +41,8 @@ enum TestnetCommand {
     Status(control::PlainArgs),
     /// Replay recordings of the reference machine: equal transactions, accounts, get-methods?
     Replay(replay::ReplayArgs),
+    /// Run scenarios: who joins, what fails when, and what must hold at the end.
+    Scenario(scenario::ScenarioArgs),
     /// Sustained load on a whole network, with faults; then, do database and chain agree?
     Soak(soak::SoakArgs),
 }
@@ -61,5 +64,6 @@ pub(crate) async fn testnet(
         TestnetCommand::Checkpoints(args) => control::checkpoints(args, settings, output).await,
         TestnetCommand::Forget(args) => control::forget(args, settings, output).await,
         TestnetCommand::Status(args) => control::status(args, settings, output).await,
+        TestnetCommand::Scenario(args) => scenario::scenario(args, output).await,
     }
 }

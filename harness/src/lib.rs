@@ -11,6 +11,7 @@ mod ledger;
 mod network;
 mod node_process;
 mod report;
+pub mod scenario;
 pub mod soak;
 mod testnet;
 mod workers;

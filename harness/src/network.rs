@@ -21,9 +21,9 @@ use crate::{
 
 /// Where slashed stake goes: an address without a key.
 pub(crate) const BURN: Address = Address::basechain([0; 32]);
-const FEE_BPS: u16 = 200;
+pub(crate) const FEE_BPS: u16 = 200;
 /// What a wallet of each kind starts with, in GRAM.
-const PURSE: u64 = 1_000;
+pub(crate) const PURSE: u64 = 1_000;
 
 /// Why a local network does not run.
 #[derive(Debug, thiserror::Error)]
@@ -138,11 +138,21 @@ impl LocalChain {
         options: &NetworkOptions,
         setup: &ChainSetup,
     ) -> Result<Self, NetworkError> {
+        Self::open(options, setup, None).await
+    }
+
+    /// The same, with the market's fees for `treasury` instead of the network's own.
+    pub(crate) async fn open(
+        options: &NetworkOptions,
+        setup: &ChainSetup,
+        treasury: Option<Address>,
+    ) -> Result<Self, NetworkError> {
         let config = setup.server(options.chain, Some(options.data.join("chain")));
         let (chain, server) = toncenter::spawn(config).await?;
         let client = ChainClient::new(ChainConfig::new(endpoint(&chain), TESTNET))?;
         let accounts = LocalAccounts::new(options.seed, options.workers)?;
-        let config = market_config(options.seed, options.timing, accounts.treasury.address());
+        let treasury = treasury.unwrap_or_else(|| accounts.treasury.address());
+        let config = market_config(options.seed, options.timing, treasury);
         for account in accounts.all() {
             fund_once(&chain, account, Nano::grams(PURSE)).await?;
         }

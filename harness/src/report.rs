@@ -1,7 +1,7 @@
 //! What the demo reports; with `--json` this is the document.
 
 use fog_protocol::{Address, Hash32, Nano, TaskId, TaskStatus};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The demo's report.
 #[derive(Debug, Clone, Serialize)]
@@ -73,7 +73,7 @@ pub struct WorkerReport {
 
 /// Where the money went: `in = paid + refunded + burned + fees + held`. Each is read from the
 /// chain by itself; nothing is a remainder.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Money {
     /// Sent by wallets into the market's contracts (escrows, stakes, attached gas).
     pub in_nano: u64,

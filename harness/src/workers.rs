@@ -90,6 +90,16 @@ impl WorkerProcess {
         node: &str,
         spec: &WorkerSpec,
     ) -> Result<Self, NetworkError> {
+        Self::resume_at(network, node, &network.endpoint(), spec)
+    }
+
+    /// The same, reaching the chain at `endpoint`.
+    pub(crate) fn resume_at(
+        network: &LocalChain,
+        node: &str,
+        endpoint: &str,
+        spec: &WorkerSpec,
+    ) -> Result<Self, NetworkError> {
         let account = Self::account(network, spec)?;
         let session = session_key(spec.seed, &account.role);
         let folder = spec.data.join(&account.role);
@@ -100,7 +110,7 @@ impl WorkerProcess {
         let mut command = Command::new(&spec.program);
         command
             .args(["worker", "up", "--wallet", &account.role])
-            .args(["--node", node, "--chain", &network.endpoint()])
+            .args(["--node", node, "--chain", endpoint])
             .arg("--keys")
             .arg(folder.join("keys"))
             .arg("--data")
@@ -154,7 +164,7 @@ impl WorkerProcess {
     }
 }
 
-fn session_key(seed: u64, role: &str) -> fog_protocol::SecretKey {
+pub(crate) fn session_key(seed: u64, role: &str) -> fog_protocol::SecretKey {
     local_key(seed, &format!("{role}/session"))
 }
 

@@ -10,4 +10,5 @@ mod doctor;
 mod fog;
 mod offline;
 mod oracle;
+mod scenario;
 mod soak;

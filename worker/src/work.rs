@@ -153,9 +153,9 @@ impl Context {
         let execution = if self.behaviour.executes() {
             let payload = self.fetch(task, assignment).await?;
             self.tell(WorkerEvent::Running { task }).await;
-            self.behaviour.distort(self.run(assignment.listing.clone(), payload).await?)
+            self.behaviour.distort(&task, self.run(assignment.listing.clone(), payload).await?)
         } else {
-            Behaviour::invent(&task)
+            self.behaviour.invent(&assignment.listing)
         };
         let salt = self.identity.salt(&task);
         let outcome = Outcome::new(&task, &self.identity.worker, salt, &execution);
