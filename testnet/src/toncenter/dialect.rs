@@ -232,9 +232,13 @@ impl ParametersExt for Parameters {
     }
 }
 
+/// How deep cells may hang one below the other, as on TON.
+const MAX_CELL_DEPTH: u16 = 1_024;
+
 /// A cell from a bag of cells in base64, base64url or hex.
 pub(crate) fn cell_from_text(text: &str) -> Option<Cell> {
-    Boc::decode(address::bytes_from_text(text)?).ok()
+    let cell = Boc::decode(address::bytes_from_text(text)?).ok()?;
+    (cell.repr_depth() <= MAX_CELL_DEPTH).then_some(cell)
 }
 
 /// A bag of cells in base64.

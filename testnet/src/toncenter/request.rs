@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequest, Query, Request};
+use axum::extract::{FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_LENGTH;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::Response;
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
 
@@ -27,23 +30,31 @@ const MAX_PARAMETERS: usize = 4_096;
 pub(crate) type QueryPairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 /// A request's body, or why it could not be read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RequestBody(pub(crate) Result<Bytes, ApiError>);
 
-impl<S: Send + Sync> FromRequest<S> for RequestBody {
+/// Reads every request's body before anything answers it: a connection that is closed with bytes
+/// unread in it takes the answer along.
+pub(crate) async fn read_first(request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let announced = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|length| length.parse::<u64>().ok());
+    let limit = u64::try_from(MAX_BODY).unwrap_or(u64::MAX);
+    let keep = if announced.is_some_and(|length| length > limit) { 0 } else { MAX_BODY };
+    let read = tokio::time::timeout(BODY_TIME, collect(body, keep)).await;
+    let late = || ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
+    parts.extensions.insert(RequestBody(read.unwrap_or_else(|_| Err(late()))));
+    next.run(Request::from_parts(parts, Body::empty())).await
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestBody {
     type Rejection = Infallible;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
-        let announced = request
-            .headers()
-            .get(CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|length| length.parse::<u64>().ok());
-        let limit = u64::try_from(MAX_BODY).unwrap_or(u64::MAX);
-        let keep = if announced.is_some_and(|length| length > limit) { 0 } else { MAX_BODY };
-        let read = tokio::time::timeout(BODY_TIME, collect(request.into_body(), keep)).await;
-        let late = || ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-        Ok(Self(read.unwrap_or_else(|_| Err(late()))))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.remove().unwrap_or(Self(Ok(Bytes::new()))))
     }
 }
 

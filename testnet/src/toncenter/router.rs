@@ -15,7 +15,7 @@ use super::accounts::StackForm;
 use super::blocks::Detail;
 use super::dialect::{ApiError, Parameters, Style, envelope};
 use super::messages::{Delivery, End};
-use super::request::{QueryPairs, RequestBody, from_body, from_query, merged};
+use super::request::{QueryPairs, RequestBody, from_body, from_query, merged, read_first};
 use super::server::Shared;
 use super::{accounts, blocks, control, messages, tokens};
 use crate::chain::Chain;
@@ -34,6 +34,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_verb)
         .layer(CorsLayer::permissive())
+        .layer(axum::middleware::from_fn(read_first))
         .with_state(shared)
 }
 
