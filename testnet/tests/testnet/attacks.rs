@@ -82,7 +82,7 @@ async fn idle_connections_do_not_crowd_out_others() {
 
 #[tokio::test]
 async fn a_gigabyte_is_not_taken_in() {
-    const CHUNK: [u8; 64 << 10] = [b'a'; 64 << 10];
+    static CHUNK: [u8; 64 << 10] = [b'a'; 64 << 10];
     let (api, handle) = server().await;
     // Announced, and in chunks without a length.
     for head in [
