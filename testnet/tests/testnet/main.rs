@@ -5,6 +5,7 @@ mod attacks;
 mod checkpoints;
 mod conservation;
 mod failing_store;
+mod fidelity;
 mod hostile;
 mod http;
 mod pace;
