@@ -4,26 +4,23 @@ use tycho_executor::ExecutorState;
 use tycho_executor::phase::{MsgStateInit, ReceivedMessage};
 use tycho_types::cell::Cell;
 use tycho_types::dict::Dict;
-use tycho_types::error::Error;
 use tycho_types::models::{
     AccountState, AccountStatus, ComputeGasParams, ComputePhase, ComputePhaseSkipReason,
-    CurrencyCollection, ExecutedComputePhase, IntAddr, IntMsgInfo, MsgInfo, SimpleLib,
-    SkippedComputePhase, StateInit,
+    CurrencyCollection, ExecutedComputePhase, SimpleLib, SkippedComputePhase, StateInit,
 };
 use tycho_types::num::{Tokens, VarUint24, VarUint56};
 use tycho_types::prelude::*;
-use tycho_vm::{
-    CommittedState, GasParams, OwnedCellSlice, RcStackValue, SafeRc, Stack, Tuple, VmState,
-};
+use tycho_vm::{CommittedState, GasParams, OwnedCellSlice, RcStackValue, SafeRc, Stack, VmState};
 
-use crate::c7::{ContractInfo, InMsgInfo, VM_VERSION, account_seed, address_slice};
+use super::receive::Received;
+use crate::c7::{ContractInfo, VM_VERSION, account_seed, address_slice};
 use crate::cells::{CellCounter, MAX_MERKLE_DEPTH};
 use crate::machine;
 
 /// So many first bits of an address may differ from the state's hash, if the state says so.
 const MAX_FIXED_PREFIX_LENGTH: u8 = 8;
 
-type Libraries = Dict<HashBytes, SimpleLib>;
+pub(super) type Libraries = Dict<HashBytes, SimpleLib>;
 
 /// The compute phase and what the following phases need of it.
 pub(super) struct Computed {
@@ -32,8 +29,10 @@ pub(super) struct Computed {
     pub(super) accepted: bool,
     /// The balance without the message's value.
     pub(super) original_balance: CurrencyCollection,
-    /// The state to give the account if all actions succeed.
-    pub(super) new_state: StateInit,
+    /// The state the contract ran with.
+    pub(super) state: StateInit,
+    /// Its new data.
+    pub(super) data: Option<Cell>,
     pub(super) actions: Cell,
     /// Exit code of the VM, if it ran.
     pub(super) exit_code: Option<i32>,
@@ -53,16 +52,18 @@ struct Prepared {
 /// Runs the phase.
 pub(super) fn run(
     exec: &mut ExecutorState<'_>,
-    msg: &ReceivedMessage,
+    received: &Received,
     storage_fees: Tokens,
 ) -> anyhow::Result<Computed> {
+    let msg = &received.msg;
     let mut original_balance = exec.balance.clone();
     original_balance.try_sub_assign(&msg.balance_remaining)?;
     let mut computed = Computed {
         phase: skipped(ComputePhaseSkipReason::NoGas),
         accepted: false,
         original_balance,
-        new_state: StateInit::default(),
+        state: StateInit::default(),
+        data: None,
         actions: Cell::empty_cell(),
         exit_code: None,
         gas_used: 0,
@@ -72,7 +73,7 @@ pub(super) fn run(
         return Ok(computed);
     }
     match prepare(exec, msg) {
-        Ok(prepared) => execute(exec, msg, storage_fees, gas, prepared, computed),
+        Ok(prepared) => execute(exec, received, storage_fees, gas, prepared, computed),
         Err(reason) => {
             computed.phase = skipped(reason);
             Ok(computed)
@@ -142,9 +143,15 @@ fn from_message(
     let state = &init.parsed;
     let uninit = matches!(exec.state, AccountState::Uninit);
     let prefix = state.split_depth.map_or(0, |depth| depth.into_bit_len() as u8);
-    let fits = fits_limits(exec, state, uninit)
-        && prefix <= 30
-        && (!uninit || (prefix <= MAX_FIXED_PREFIX_LENGTH && same_after(exec, init, prefix)));
+    let libraries =
+        if uninit { PublicLibraries::Forbidden } else { PublicLibraries::Changed(None) };
+    let prefix_fits = if uninit {
+        prefix <= MAX_FIXED_PREFIX_LENGTH && same_after(exec, init, prefix)
+    } else {
+        // A frozen account's address is as long as it was.
+        prefix == 0
+    };
+    let fits = prefix_fits && fits_limits(exec, state, libraries);
     if !fits {
         return Err(ComputePhaseSkipReason::BadState);
     }
@@ -161,8 +168,21 @@ fn same_after(exec: &ExecutorState<'_>, init: &MsgStateInit, prefix: u8) -> bool
     })
 }
 
+/// What a masterchain account may have of public libraries.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PublicLibraries<'a> {
+    /// None, when it is deployed.
+    Forbidden,
+    /// As many as the network allows, unless they are those it had.
+    Changed(Option<&'a Libraries>),
+}
+
 /// Whether a state may be given to an account.
-pub(super) fn fits_limits(exec: &ExecutorState<'_>, state: &StateInit, deploying: bool) -> bool {
+pub(super) fn fits_limits(
+    exec: &ExecutorState<'_>,
+    state: &StateInit,
+    libraries: PublicLibraries<'_>,
+) -> bool {
     let mut counter = CellCounter::default();
     let roots = [state.code.as_ref(), state.data.as_ref(), state.libraries.root().as_ref()];
     for root in roots.into_iter().flatten() {
@@ -177,64 +197,13 @@ pub(super) fn fits_limits(exec: &ExecutorState<'_>, state: &StateInit, deploying
     if !exec.address.is_masterchain() {
         return true;
     }
-    let allowed = if deploying { 0 } else { limits.max_acc_public_libraries as usize };
+    let allowed = match libraries {
+        PublicLibraries::Changed(Some(before)) if *before == state.libraries => return true,
+        PublicLibraries::Forbidden => 0,
+        PublicLibraries::Changed(_) => limits.max_acc_public_libraries as usize,
+    };
     let public = state.libraries.values().filter(|lib| lib.as_ref().is_ok_and(|lib| lib.public));
     public.count() <= allowed
-}
-
-fn message_info(msg: &ReceivedMessage) -> Result<SafeRc<Tuple>, Error> {
-    let mut slice = msg.root.as_slice_allow_exotic();
-    let state_init = msg.init.as_ref().map(|init| init.root.clone());
-    let info = match MsgInfo::load_from(&mut slice.clone())? {
-        MsgInfo::Int(IntMsgInfo {
-            bounce,
-            bounced,
-            value,
-            fwd_fee,
-            created_lt,
-            created_at,
-            ..
-        }) => {
-            // int_msg_info$0 and three flags.
-            slice.skip_first(4, 0)?;
-            let mut rest = slice;
-            IntAddr::load_from(&mut rest)?;
-            slice.skip_last(rest.size_bits(), rest.size_refs())?;
-            InMsgInfo {
-                bounce,
-                bounced,
-                source: OwnedCellSlice::from((slice.range(), msg.root.clone())),
-                fwd_fee: fwd_fee.into_inner(),
-                created_lt,
-                created_at,
-                original_value: value.tokens.into_inner(),
-                remaining: msg.balance_remaining.clone(),
-                state_init,
-            }
-        }
-        MsgInfo::ExtIn(_) => {
-            // ext_in_msg_info$10, then addr_none$00 or addr_extern$01 with its length.
-            slice.skip_first(2, 0)?;
-            let bits = match slice.get_small_uint(0, 2)? {
-                0 => 2,
-                _ => 11 + slice.get_uint(2, 9)? as u16,
-            };
-            slice.only_first(bits, 0)?;
-            InMsgInfo {
-                bounce: false,
-                bounced: false,
-                source: OwnedCellSlice::from((slice.range(), msg.root.clone())),
-                fwd_fee: 0,
-                created_lt: 0,
-                created_at: 0,
-                original_value: 0,
-                remaining: CurrencyCollection::ZERO,
-                state_init,
-            }
-        }
-        MsgInfo::ExtOut(_) => return Err(Error::InvalidTag),
-    };
-    Ok(info.into_tuple())
 }
 
 fn initial_stack(exec: &ExecutorState<'_>, msg: &ReceivedMessage) -> SafeRc<Stack> {
@@ -251,12 +220,13 @@ fn initial_stack(exec: &ExecutorState<'_>, msg: &ReceivedMessage) -> SafeRc<Stac
 
 fn execute(
     exec: &mut ExecutorState<'_>,
-    msg: &ReceivedMessage,
+    received: &Received,
     storage_fees: Tokens,
     gas: GasParams,
     prepared: Prepared,
     mut computed: Computed,
 ) -> anyhow::Result<Computed> {
+    let msg = &received.msg;
     let Prepared { state, message_libraries, from_message } = prepared;
     let info = ContractInfo {
         now: exec.params.block_unixtime,
@@ -270,7 +240,7 @@ fn execute(
         message_balance: &msg.balance_remaining,
         storage_fees: storage_fees.into_inner(),
         due_payment: exec.storage_stat.due_payment.unwrap_or_default().into_inner(),
-        in_msg: message_info(msg)?,
+        in_msg: received.info().into_tuple(),
     };
     let libraries = (message_libraries, &state.libraries, &exec.params.libraries);
     let mut vm = VmState::builder()
@@ -302,15 +272,15 @@ fn execute(
     let vm_steps = u32::try_from(vm.steps).unwrap_or(u32::MAX);
     drop(vm);
 
-    computed.new_state = state;
+    computed.state = state;
     if computed.accepted && from_message {
         exec.end_status = AccountStatus::Active;
-        exec.state = AccountState::Active(computed.new_state.clone());
+        exec.state = AccountState::Active(computed.state.clone());
     }
     if let Some(CommittedState { c4, c5 }) = committed
         && success
     {
-        computed.new_state.data = Some(c4);
+        computed.data = Some(c4);
         computed.actions = c5;
     }
     exec.balance.try_sub_assign_tokens(gas_fees)?;

@@ -4,10 +4,18 @@
 //! is frozen or deleted, the compute phase, what is stored about an account's size, and how the
 //! transaction is put together.
 
+mod action;
+mod address;
+mod bounce;
 mod compute;
 mod finish;
+mod layout;
 mod ordinary;
+mod receive;
+mod send;
 mod storage_dict;
+
+pub(crate) use layout::destination;
 
 use tycho_executor::{Executor as Stock, ExecutorParams, ParsedConfig};
 use tycho_types::cell::Lazy;

@@ -1,25 +1,17 @@
 //! The order of the phases of an ordinary transaction.
 
 use tycho_executor::ExecutorState;
-use tycho_executor::phase::{
-    ActionPhaseContext, BouncePhaseContext, ReceivedMessage, StoragePhaseContext,
-};
+use tycho_executor::phase::{ReceivedMessage, StoragePhaseContext};
 use tycho_types::models::{
-    AccountState, AccountStatus, AccountStatusChange, ActionPhase, BouncePhase, BounceReason,
-    ComputePhase, CreditPhase, NewBounceComputePhaseInfo, OrdinaryTxInfo, StoragePhase,
+    AccountState, AccountStatusChange, BouncePhase, ComputePhase, CreditPhase, OrdinaryTxInfo,
+    StateInit, StoragePhase,
 };
-use tycho_types::num::Tokens;
 use tycho_types::prelude::*;
 
+use super::action::{self, Acted, Request};
 use super::compute::{self, Computed};
-use super::{ExecuteError, Inbound};
-
-/// The action phase and what follows from it.
-struct Acted {
-    phase: ActionPhase,
-    fine: Tokens,
-    bounce: bool,
-}
+use super::receive::{self, Received};
+use super::{ExecuteError, Inbound, bounce, layout};
 
 /// Runs all phases.
 pub(super) fn run<'a>(
@@ -28,19 +20,26 @@ pub(super) fn run<'a>(
     message: Cell,
 ) -> Result<(ExecutorState<'a>, OrdinaryTxInfo), ExecuteError> {
     let external = kind == Inbound::External;
-    let mut msg = match exec.receive_in_msg(message) {
-        Ok(msg) if msg.is_external == external => msg,
+    let mut received = match receive::run(&mut exec, message) {
+        Ok(received) if received.msg.is_external == external => received,
         Ok(_) => return Err(ExecuteError::Fatal("not the expected kind of message".to_owned())),
         Err(_) if external => {
             return Err(ExecuteError::NotAccepted { exit_code: None, gas_used: 0 });
         }
         Err(error) => return Err(ExecuteError::fatal(error)),
     };
-    let (storage_phase, credit_phase) = storage_and_credit(&mut exec, &mut msg)?;
+    let before = match &mut exec.state {
+        AccountState::Active(state) => {
+            layout::normalise(state);
+            Some(state.clone())
+        }
+        _ => None,
+    };
+    let (storage_phase, credit_phase) = storage_and_credit(&mut exec, &mut received.msg)?;
     if storage_phase.status_change == AccountStatusChange::Frozen {
         freeze(&mut exec)?;
     }
-    let computed = compute::run(&mut exec, &msg, storage_phase.storage_fees_collected)
+    let computed = compute::run(&mut exec, &received, storage_phase.storage_fees_collected)
         .map_err(ExecuteError::fatal)?;
     if external && !computed.accepted {
         return Err(ExecuteError::NotAccepted {
@@ -49,19 +48,17 @@ pub(super) fn run<'a>(
         });
     }
     let compute_phase = computed.phase.clone();
-    let acted = act(&mut exec, &mut msg, computed)?;
-    let bounce_phase = bounce(&mut exec, &msg, &compute_phase, acted.as_ref())?;
-    let destroyed = acted.is_some() && exec.end_status == AccountStatus::NotExists;
-    let aborted = !acted.as_ref().is_some_and(|acted| acted.phase.success);
+    let acted = act(&mut exec, &mut received, computed, before)?;
+    let bounce_phase = bounce(&mut exec, &received, &compute_phase, acted.as_ref())?;
     let info = OrdinaryTxInfo {
-        credit_first: !msg.bounce_enabled,
+        credit_first: !received.msg.bounce_enabled,
         storage_phase: Some(storage_phase),
         credit_phase,
         compute_phase,
+        aborted: !acted.as_ref().is_some_and(|acted| acted.phase.success),
+        destroyed: acted.as_ref().is_some_and(|acted| acted.destroyed),
         action_phase: acted.map(|acted| acted.phase),
-        aborted,
         bounce_phase,
-        destroyed,
     };
     Ok((exec, info))
 }
@@ -105,79 +102,37 @@ fn freeze(exec: &mut ExecutorState<'_>) -> Result<(), ExecuteError> {
 
 fn act(
     exec: &mut ExecutorState<'_>,
-    msg: &mut ReceivedMessage,
+    received: &mut Received,
     computed: Computed,
+    before: Option<StateInit>,
 ) -> Result<Option<Acted>, ExecuteError> {
-    let ComputePhase::Executed(compute_phase) = &computed.phase else { return Ok(None) };
-    if !compute_phase.success {
+    let ComputePhase::Executed(phase) = &computed.phase else { return Ok(None) };
+    if !phase.success {
         return Ok(None);
     }
-    let result = exec
-        .action_phase(ActionPhaseContext {
-            received_message: Some(msg),
-            original_balance: computed.original_balance,
-            new_state: computed.new_state,
-            actions: computed.actions,
-            compute_phase,
-            inspector: None,
-        })
-        .map_err(ExecuteError::fatal)?;
-    let mut phase = result.action_phase;
-    // Zero is not stored.
-    phase.result_arg = phase.result_arg.filter(|arg| *arg != 0);
-    Ok(Some(Acted {
-        phase,
-        fine: result.action_fine,
-        bounce: result.bounce || result.state_exceeds_limits,
-    }))
+    let request = Request {
+        actions: computed.actions,
+        gas_fees: phase.gas_fees,
+        original_balance: computed.original_balance,
+        state: computed.state,
+        data: computed.data,
+        before,
+    };
+    action::run(exec, received, request).map(Some).map_err(ExecuteError::fatal)
 }
 
 fn bounce(
     exec: &mut ExecutorState<'_>,
-    msg: &ReceivedMessage,
+    received: &Received,
     compute_phase: &ComputePhase,
     acted: Option<&Acted>,
 ) -> Result<Option<BouncePhase>, ExecuteError> {
     let computed = matches!(compute_phase, ComputePhase::Executed(phase) if phase.success);
-    if !msg.bounce_enabled || (computed && !acted.is_some_and(|acted| acted.bounce)) {
+    let wanted = !computed || acted.is_some_and(|acted| acted.bounce);
+    if !received.msg.bounce_enabled || !wanted {
         return Ok(None);
     }
-    let reason = match (acted, compute_phase) {
-        (Some(acted), _) => {
-            BounceReason::ActionPhaseFailed { result_code: acted.phase.result_code }
-        }
-        (None, ComputePhase::Executed(phase)) => {
-            BounceReason::ComputePhaseFailed { exit_code: phase.exit_code }
-        }
-        (None, ComputePhase::Skipped(skipped)) => BounceReason::ComputePhaseSkipped(skipped.reason),
-    };
-    let (gas_fees, compute_phase_info) = match compute_phase {
-        ComputePhase::Executed(phase) => (
-            phase.gas_fees,
-            Some(NewBounceComputePhaseInfo {
-                gas_used: phase.gas_used.into_inner().try_into().unwrap_or(u32::MAX),
-                vm_steps: phase.vm_steps,
-            }),
-        ),
-        ComputePhase::Skipped(_) => (Tokens::ZERO, None),
-    };
-    let mut phase = exec
-        .bounce_phase(BouncePhaseContext {
-            gas_fees,
-            action_fine: acted.map_or(Tokens::ZERO, |acted| acted.fine),
-            received_message: msg,
-            reason,
-            compute_phase_info,
-        })
-        .map_err(ExecuteError::fatal)?;
-    if let BouncePhase::NoFunds(no_funds) = &mut phase {
-        // The whole fee is what would have been needed, not what is missing.
-        let masterchain = exec.address.is_masterchain();
-        let prices = exec.config.fwd_prices(masterchain);
-        no_funds.req_fwd_fees = prices.compute_fwd_fee(tycho_types::cell::CellTreeStats {
-            bit_count: no_funds.msg_size.bits.into_inner(),
-            cell_count: no_funds.msg_size.cells.into_inner(),
-        });
-    }
-    Ok(Some(phase))
+    let action = acted.map(|acted| &acted.phase);
+    let fine = acted.map_or(0, |acted| acted.fine);
+    bounce::run(exec, received, compute_phase, action, fine).map(Some).map_err(ExecuteError::fatal)
 }
