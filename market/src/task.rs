@@ -163,6 +163,12 @@ impl Task {
         self.escrow
     }
 
+    /// Did the stake of a worker it was matched with refuse the reservation?
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        !self.barred.is_empty()
+    }
+
     /// Its place in the order of posting, from 0.
     #[must_use]
     pub const fn seq(&self) -> u64 {

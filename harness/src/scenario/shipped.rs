@@ -28,6 +28,11 @@ shipped! {
     "stake-withdrawn",
     "replayed-verdict",
     "colluding-pair",
+    "bouncing-wallets",
+    "unsteady-chain",
+    "lying-chain",
+    "ten-years",
+    "price-war",
     "restart-everything",
 }
 

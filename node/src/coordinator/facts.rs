@@ -2,7 +2,7 @@
 
 use fog_contracts::{Notify, TaskState};
 use fog_market::{Event, Outcome, RefundCause, Verdict};
-use fog_protocol::{Address, TaskId, TaskStatus};
+use fog_protocol::{Address, Hash32, TaskId, TaskStatus};
 
 use super::{Actor, perform::Release};
 use crate::{
@@ -114,8 +114,11 @@ impl Actor {
         let assignment = known.assignment();
         let deadline = u64::from(notify.deadline);
         match notify.state {
-            TaskState::Open if known.status() == TaskStatus::Assigning => {
-                // In `Open` after a refused reservation the hash is the exit code.
+            // In `Open` after a refused reservation the hash is the exit code. Without one it is the
+            // task's opening, which a reading of the contract may have told before.
+            TaskState::Open
+                if known.status() == TaskStatus::Assigning && notify.hash != Hash32::default() =>
+            {
                 let [.., a, b, c, d] = notify.hash.0;
                 let code = u32::from_be_bytes([a, b, c, d]);
                 let worker = assignment?.worker;
@@ -123,7 +126,9 @@ impl Actor {
             }
             TaskState::Open => Some(Event::Opened { task, deadline }),
             TaskState::Assigned => {
-                let assignment = assignment.filter(|known| known.price == notify.amount)?;
+                // The notice does not name the worker: after more than one match the contract does.
+                let assignment = assignment
+                    .filter(|ours| ours.price == notify.amount && !known.was_refused())?;
                 Some(Event::Reserved {
                     task,
                     worker: assignment.worker,

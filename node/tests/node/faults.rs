@@ -217,6 +217,40 @@ async fn a_chain_that_is_away_for_a_while_loses_nothing() {
     node.join().await.unwrap();
 }
 
+/// The contract is read before the notice of its opening is heard: late, the notice is no news, and
+/// no refusal of the worker that was found meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_opening_heard_late_is_no_refusal() {
+    let mut world = World::new(1).await;
+    let proxy = Proxy::new(&world.chain.url()).await;
+    world.node_config.chain.endpoint.clone_from(&proxy.url);
+    world.node_config.chain.reconcile_seconds = 1;
+    let node = world.node().await;
+    let posted = world.post(&node, b"heard late", 36).await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    proxy.hide(&node.operator().to_string());
+    world.fund(&world.listing(&node, b"heard late", 36)).await;
+    let offered = worker.offer().await;
+    let valid_until = worker.time().await + 300;
+    let bid = worker.bid(&offered, PRICE, valid_until);
+    worker.say(&WorkerFrame::Bid { bid }).await;
+    world.reaches(&node, &posted.task, TaskStatus::Assigning).await;
+    assert!(proxy.lost() > 0, "the history was hidden");
+    proxy.set(Fault::None);
+    worker
+        .wait(|frame| match frame {
+            ServerFrame::Assigned { task, .. } if task == posted.task => Some(()),
+            ServerFrame::Lost { code, reason, .. } => panic!("{code}: {reason}"),
+            _ => None,
+        })
+        .await;
+    worker.work(&world, &node, &offered, |_| {}).await;
+    world.reaches(&node, &posted.task, TaskStatus::Paid).await;
+    paid_once(&world).await;
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
 /// The wallet's history does not continue where it was left: payouts halt, and it is said.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gap_in_the_history_halts_payouts() {

@@ -1,7 +1,7 @@
 //! Stands between node and chain, and loses what it is told to.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicU8, AtomicU64, Ordering},
 };
 
@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     LoseAnswers = 2,
     /// Nothing is answered.
     Down = 3,
+    /// Accounts are told, their histories are not.
+    NoHistory = 4,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,8 @@ struct Inner {
     target: String,
     fault: AtomicU8,
     lost: AtomicU64,
+    /// Whose history [`Fault::NoHistory`] means.
+    hidden: Mutex<Option<String>>,
     http: reqwest::Client,
 }
 
@@ -47,6 +51,7 @@ impl Proxy {
             target: format!("{target}/api/v2/jsonRPC"),
             fault: AtomicU8::new(0),
             lost: AtomicU64::new(0),
+            hidden: Mutex::new(None),
             http: reqwest::Client::new(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -59,6 +64,12 @@ impl Proxy {
 
     pub(crate) fn set(&self, fault: Fault) {
         self.inner.fault.store(fault as u8, Ordering::SeqCst);
+    }
+
+    /// From now on nobody is told what happened to this account.
+    pub(crate) fn hide(&self, account: &str) {
+        *self.inner.hidden.lock().unwrap() = Some(account.to_owned());
+        self.set(Fault::NoHistory);
     }
 
     /// Calls lost so far.
@@ -74,6 +85,16 @@ async fn forward(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
         inner.lost.fetch_add(1, Ordering::SeqCst);
         StatusCode::BAD_GATEWAY.into_response()
     };
+    let history = body.windows(17).any(|window| window == b"\"getTransactions\"");
+    let hidden = history
+        && inner.hidden.lock().is_ok_and(|hidden| {
+            hidden.as_ref().is_some_and(|account| {
+                body.windows(account.len()).any(|window| window == account.as_bytes())
+            })
+        });
+    if hidden && fault == Fault::NoHistory as u8 {
+        return lose();
+    }
     if fault == Fault::Down as u8 || (is_message && fault == Fault::LoseMessages as u8) {
         return lose();
     }
