@@ -1,4 +1,4 @@
-//! The embedded chain and its toncenter v2 server.
+//! The embedded chain and its toncenter server.
 //!
 //! A whole TON network of one process for development and tests: it executes real contracts on
 //! tycho's VM with TON's configuration, keeps money to the nanogram, and unmodified TON clients

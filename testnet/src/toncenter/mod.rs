@@ -1,4 +1,5 @@
-//! The embedded chain over HTTP, in the dialect of toncenter v2: unmodified clients work.
+//! The embedded chain over HTTP, in the dialects of toncenter (v2, v3, streaming v2): unmodified
+//! clients work. `testnet/DIALECT.md` says what is served and what differs.
 //!
 //! ```no_run
 //! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {

@@ -21,7 +21,8 @@ static BLUEPRINT: OnceCell<()> = OnceCell::const_new();
 static PYTHON: OnceCell<PathBuf> = OnceCell::const_new();
 
 fn interop() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("interop")
+    // The integration tests run these too, from their own folder.
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testnet/interop")
 }
 
 async fn output(command: &mut Command, needs: &str, within: Duration) -> Output {
