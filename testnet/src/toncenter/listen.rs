@@ -20,8 +20,9 @@ use tower::ServiceExt as _;
 
 /// Most connections at once; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 2_048;
-/// Longest time a request's head may take; also the longest idle time between requests.
-const HEAD_TIME: Duration = Duration::from_secs(15);
+/// Longest time a request's head may take; also the longest idle time between requests, and so
+/// longer than clients keep idle connections (reqwest: 90 s), or they would send into closed ones.
+const HEAD_TIME: Duration = Duration::from_secs(120);
 /// Bytes of a request's head. Queries of the v3 dialect name up to a thousand accounts.
 const HEAD_BYTES: usize = 256 << 10;
 /// Pause after a failed accept (no descriptors left), so as not to spin.

@@ -64,7 +64,7 @@ async fn npm_ci(home: &Path) {
 }
 
 async fn python_packages() -> PathBuf {
-    const NEEDS: &str = "Python 3.10 or newer with its venv module (Debian: python3-venv)";
+    const NEEDS: &str = "Python 3.11 or newer with its venv module (Debian: python3-venv)";
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop-python");
     let python = home.join("bin/python");
     let pins = std::fs::read_to_string(interop().join("requirements.txt")).unwrap();

@@ -50,7 +50,7 @@ async fn stalled_requests_are_cut_off() {
         .await
         .unwrap();
     rest(head).await;
-    assert!(begun.elapsed() < Duration::from_secs(60), "a head that never ends");
+    assert!(begun.elapsed() < Duration::from_secs(150), "a head that never ends");
 
     let begun = tokio::time::Instant::now();
     let mut body = connect(&api.url()).await;

@@ -18,7 +18,7 @@ use tycho_types::cell::{Cell, CellBuilder, HashBytes};
 use tycho_types::models::{BlockchainConfigParams, IntMsgInfo, MsgInfo, OwnedMessage, StdAddr};
 use tycho_types::num::Tokens;
 
-const START: u32 = 1_760_000_000;
+pub(crate) const START: u32 = 1_760_000_000;
 
 pub(crate) async fn server() -> (Api, Handle) {
     let chain = ChainConfig { clock: Clock::Manual(START), ..ChainConfig::default() };
@@ -61,19 +61,19 @@ impl Client {
     }
 }
 
-fn wallet(role: &str) -> TonWallet {
+pub(crate) fn wallet(role: &str) -> TonWallet {
     let key = SigningKey::from_bytes(&local_seed(7, role));
     let public_key = key.verifying_key().to_bytes().to_vec();
     let secret_key = key.to_keypair_bytes().to_vec();
     TonWallet::new(WalletVersion::V5R1, KeyPair { public_key, secret_key }).unwrap()
 }
 
-fn address_of(wallet: &TonWallet) -> StdAddr {
+pub(crate) fn address_of(wallet: &TonWallet) -> StdAddr {
     StdAddr::new(0, HashBytes(<[u8; 32]>::try_from(wallet.address.hash_part.as_slice()).unwrap()))
 }
 
 /// A transfer as wallets make it: no source, the wallet's contract fills it in.
-fn transfer(to: &StdAddr, nano: u128, text: &str) -> TonlibCell {
+pub(crate) fn transfer(to: &StdAddr, nano: u128, text: &str) -> TonlibCell {
     let mut body = CellBuilder::new();
     body.store_u32(0).unwrap();
     body.store_raw(text.as_bytes(), u16::try_from(text.len() * 8).unwrap()).unwrap();
@@ -99,12 +99,12 @@ fn transfer(to: &StdAddr, nano: u128, text: &str) -> TonlibCell {
     TonlibCell::from_boc(&Boc::encode(relaxed.build().unwrap())).unwrap()
 }
 
-enum Deploy {
+pub(crate) enum Deploy {
     With,
     Without,
 }
 
-fn order(wallet: &TonWallet, seqno: u32, deploy: Deploy, message: TonlibCell) -> String {
+pub(crate) fn order(wallet: &TonWallet, seqno: u32, deploy: Deploy, message: TonlibCell) -> String {
     let with_init = matches!(deploy, Deploy::With);
     let external =
         wallet.create_external_msg(START + 60, seqno, with_init, [message.to_arc()]).unwrap();

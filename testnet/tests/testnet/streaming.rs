@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use fog_testnet::chain::{ChainConfig, Clock};
+use fog_testnet::toncenter::{Production, ServerConfig, spawn};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,7 +11,7 @@ use tokio::net::TcpStream;
 use tycho_types::cell::HashBytes;
 use tycho_types::models::StdAddr;
 
-use crate::http::server;
+use crate::http::{Deploy, START, address_of, order, server, transfer, wallet};
 
 const ACCOUNT: [u8; 32] = [0x31; 32];
 
@@ -143,5 +145,43 @@ async fn a_client_that_does_not_read_delays_nobody() {
     tokio::time::timeout(Duration::from_secs(60), read).await.expect("the last state comes");
     // Every payment was told of, once.
     assert_eq!(text.matches("\"type\":\"transactions\"").count(), 400);
+    handle.shutdown().await;
+}
+
+/// With blocks by the clock, what a message causes takes several of them.
+#[tokio::test]
+async fn a_growing_trace_is_told_of_after_each_block() {
+    let chain = ChainConfig { clock: Clock::Manual(START), ..ChainConfig::default() };
+    let production = Production::Interval(Duration::from_secs(3_600));
+    let config = ServerConfig { chain, production, ..ServerConfig::default() };
+    let (api, handle) = spawn(config).await.unwrap();
+    // The first tick comes at once; after that this test makes the blocks.
+    let mut tips = api.subscribe();
+    while tips.borrow_and_update().seqno == 0 {
+        tips.changed().await.unwrap();
+    }
+    let wallet = wallet("requestor");
+    let from = address_of(&wallet);
+    api.fund(from.clone(), 5_000_000_000).await.unwrap();
+    let request = json!({
+        "types": ["transactions"],
+        "addresses": [from.to_string(), account().to_string()],
+    });
+    let client = reqwest::Client::new();
+    let stream = client.post(format!("{}/api/streaming/v2/sse", api.url())).json(&request);
+    let mut stream = stream.send().await.unwrap().bytes_stream();
+    read_until(&mut stream, |text| text.contains("subscribed")).await;
+    let boc = order(&wallet, 0, Deploy::With, transfer(&account(), 5, "slowly"));
+    let sent = client.post(format!("{}/api/v2/sendBoc", api.url())).json(&json!({ "boc": boc }));
+    assert_eq!(sent.send().await.unwrap().status(), 200);
+    let mut accounts = Vec::new();
+    for _ in 0..2 {
+        api.mine().await.unwrap();
+        let text = read_until(&mut stream, |text| text.ends_with("\n\n")).await;
+        let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        let event: Value = serde_json::from_str(data).unwrap();
+        accounts.push(event["transactions"].as_array().unwrap().len());
+    }
+    assert_eq!(accounts, [1, 2]);
     handle.shutdown().await;
 }
