@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
 mod architecture;
-mod clients;
 mod crash;
 mod demo;
 mod dependencies;
