@@ -2,6 +2,7 @@
 //! measuring thread. See README.md for what each figure means and what it does not.
 
 mod cached_load;
+mod chain;
 mod coordinator;
 mod groth16;
 mod matching;
@@ -20,12 +21,14 @@ use crate::meter::Reading;
 /// One benchmark: its name and what measures it.
 type Benchmark = (&'static str, fn() -> Result<Reading>);
 
-const BENCHMARKS: [Benchmark; 5] = [
+const BENCHMARKS: [Benchmark; 7] = [
     ("matching", matching::measure),
     ("sandbox-warm-start", warm_start::measure),
     ("sandbox-cached-load", cached_load::measure),
     ("groth16-bn254-single", groth16::measure),
     ("coordinator", coordinator::measure),
+    ("chain-transfers", chain::transfers),
+    ("chain-groth16", chain::groth16),
 ];
 
 /// How readings are written.

@@ -42,3 +42,12 @@ fn bls_get_methods() {
     assert_eq!(total, 600);
     assert_eq!(differences, []);
 }
+
+/// Made by `oracle/generate.mjs`: mutated messages, accounts in every state, action lists of every
+/// kind.
+#[test]
+fn mutated() {
+    let (total, differences) = replay("mutated.jsonl");
+    assert_eq!(total, 472);
+    assert_eq!(differences, []);
+}

@@ -3,7 +3,8 @@
 use tycho_types::dict::Dict;
 use tycho_types::error::Error;
 use tycho_types::models::{
-    CurrencyCollection, ExtraCurrencyCollection, SimpleLib, SpecialFlags, StateInit, StdAddr,
+    Account, AccountState, CurrencyCollection, ExtraCurrencyCollection, IntAddr, SimpleLib,
+    SpecialFlags, StateInit, StdAddr, StorageInfo,
 };
 use tycho_types::num::{SplitDepth, Tokens};
 use tycho_types::prelude::*;
@@ -19,6 +20,15 @@ pub(super) enum Allowed {
     External,
     /// Any.
     Any,
+}
+
+/// How a message must be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strictness {
+    /// As one that was sent.
+    Sent,
+    /// As one that a contract proposes: what will be rewritten may be anything.
+    Proposed,
 }
 
 /// The header of an internal message.
@@ -117,6 +127,17 @@ fn load_var_uint(slice: &mut CellSlice<'_>) -> Result<u128, Error> {
     Ok(u128::from_be_bytes(raw))
 }
 
+/// A number that must be written in its shortest form where the message is one that was sent.
+fn load_number(slice: &mut CellSlice<'_>, strictness: Strictness) -> Result<u128, Error> {
+    let bytes = slice.get_small_uint(0, 4)?;
+    let number = load_var_uint(slice)?;
+    let shortest = 16 - number.leading_zeros() / 8;
+    if strictness == Strictness::Sent && u32::from(bytes) != shortest {
+        return Err(Error::InvalidData);
+    }
+    Ok(number)
+}
+
 /// Money with extra currencies, whose dictionary must be one.
 pub(super) fn load_value<'a>(slice: &mut CellSlice<'a>) -> Result<CellSlice<'a>, Error> {
     consumed(slice, |slice| {
@@ -149,10 +170,13 @@ pub(super) fn parse_value(mut slice: CellSlice<'_>) -> Option<CurrencyCollection
 }
 
 impl<'a> Header<'a> {
-    /// Reads a header. Messages that are only proposed may have any source.
-    pub(super) fn load(slice: &mut CellSlice<'a>, relaxed: bool) -> Result<Self, Error> {
+    /// Reads a header.
+    pub(super) fn load(slice: &mut CellSlice<'a>, strictness: Strictness) -> Result<Self, Error> {
+        let source = match strictness {
+            Strictness::Sent => Allowed::Internal,
+            Strictness::Proposed => Allowed::Any,
+        };
         if !slice.load_bit()? {
-            let source = if relaxed { Allowed::Any } else { Allowed::Internal };
             let _ihr_disabled = slice.load_bit()?;
             return Ok(Self::Internal(Internal {
                 bounce: slice.load_bit()?,
@@ -160,14 +184,13 @@ impl<'a> Header<'a> {
                 source: load_address(slice, source)?,
                 destination: load_address(slice, Allowed::Internal)?,
                 value: load_value(slice)?,
-                extra_flags: load_var_uint(slice)?,
-                fwd_fee: load_var_uint(slice)?,
+                extra_flags: load_number(slice, strictness)?,
+                fwd_fee: load_number(slice, strictness)?,
                 created_lt: slice.load_u64()?,
                 created_at: slice.load_u32()?,
             }));
         }
         if slice.load_bit()? {
-            let source = if relaxed { Allowed::Any } else { Allowed::Internal };
             let header = External {
                 source: load_address(slice, source)?,
                 destination: load_address(slice, Allowed::External)?,
@@ -179,7 +202,7 @@ impl<'a> Header<'a> {
             source: load_address(slice, Allowed::External)?,
             destination: load_address(slice, Allowed::Internal)?,
         };
-        load_var_uint(slice)?;
+        load_number(slice, strictness)?;
         Ok(Self::In(header))
     }
 }
@@ -267,7 +290,7 @@ impl<'a> Proposed<'a> {
             return Err(Error::UnexpectedExoticCell);
         }
         let mut slice = cell.as_slice_allow_exotic();
-        let header = Header::load(&mut slice, true)?;
+        let header = Header::load(&mut slice, Strictness::Proposed)?;
         if matches!(header, Header::In(_)) {
             return Err(Error::InvalidTag);
         }
@@ -282,7 +305,7 @@ impl<'a> Proposed<'a> {
 
 /// Where a message goes, if that is a plain standard address, and whether it comes from outside.
 pub(crate) fn destination(message: &Cell) -> Result<(Inbound, StdAddr), Error> {
-    let (kind, mut address) = match Header::load(&mut message.as_slice()?, false)? {
+    let (kind, mut address) = match Header::load(&mut message.as_slice()?, Strictness::Sent)? {
         Header::Internal(header) => (Inbound::Internal, header.destination),
         Header::In(header) => (Inbound::External, header.destination),
         Header::Out(_) => return Err(Error::InvalidTag),
@@ -291,4 +314,31 @@ pub(crate) fn destination(message: &Cell) -> Result<(Inbound, StdAddr), Error> {
         return Err(Error::InvalidData);
     }
     Ok((kind, StdAddr::new(address.load_u8()? as i8, address.load_u256()?)))
+}
+
+/// Reads an account; what is not stored in TON's way is read as if it were.
+pub(super) fn load_account(cell: &Cell) -> Result<Option<Account>, Error> {
+    let mut slice = cell.as_slice()?;
+    if !slice.load_bit()? {
+        return Ok(None);
+    }
+    let account = Account {
+        address: IntAddr::load_from(&mut slice)?,
+        storage_stat: StorageInfo::load_from(&mut slice)?,
+        last_trans_lt: slice.load_u64()?,
+        balance: CurrencyCollection::load_from(&mut slice)?,
+        state: if slice.load_bit()? {
+            AccountState::Active(load_state(&mut slice)?)
+        } else if slice.load_bit()? {
+            AccountState::Frozen(slice.load_u256()?)
+        } else {
+            AccountState::Uninit
+        },
+    };
+    if slice.is_empty() { Ok(Some(account)) } else { Err(Error::InvalidData) }
+}
+
+/// The address in an account's cell; `None` where there is no account.
+pub(crate) fn account_address(cell: &Cell) -> Result<Option<IntAddr>, Error> {
+    Ok(load_account(cell)?.map(|account| account.address))
 }

@@ -15,7 +15,7 @@ mod receive;
 mod send;
 mod storage_dict;
 
-pub(crate) use layout::destination;
+pub(crate) use layout::{account_address, destination};
 
 use tycho_executor::{Executor as Stock, ExecutorParams, ParsedConfig};
 use tycho_types::cell::Lazy;
@@ -106,7 +106,7 @@ pub fn execute(
     message: Cell,
     state: &ShardAccount,
 ) -> Result<Executed, ExecuteError> {
-    let account = state.load_account().map_err(ExecuteError::fatal)?;
+    let account = layout::load_account(state.account.inner()).map_err(ExecuteError::fatal)?;
     let exec = Stock::new(params, config)
         .with_min_lt(min_lt)
         .begin(address, account)

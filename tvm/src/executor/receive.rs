@@ -8,7 +8,7 @@ use tycho_types::num::Tokens;
 use tycho_types::prelude::*;
 use tycho_vm::OwnedCellSlice;
 
-use super::layout::{self, Header};
+use super::layout::{self, Header, Strictness};
 use crate::c7::InMsgInfo;
 use crate::cells::{CellCounter, MAX_MERKLE_DEPTH};
 
@@ -53,7 +53,7 @@ pub(super) fn run(exec: &mut ExecutorState<'_>, root: Cell) -> Result<Received, 
         return Err(Error::UnexpectedExoticCell);
     }
     let mut slice = root.as_slice_allow_exotic();
-    let header = Header::load(&mut slice, false)?;
+    let header = Header::load(&mut slice, Strictness::Sent)?;
     let own = |part: CellSlice<'_>| OwnedCellSlice::from((part.range(), root.clone()));
     let mut received = Received {
         msg: ReceivedMessage {

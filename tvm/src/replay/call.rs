@@ -3,7 +3,7 @@
 use tycho_types::cell::{Cell, CellBuilder};
 use tycho_types::models::{IntAddr, ShardAccount, StdAddr, Transaction, TxInfo};
 
-use crate::executor::destination;
+use crate::executor::{account_address, destination};
 
 use super::Mismatch;
 use super::input::{Call, MalformedLine};
@@ -15,11 +15,15 @@ const BLOCK_LT_ALIGN: u64 = 1_000_000;
 const REFUSED: &str = "refused";
 
 pub(super) fn replay(config: &mut Config, call: Call) -> Result<Vec<Mismatch>, MalformedLine> {
-    let (kind, address) = match route(&call) {
-        Ok(route) => route,
-        // The reference cannot read the message either.
-        Err(_) if call.outcome.is_none() => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+    let (kind, address) = match (route(&call), &call.outcome) {
+        (Ok(route), _) => route,
+        // The reference cannot read it either.
+        (Err(_), None) => return Ok(Vec::new()),
+        (Err(error), Some((transaction, _))) => {
+            let ours = format!("{REFUSED}: {error}");
+            let mismatch = Mismatch::compare("ok", ours, transaction.repr_hash());
+            return Ok(mismatch.into_iter().collect());
+        }
     };
     let mut params = executor_params(call.now, call.lt - call.lt % BLOCK_LT_ALIGN, call.seed);
     params.libraries = call.libraries;
@@ -63,9 +67,9 @@ pub(super) fn replay(config: &mut Config, call: Call) -> Result<Vec<Mismatch>, M
 fn route(call: &Call) -> Result<(Inbound, StdAddr), MalformedLine> {
     let (kind, address) =
         destination(&call.message).map_err(|error| MalformedLine::field("message", error))?;
-    let account =
-        call.account.load_account().map_err(|error| MalformedLine::field("shardAccount", error))?;
-    match account.map(|account| account.address) {
+    let account = account_address(call.account.account.inner())
+        .map_err(|error| MalformedLine::field("shardAccount", error))?;
+    match account {
         None => Ok((kind, address)),
         Some(IntAddr::Std(address)) => Ok((kind, address)),
         Some(IntAddr::Var(_)) => {

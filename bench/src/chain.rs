@@ -1,0 +1,191 @@
+//! The embedded chain's executor against `@ton/sandbox`'s, on the same recorded messages.
+
+use std::{
+    fs,
+    hint::black_box,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use fog_tvm::{Config, Inbound, execute, executor_params};
+use serde::Deserialize;
+use tycho_types::{
+    boc::Boc,
+    cell::HashBytes,
+    models::{IntAddr, MsgInfo, ShardAccount, StdAddr},
+};
+
+use crate::meter::{Reading, timed};
+
+/// Rounds; in each both sides run all messages.
+const ROUNDS: usize = 15;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Recording {
+    label: String,
+    now: u32,
+    lt: String,
+    random_seed: Option<String>,
+    message: String,
+    shard_account: String,
+    ok: bool,
+    transaction: Option<String>,
+}
+
+/// A message as it comes in, for an account as the chain holds it.
+struct Call {
+    now: u32,
+    lt: u64,
+    seed: HashBytes,
+    message: Vec<u8>,
+    account: ShardAccount,
+    address: StdAddr,
+    kind: Inbound,
+    transaction: HashBytes,
+}
+
+fn root(parts: &[&str]) -> PathBuf {
+    let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    path.extend(parts);
+    path
+}
+
+fn calls(file: &Path, label: &str) -> Result<Vec<Call>> {
+    let mut calls = Vec::new();
+    for line in fs::read_to_string(file)?.lines() {
+        let recording: Recording = serde_json::from_str(line)?;
+        if !recording.ok || !recording.label.contains(label) {
+            continue;
+        }
+        let message = STANDARD.decode(&recording.message)?;
+        let (kind, address) = match Boc::decode(&message)?.parse::<MsgInfo>()? {
+            MsgInfo::Int(info) => (Inbound::Internal, info.dst),
+            MsgInfo::ExtIn(info) => (Inbound::External, info.dst),
+            MsgInfo::ExtOut(_) => anyhow::bail!("an outbound message"),
+        };
+        let IntAddr::Std(address) = address else { anyhow::bail!("a variable address") };
+        let transaction = recording.transaction.context("no transaction")?;
+        calls.push(Call {
+            now: recording.now,
+            lt: recording.lt.parse()?,
+            seed: match recording.random_seed {
+                Some(seed) => seed.parse()?,
+                None => HashBytes::ZERO,
+            },
+            message,
+            account: Boc::decode_base64(&recording.shard_account)?.parse()?,
+            address,
+            kind,
+            transaction: *Boc::decode_base64(transaction)?.repr_hash(),
+        });
+    }
+    ensure!(!calls.is_empty(), "no recording is called `{label}`");
+    Ok(calls)
+}
+
+/// The other side: a process that runs the same messages when told to.
+struct Peer {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    ns: f64,
+    equal: usize,
+}
+
+impl Peer {
+    fn start(config: &Path, recordings: &Path, label: &str) -> Result<Self> {
+        let folder = root(&["peers", "sandbox"]);
+        if !folder.join("node_modules").exists() {
+            let installed = Command::new("npm")
+                .args(["ci", "--silent", "--no-audit", "--no-fund"])
+                .current_dir(&folder)
+                .stdout(Stdio::null())
+                .status()
+                .context("npm is missing: the sandbox comes from there")?;
+            ensure!(installed.success(), "npm ci failed in {}", folder.display());
+        }
+        let mut child = Command::new("node")
+            .arg("peer.mjs")
+            .args([config, recordings])
+            .arg(label)
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("node is missing: the sandbox runs in it")?;
+        let input = child.stdin.take().context("no pipe")?;
+        let output = BufReader::new(child.stdout.take().context("no pipe")?);
+        Ok(Self { child, input, output })
+    }
+
+    fn round(&mut self) -> Result<Answer> {
+        writeln!(self.input, "run")?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        serde_json::from_str(&line).context("the sandbox has ended")
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way nothing is left of it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn measure(recordings: &str, label: &str, goal: f64) -> Result<Reading> {
+    let recordings = root(&["..", "tvm", "tests", "vectors", recordings]).canonicalize()?;
+    let config_file = root(&["..", "testnet", "res", "config.boc"]).canonicalize()?;
+    let calls = calls(&recordings, label)?;
+    let mut config = Config::from_root(Boc::decode(fs::read(&config_file)?)?, 0)?;
+    let mut peer = Peer::start(&config_file, &recordings, label)?;
+    let mut least = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..ROUNDS {
+        let (spent, executed) = timed(|| {
+            calls.iter().map(|call| run(&mut config, black_box(call))).collect::<Result<Vec<_>>>()
+        });
+        for (hash, call) in executed?.iter().zip(&calls) {
+            ensure!(*hash == call.transaction, "our transaction is not the recorded one");
+        }
+        least.0 = least.0.min(spent / calls.len() as f64);
+        let answer = peer.round()?;
+        ensure!(answer.equal == calls.len(), "the sandbox's transactions are not the recorded ones");
+        least.1 = least.1.min(answer.ns);
+    }
+    Ok(Reading {
+        ours: least.0 / 1e3,
+        theirs: least.1 / 1e3,
+        unit: "us",
+        against: "@ton/sandbox 0.41",
+        goal,
+        note: format!("{} recorded messages, transactions equal on both sides", calls.len()),
+    })
+}
+
+fn run(config: &mut Config, call: &Call) -> Result<HashBytes> {
+    let params = executor_params(call.now, call.lt, call.seed);
+    let message = Boc::decode(&call.message)?;
+    let parsed = config.at(call.now)?;
+    let executed =
+        execute(&params, parsed, call.lt, &call.address, call.kind, message, &call.account)?;
+    Ok(*executed.transaction.repr_hash())
+}
+
+/// Transfers of wallets v3r2, v4 and v5r1, with their delivery.
+pub(crate) fn transfers() -> Result<Reading> {
+    measure("wallets.jsonl", "-ext", 0.02)
+}
+
+/// A contract that verifies a Groth16 proof over BLS12-381.
+pub(crate) fn groth16() -> Result<Reading> {
+    measure("groth16_bls12_381.jsonl", "proof", 0.2)
+}
