@@ -1,10 +1,14 @@
 //! The keystore, as the settings say where it is.
 
 use anyhow::{Context, bail};
+use fog_chain::ChainClient;
 use fog_protocol::SecretKey;
 use fog_wallet::{Keystore, Password, SecretKind, UnlockedWallet};
 
-use crate::settings::{Asked, Settings};
+use crate::{
+    secrets::refuse_local,
+    settings::{Asked, Settings},
+};
 
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Keystore> {
     let shown = settings.keys.display();
@@ -28,10 +32,14 @@ pub(crate) fn wallet_name(settings: &Settings, keystore: &Keystore) -> anyhow::R
     }
 }
 
-/// Asks for the password and decrypts the wallet.
-pub(crate) fn unlock(settings: &Settings) -> anyhow::Result<UnlockedWallet> {
+/// Asks for the password and decrypts the wallet, for use on this chain.
+pub(crate) async fn unlock(
+    settings: &Settings,
+    chain: &ChainClient,
+) -> anyhow::Result<UnlockedWallet> {
     let keystore = open(settings)?;
     let name = wallet_name(settings, &keystore)?;
+    refuse_local(&[keystore.info(&name)?], chain).await?;
     let password = password(settings, Asked::Known)?;
     Ok(keystore.unlock(&name, &password)?)
 }
@@ -46,7 +54,12 @@ pub(crate) fn session_key(
     wallet: &str,
     password: &Password,
 ) -> anyhow::Result<SecretKey> {
-    secret_key(keystore, &format!("{wallet}-session"), SecretKind::SessionKey, password)
+    secret_key(keystore, &session_name(wallet), SecretKind::SessionKey, password)
+}
+
+/// What the session key of a wallet is called.
+pub(crate) fn session_name(wallet: &str) -> String {
+    format!("{wallet}-session")
 }
 
 /// A key that is no wallet's; made and stored, encrypted, when first needed.

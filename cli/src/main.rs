@@ -13,6 +13,7 @@ mod output;
 mod progress;
 mod proof;
 mod run;
+mod secrets;
 mod settings;
 mod signal;
 mod task;

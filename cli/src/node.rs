@@ -16,6 +16,7 @@ use crate::{
     args::NodeArgs,
     chain, keys,
     output::Output,
+    secrets::{self, refuse_local},
     settings::{Asked, Settings},
 };
 
@@ -34,9 +35,12 @@ pub(crate) async fn node(
     let config = config(&args, settings)?;
     let keystore = keys::open(settings)?;
     let name = keys::wallet_name(settings, &keystore)?;
+    let chain = chain::connect(settings)?;
+    refuse_local(&[keystore.info(&name)?], &chain).await?;
     let password = keys::password(settings, Asked::Known)?;
     let operator = keystore.unlock(&name, &password)?.key;
     let verifier = verifier_key(&keystore, &args.verifier, &password)?;
+    refuse_local(&[keystore.info(&args.verifier)?], &chain).await?;
     output.note(&format!("verifier key {} ({})", args.verifier, verifier.public()));
     let keys = NodeKeys { operator, verifiers: vec![verifier], epoch_seed: None };
     let handle = Node::start(config, keys).await?;
@@ -59,6 +63,7 @@ fn config(args: &NodeArgs, settings: &Settings) -> anyhow::Result<NodeConfig> {
     let mut figment = Figment::from(Serialized::defaults(NodeConfig::default()));
     if let Some(file) = &args.config {
         anyhow::ensure!(Path::new(file).exists(), "{} does not exist", file.display());
+        secrets::refuse_inline(&file.display().to_string(), &Toml::file(file))?;
         figment = figment.merge(Toml::file(file));
     }
     let mut config: NodeConfig = figment.extract().context("the node's configuration is wrong")?;

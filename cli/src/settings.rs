@@ -9,7 +9,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::args::Global;
+use crate::{args::Global, secrets};
 
 /// Environment variables that are not settings.
 const NOT_SETTINGS: [&str; 3] = ["password", "log", "config"];
@@ -60,10 +60,15 @@ impl Settings {
             wallet: None,
             password_file: None,
         };
+        for file in Self::files() {
+            secrets::refuse_inline(&file.display().to_string(), &Toml::file(&file))?;
+        }
+        let environment = Env::prefixed("FOG_").ignore(&NOT_SETTINGS);
+        secrets::refuse_inline("the environment (FOG_*)", &environment)?;
         let mut settings: Self = Figment::from(Serialized::defaults(defaults))
             .merge(Toml::file(config.join("fog.toml")))
             .merge(Toml::file("fog.toml"))
-            .merge(Env::prefixed("FOG_").ignore(&NOT_SETTINGS))
+            .merge(environment)
             .extract()
             .context("the configuration (fog.toml or FOG_*) is wrong")?;
         let Global { node, chain, keys, wallet, password_file } = flags.clone();
@@ -119,6 +124,7 @@ pub(crate) enum Asked {
 
 fn read_password(file: &Path) -> anyhow::Result<zeroize::Zeroizing<String>> {
     let shown = file.display();
+    secrets::refuse_shared(file)?;
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
     let text = zeroize::Zeroizing::new(text);
     match text.lines().next() {

@@ -51,7 +51,8 @@ async fn requestor(settings: &Settings) -> anyhow::Result<Requestor> {
     // The node first: asking for a password to then say that nobody answers is rude.
     let node = connect(settings).await?;
     let chain = chain::connect(settings)?;
-    Ok(Requestor { node, chain, wallet: keys::unlock(settings)? })
+    let wallet = keys::unlock(settings, &chain).await?;
+    Ok(Requestor { node, chain, wallet })
 }
 
 async fn find(node: &NodeClient, id: &TaskId) -> anyhow::Result<TaskView> {
@@ -208,7 +209,8 @@ async fn watch(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Res
     let ours = view.requestor_is_here(settings);
     if ours && !view.status.is_terminal() {
         let chain = chain::connect(settings)?;
-        let requestor = Requestor { node, chain, wallet: keys::unlock(settings)? };
+        let wallet = keys::unlock(settings, &chain).await?;
+        let requestor = Requestor { node, chain, wallet };
         return end(&follow(&requestor, id, output).await?, output);
     }
     let mut shown = 0;

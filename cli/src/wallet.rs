@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use fog_chain::ChainClient;
 use fog_protocol::{Address, AddressForm, Nano};
-use fog_wallet::{Bounce, EntryInfo, Mnemonic, OutMessage, TESTNET, WalletVersion};
+use fog_wallet::{Bounce, EntryInfo, KeyOrigin, Mnemonic, OutMessage, TESTNET, WalletVersion};
 use serde::Serialize;
 use tycho_types::cell::{Cell, CellBuilder};
 use zeroize::Zeroizing;
@@ -45,6 +45,16 @@ struct Shown {
     network: i32,
     address: String,
     friendly: String,
+    /// "LOCAL ONLY" if everybody knows its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
+}
+
+/// What is said of a key that everybody knows.
+const LOCAL_ONLY: &str = "LOCAL ONLY: everybody knows this key";
+
+fn warning(entry: &EntryInfo) -> Option<&'static str> {
+    (entry.origin == KeyOrigin::LocalOnly).then_some(LOCAL_ONLY)
 }
 
 fn shown(entry: &EntryInfo) -> Option<Shown> {
@@ -55,6 +65,7 @@ fn shown(entry: &EntryInfo) -> Option<Shown> {
         network: record.network_id,
         address: record.address.to_string(),
         friendly: friendly(&record.address),
+        warning: warning(entry),
     })
 }
 
@@ -119,8 +130,12 @@ fn print_entry(entry: &EntryInfo, output: &Output) -> anyhow::Result<()> {
     let shown = shown(entry).context("the keystore stored no wallet")?;
     output.document(&shown, || {
         format!(
-            "wallet `{}` ({})\n  {}\n  {}",
-            shown.name, shown.version, shown.friendly, shown.address
+            "wallet `{}` ({})\n  {}\n  {}\n{}",
+            shown.name,
+            shown.version,
+            shown.friendly,
+            shown.address,
+            shown.warning.map(|warning| format!("  {warning}")).unwrap_or_default()
         )
     })
 }
@@ -131,9 +146,11 @@ fn ls(settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
         if wallets.is_empty() {
             return "no wallet yet: make one with `fog wallet new`".to_owned();
         }
-        let mut table = table(["NAME", "VERSION", "ADDRESS"]);
+        let mut table = table(["NAME", "VERSION", "ADDRESS", ""]);
         for wallet in &wallets {
-            table.add_row([&wallet.name, &wallet.version, &wallet.friendly]);
+            let warning = wallet.warning.unwrap_or_default();
+            let row = [wallet.name.as_str(), &wallet.version, &wallet.friendly, warning];
+            table.add_row(row);
         }
         table.to_string()
     })?;
@@ -193,8 +210,8 @@ async fn send(
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
     let to: Address = to.parse()?;
-    let unlocked = keys::unlock(settings)?;
     let chain: ChainClient = chain::connect(settings)?;
+    let unlocked = keys::unlock(settings, &chain).await?;
     let mut message = OutMessage::new(to, amount).with_bounce(Bounce::No);
     if let Some(comment) = comment {
         message = message.with_body(comment_body(comment)?);
@@ -235,6 +252,9 @@ fn words(settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
     let keystore = keys::open(settings)?;
     let name = keys::wallet_name(settings, &keystore)?;
     let mnemonic = keystore.export_mnemonic(&name, &keys::password(settings, Asked::Known)?)?;
+    if mnemonic.is_local_only() {
+        output.note(LOCAL_ONLY);
+    }
     output.document(&mnemonic.phrase(), || mnemonic.phrase().to_owned())?;
     Ok(ExitCode::SUCCESS)
 }

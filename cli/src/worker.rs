@@ -14,6 +14,7 @@ use crate::{
     args::{WorkerArgs, WorkerCommand, WorkerUpArgs},
     chain, keys,
     output::Output,
+    secrets::refuse_local,
     settings::{Asked, Settings},
 };
 
@@ -77,9 +78,12 @@ async fn identity(settings: &Settings) -> anyhow::Result<Identity> {
     let market = market(settings).await?;
     let keystore = keys::open(settings)?;
     let name = keys::wallet_name(settings, &keystore)?;
+    let chain = chain::connect(settings)?;
+    refuse_local(&[keystore.info(&name)?], &chain).await?;
     let password = keys::password(settings, Asked::Known)?;
     let wallet = keystore.unlock(&name, &password)?;
     let session = keys::session_key(&keystore, &name, &password)?;
+    refuse_local(&[keystore.info(&keys::session_name(&name))?], &chain).await?;
     let stake = stake_of(settings, market, wallet.wallet.address()).await?;
     Ok(Identity { wallet, session, market, stake })
 }

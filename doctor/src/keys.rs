@@ -5,7 +5,7 @@ use std::{os::unix::fs::MetadataExt as _, path::Path};
 use fog_chain::AccountState;
 use fog_contracts::{FUND_VALUE, stake::StakeData};
 use fog_protocol::{Address, Nano, SecretKey};
-use fog_wallet::{EntryInfo, Keystore, KeystoreError, SecretKind, WalletVersion};
+use fog_wallet::{EntryInfo, KeyOrigin, Keystore, KeystoreError, SecretKind, WalletVersion};
 
 use crate::{Market, StakeCheck, Subject, chain::Chain, report::Notes};
 
@@ -75,6 +75,12 @@ pub(crate) async fn wallet(
         );
         notes.fail(NAME, found, "make or import one for this network: `fog wallet new`");
         notes.skip("balance", "the wallet is of another network");
+        return None;
+    }
+    if entry.origin == KeyOrigin::LocalOnly && chain.is_some_and(|chain| chain.kind.is_public()) {
+        let found = format!("`{}` is LOCAL ONLY: everybody can compute its key", entry.name);
+        notes.fail(NAME, found, "make one of your own: `fog wallet new`");
+        notes.skip("balance", "the wallet is everybody's");
         return None;
     }
     match unlocked(subject, &entry.name) {

@@ -8,6 +8,7 @@ mod dependencies;
 mod dev;
 mod doctor;
 mod fog;
+mod keys;
 mod offline;
 mod oracle;
 mod scenario;

@@ -31,10 +31,12 @@ export function configOf(networkId) {
 }
 
 /** An account that was never heard of. */
-function missing() {
+export function missing() {
     const none = beginCell().storeBit(0).endCell();
     return beginCell().storeRef(none).storeUint(0, 256).storeUint(0, 64).endCell();
 }
+
+const NOBODY = missing().toBoc().toString('base64');
 
 function sha256(text) {
     return createHash('sha256').update(text).digest();
@@ -94,7 +96,7 @@ export class OracleChain {
         for (let at = versions.length - 1; at >= 0; at--) {
             if (versions[at].block <= seqno) return versions[at];
         }
-        return { block: 0, state: missing().toBoc().toString('base64'), txs: 0 };
+        return { block: 0, state: NOBODY, txs: 0 };
     }
 
     /** Its transactions up to block `seqno`, oldest first. */
@@ -182,7 +184,10 @@ export class OracleChain {
         // An external message that has become stale is dropped, as validators do.
         if (!result.success) return;
         const tx = this.read(Cell.fromBase64(result.transaction), block.seqno);
-        this.append(to, tx, result.shardAccount, block.seqno, before.txs + 1);
+        // A shard forgets accounts that do not exist, the emulator alone would not.
+        const gone = tx.parsed.endStatus === 'non-existing';
+        const state = gone ? NOBODY : result.shardAccount;
+        this.append(to, tx, state, block.seqno, before.txs + 1);
         block.included.push({ address: to, lt: tx.lt, hash: tx.hash });
         block.endLt = tx.endLt > block.endLt ? tx.endLt : block.endLt;
         for (const message of tx.sent) block.sent.push(message);

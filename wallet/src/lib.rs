@@ -19,7 +19,7 @@ mod wallet;
 pub use address::{AddressText, from_int_addr, from_std_addr, parse_address, to_std_addr};
 pub use fog_protocol::{Address, AddressForm, PublicKey, SecretKey};
 pub use keystore::{
-    EntryInfo, KdfParams, Keystore, KeystoreError, Password, SecretKind, UnlockedWallet,
+    EntryInfo, KdfParams, KeyOrigin, Keystore, KeystoreError, Password, SecretKind, UnlockedWallet,
     WalletRecord,
 };
 pub use link::{LinkError, TransferLink};

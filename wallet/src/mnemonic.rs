@@ -20,6 +20,8 @@ pub const MNEMONIC_WORDS: usize = 24;
 const ROUNDS: u32 = 100_000;
 /// Longest text accepted as a mnemonic: 24 words of eight letters with generous spacing.
 const MAX_TEXT: usize = 1024;
+/// How the words of local networks begin: they say themselves what they are.
+const LOCAL_ONLY: &str = "local only ";
 /// Candidates tried before giving up; one in 256 is valid (one in 65,536 with a password).
 const MAX_TRIES: u32 = 1 << 21;
 
@@ -67,7 +69,7 @@ impl Mnemonic {
     pub fn generate() -> Result<Self, MnemonicError> {
         for _ in 0..MAX_TRIES {
             let phrase = random_phrase()?;
-            if is_basic_seed(&entropy(&phrase, "")) {
+            if !phrase.starts_with(LOCAL_ONLY) && is_basic_seed(&entropy(&phrase, "")) {
                 return Ok(Self { phrase, password: Zeroizing::default() });
             }
         }
@@ -75,7 +77,7 @@ impl Mnemonic {
     }
 
     /// The mnemonic of a seed everybody knows, for accounts of local networks. **LOCAL ONLY**: it
-    /// protects nothing.
+    /// protects nothing, and its first two words say so.
     ///
     /// # Errors
     /// [`MnemonicError::NoRandomness`] for the practically impossible seed without one.
@@ -85,7 +87,9 @@ impl Mnemonic {
                 let counter = counter.to_be_bytes();
                 fog_protocol::tagged_hash("fog/local-words/v1", &[seed, &counter, &[half]]).0
             });
-            let phrase = phrase_of(&bytes.collect::<Vec<_>>());
+            let drawn = phrase_of(&bytes.collect::<Vec<_>>());
+            let rest = drawn.split(' ').skip(2).collect::<Vec<_>>().join(" ");
+            let phrase = Zeroizing::new(format!("{LOCAL_ONLY}{rest}"));
             if is_basic_seed(&entropy(&phrase, "")) {
                 return Ok(Self { phrase, password: Zeroizing::default() });
             }
@@ -134,6 +138,12 @@ impl Mnemonic {
             return Err(MnemonicError::NotASeed);
         }
         Ok(Self { phrase, password: Zeroizing::new(password.to_owned()) })
+    }
+
+    /// Are these the words of a local network's account, which everybody can compute?
+    #[must_use]
+    pub fn is_local_only(&self) -> bool {
+        self.phrase.starts_with(LOCAL_ONLY)
     }
 
     /// The words, in order. Show them once, to their owner.
@@ -222,6 +232,18 @@ mod tests {
 
     const KNOWN: &str = "dose ice enrich trigger test dove century still betray gas diet dune use \
                          other base gym mad law immense village world example praise game";
+
+    #[test]
+    fn local_words_say_so() {
+        let local = Mnemonic::local_only(&[1; 32]).unwrap();
+        assert!(local.phrase().starts_with("local only "));
+        assert!(Mnemonic::parse(local.phrase()).unwrap().is_local_only());
+        assert_eq!(local.words().count(), MNEMONIC_WORDS);
+        assert!(!Mnemonic::generate().unwrap().is_local_only());
+        let again = Mnemonic::local_only(&[1; 32]).unwrap();
+        let other = Mnemonic::local_only(&[2; 32]).unwrap();
+        assert!(local.phrase() == again.phrase() && local.phrase() != other.phrase());
+    }
 
     #[test]
     fn a_known_mnemonic_gives_the_known_key() {

@@ -4,6 +4,7 @@
 
 mod actions;
 mod dice;
+mod differential;
 
 use std::{
     collections::BTreeMap,
@@ -226,12 +227,12 @@ impl Play {
         if self.dice.once_in(8) { self.parties.any(&mut self.dice) } else { right.clone() }
     }
 
-    fn play(&mut self) {
+    fn play(&mut self, messages: u32) {
         for _ in 0..3 {
             self.own_stake();
             self.drain();
         }
-        for _ in 0..MESSAGES {
+        for _ in 0..messages {
             match self.dice.below(100) {
                 0..12 => self.fund(),
                 12..30 => self.assign(),
@@ -327,7 +328,7 @@ impl Sums {
 fn sequence(seed: u64) -> Sums {
     let _told = Seed(seed);
     let mut play = Play::new(seed);
-    play.play();
+    play.play(MESSAGES);
     leave(&mut play);
     Sums {
         sent: play.sent,

@@ -6,7 +6,7 @@ use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{KeystoreError, Password, SecretKind, WalletRecord};
+use super::{KeyOrigin, KeystoreError, Password, SecretKind, WalletRecord};
 
 /// Format of the file.
 const VERSION: u32 = 1;
@@ -59,8 +59,25 @@ pub(super) struct Header {
     pub(super) name: String,
     pub(super) kind: SecretKind,
     pub(super) wallet: Option<WalletRecord>,
+    /// Only in files that protect nothing, so that whoever opens one sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) warning: Option<Warning>,
     kdf: Kdf,
     cipher: Cipher,
+}
+
+/// What a file says of its own worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Warning {
+    /// The key of a local network's account: everybody can compute it.
+    #[serde(rename = "LOCAL ONLY: everybody knows this key")]
+    LocalOnly,
+}
+
+impl Warning {
+    fn of(origin: KeyOrigin) -> Option<Self> {
+        (origin == KeyOrigin::LocalOnly).then_some(Self::LocalOnly)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +139,7 @@ impl Container {
             name: name.to_owned(),
             kind,
             wallet,
+            warning: Warning::of(KeyOrigin::of(secret)),
             kdf: Kdf { algorithm: KdfAlgorithm::Argon2id, salt, params },
             cipher: Cipher { algorithm: CipherAlgorithm::XChaCha20Poly1305, nonce },
         };
@@ -174,6 +192,14 @@ impl Container {
             )
             .map(Zeroizing::new)
             .map_err(|_| KeystoreError::WrongPassword(self.header.name.clone()))
+    }
+
+    /// Whose key it is, as the header says.
+    pub(super) const fn origin(&self) -> KeyOrigin {
+        match self.header.warning {
+            Some(Warning::LocalOnly) => KeyOrigin::LocalOnly,
+            None => KeyOrigin::Own,
+        }
     }
 
     /// The file's bytes.

@@ -197,6 +197,31 @@ pub struct EntryInfo {
     pub kind: SecretKind,
     /// For wallets: which. Shown as the file says; checked when the entry is opened.
     pub wallet: Option<WalletRecord>,
+    /// Whose key it is.
+    pub origin: KeyOrigin,
+}
+
+/// Whether a key is its owner's alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// Nobody else is known to have it.
+    Own,
+    /// Of a local network: computed from a number that anybody can guess. Good for the embedded
+    /// chain, and for nothing else.
+    LocalOnly,
+}
+
+impl KeyOrigin {
+    /// Keys and words of local networks begin like this.
+    const SEED: &[u8] = b"LOCAL ONLY";
+    const WORDS: &[u8] = b"local only ";
+
+    /// The origin of a secret: a key's seed, or words.
+    #[must_use]
+    pub fn of(secret: &[u8]) -> Self {
+        let local = secret.starts_with(Self::SEED) || secret.starts_with(Self::WORDS);
+        if local { Self::LocalOnly } else { Self::Own }
+    }
 }
 
 /// A wallet with its key, ready to sign. `Debug` shows no secret.

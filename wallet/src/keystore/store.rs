@@ -89,8 +89,9 @@ impl Keystore {
     /// # Errors
     /// [`KeystoreError::NotFound`], [`KeystoreError::Malformed`], [`KeystoreError::Io`].
     pub fn info(&self, name: &str) -> Result<EntryInfo, KeystoreError> {
-        let header = self.read(name)?.header;
-        Ok(EntryInfo { name: header.name, kind: header.kind, wallet: header.wallet })
+        let container = self.read(name)?;
+        let (origin, header) = (container.origin(), container.header);
+        Ok(EntryInfo { name: header.name, kind: header.kind, wallet: header.wallet, origin })
     }
 
     /// Makes a new wallet from fresh words and stores it. The words are returned to be shown once.
@@ -272,7 +273,7 @@ impl Keystore {
             return Err(KeystoreError::Exists(name.into()));
         }
         self.write(name, &container)?;
-        Ok(EntryInfo { name: name.into(), kind, wallet })
+        Ok(EntryInfo { name: name.into(), kind, wallet, origin: container.origin() })
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, KeystoreError> {
