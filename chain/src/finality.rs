@@ -67,6 +67,11 @@ impl Sightings {
     /// Takes in one look: all transactions `visible` after the last final one, oldest first.
     pub(crate) fn look(&mut self, look: Look, visible: &[Hash32]) -> Settled {
         let Look { at, time, tip } = look;
+        if self.confirmations == 0 {
+            // The answer may be of a block made after the tip was read: it counts all the same.
+            self.covered = self.covered.max(time);
+            return Settled { count: visible.len(), covered: self.covered };
+        }
         let mut before = std::mem::take(&mut self.first);
         let mut seen = |hash: &Hash32| (*hash, before.remove(hash).map_or(at, |was| was.min(at)));
         let mut first: HashMap<_, _> = visible.iter().map(&mut seen).collect();

@@ -19,7 +19,7 @@ const HARMLESS: [&str; 1] = ["password_file"];
 /// Fails if the settings of `place` hold a key or a password, whatever it is called.
 pub(crate) fn refuse_inline(place: &str, settings: &impl Provider) -> anyhow::Result<()> {
     let Ok(profiles) = settings.data() else { return Ok(()) };
-    let found = profiles.values().find_map(|dict| secret_in(dict));
+    let found = profiles.values().find_map(secret_in);
     if let Some(name) = found {
         bail!(
             "{place} holds `{name}`: keys and passwords never lie in settings. Remove it, put keys \

@@ -55,6 +55,8 @@ fn local_keys_are_refused_on_a_public_network() {
         let (market, _) = deploy_market(&oracle, &verifier_key(1)).await;
         let home = tempfile::tempdir().unwrap();
         let keys = keystore(home.path());
+        let file = keys.directory().join("local.json");
+        assert!(std::fs::read_to_string(file).unwrap().contains("LOCAL ONLY"));
         let own = keys.info("own").unwrap().wallet.unwrap().address;
         oracle.give(own, Nano::grams(10)).await;
         let market = market.to_string();
@@ -83,8 +85,6 @@ fn local_keys_are_refused_on_a_public_network() {
             assert!(of("local").contains("LOCAL ONLY") && !of("own").contains("LOCAL ONLY"));
         };
         tokio::task::spawn_blocking(check).await.unwrap();
-        let file = keys.directory().join("local.json");
-        assert!(std::fs::read_to_string(file).unwrap().contains("LOCAL ONLY"));
     });
 }
 

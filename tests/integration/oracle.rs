@@ -2,6 +2,7 @@
 //! code with this project (`tests/oracle`), and lies, lags, reorders, limits and drops on command.
 
 mod finality;
+mod lies;
 pub(crate) mod server;
 pub(crate) mod stage;
 

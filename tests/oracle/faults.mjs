@@ -59,7 +59,7 @@ export class Faults {
         const balance = this.take('balance', method, address);
         if (balance) honest.balance = String(balance.nano);
         const state = this.take('state', method, address);
-        if (state) Object.assign(honest, state.fields);
+        if (state && honest.data !== '') honest.data = retold(honest.data, state.first);
         return honest;
     }
 
@@ -89,6 +89,13 @@ export class Faults {
                 throw new Error(`unknown way to lie: ${fault.how}`);
         }
     }
+}
+
+/** The same data but for their first byte, which says how a task stands. */
+function retold(boc, first) {
+    const slice = Cell.fromBase64(boc).beginParse().skip(8);
+    const told = beginCell().storeUint(first, 8).storeSlice(slice).endCell();
+    return told.toBoc().toString('base64');
 }
 
 /** The transaction with another time in it: one second later. */

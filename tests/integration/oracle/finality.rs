@@ -4,7 +4,12 @@ use fog_contracts::{Notify, TaskState};
 use fog_protocol::{TaskId, TaskStatus};
 use serde_json::json;
 
-use super::{runtime, server::OracleOptions, stage::Stage, until};
+use super::{
+    runtime,
+    server::OracleOptions,
+    stage::{PRICE, Stage},
+    until,
+};
 
 const CONFIRMATIONS: u64 = 3;
 
@@ -38,7 +43,7 @@ impl Stage {
     }
 
     /// The newest task the node knows of, and how it stands.
-    async fn newest_task(&self) -> Option<(TaskId, TaskStatus)> {
+    pub(super) async fn newest_task(&self) -> Option<(TaskId, TaskStatus)> {
         let page = self.node.tasks(1, None).await.ok()?;
         page.tasks.first().map(|task| (task.id, task.status))
     }
@@ -49,7 +54,7 @@ fn paid_is_told_at_the_last_confirmation() {
     runtime().block_on(async {
         let stage = Stage::start(OracleOptions::default(), "confirmations = 3\n").await;
         stage.oracle.tell("auto", json!({ "ms": 0 })).await;
-        let mut post = stage.post_command(1).spawn().unwrap();
+        let mut post = stage.post_command(1, PRICE).spawn().unwrap();
         let mut early = 0;
         let paid_at = loop {
             let tip = stage.block().await;

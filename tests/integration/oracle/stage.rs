@@ -27,6 +27,8 @@ use super::server::{Oracle, OracleOptions};
 use crate::fog::{file, program};
 
 pub(crate) const PASSWORD: &str = "a test's password";
+/// More than the worker asks.
+pub(crate) const PRICE: &str = "0.05";
 const FEE_BPS: u16 = 200;
 
 /// What both sides of a fault are told apart by.
@@ -119,7 +121,8 @@ impl Stage {
             "chain = \"{}\"\nnode = \"http://{listen}\"\n{}{settings}",
             oracle.url,
             key.unwrap_or_default()
-        );
+        )
+        .replace("{url}", &oracle.url);
         for party in ["operator", "worker", "requestor"] {
             let file = folder.path().join(party).join("fog.toml");
             std::fs::write(&file, &settings).unwrap();
@@ -162,12 +165,12 @@ impl Stage {
     }
 
     /// `fog task post`, which waits for the end and prints the task's view.
-    pub(crate) fn post_command(&self, salt: u32) -> Command {
+    pub(crate) fn post_command(&self, salt: u32, price: &str) -> Command {
         let input = self.folder.path().join(format!("{salt}.txt"));
         std::fs::write(&input, format!("to be or not to be {salt}")).unwrap();
         let mut command = self.command("requestor", &["task", "post", "--json"]);
         command
-            .args(["--price", "0.05", "--audit-rate", "1", "--deadline", "10m"])
+            .args(["--price", price, "--audit-rate", "1", "--deadline", "10m"])
             .args(["--window", "1s", "--module"])
             .arg(file("cli/guests/wordcount.wasm"))
             .arg("--input")
@@ -182,7 +185,7 @@ impl Stage {
 
     /// A whole task; the view at its end.
     pub(crate) async fn post(&self, salt: u32) -> Value {
-        self.ended(self.post_command(salt).output().await.unwrap())
+        self.ended(self.post_command(salt, PRICE).output().await.unwrap())
     }
 
     /// The document of a command that must have succeeded.
@@ -214,7 +217,7 @@ impl Stage {
 }
 
 const NODE_TOML: &str = "min_durations = { bid = 1, commit = 1, verdict = 1, window = 0 }\n\
-                         probation = 2\n[chain]\npoll_millis = 50\n";
+                         probation = 2\n[chain]\npoll_millis = 50\nreconcile_seconds = 1\n";
 
 fn command(folder: &Path, who: &str, args: &[&str]) -> Command {
     let home = folder.join(who);
