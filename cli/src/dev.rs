@@ -76,8 +76,9 @@ pub(crate) async fn dev(args: DevArgs, output: &Output) -> anyhow::Result<ExitCo
             .map(account)
             .collect(),
     };
+    let ending = crate::signal::Ending::listen()?;
     output.document(&banner, || text(&banner))?;
-    crate::signal::ended().await?;
+    ending.come().await;
     output.note("stopping");
     network.shutdown().await;
     Ok(ExitCode::SUCCESS)

@@ -14,3 +14,4 @@ mod offline;
 mod oracle;
 mod scenario;
 mod soak;
+mod testnet;

@@ -4,6 +4,7 @@
 mod embedded;
 mod hostile;
 mod proxy;
+mod restored;
 
 use std::time::Duration;
 

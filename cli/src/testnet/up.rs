@@ -18,7 +18,7 @@ use fog_testnet::{
 };
 use serde::Serialize;
 
-use crate::output::Output;
+use crate::{output::Output, signal::Ending};
 
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
@@ -140,8 +140,9 @@ pub(crate) async fn up(args: UpArgs, output: &Output) -> anyhow::Result<ExitCode
         market: net.market.map(|market| market.to_string()),
         accounts: net.accounts.iter().map(account).collect(),
     };
+    let ending = Ending::listen()?;
     output.document(&banner, || text(&banner))?;
-    crate::signal::ended().await?;
+    ending.come().await;
     output.note("stopping");
     net.shutdown().await;
     Ok(ExitCode::SUCCESS)
