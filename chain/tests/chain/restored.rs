@@ -35,7 +35,7 @@ async fn a_follower_waits_then_reports_a_gap_and_a_new_one_goes_on() {
     let stale = follower.new_transactions_since(&address, Some(lost.cursor())).await.unwrap_err();
     assert!(matches!(stale, ChainError::Stale { .. }) && stale.is_transient(), "{stale}");
     // A cursor from before goes on without noticing anything: there is nothing to notice.
-    assert_eq!(follower.new_transactions_since(&address, kept).await.unwrap(), []);
+    assert!(follower.new_transactions_since(&address, kept).await.unwrap().is_empty());
 
     // Another future grows past the lost one: the links do not lead to the cursor. That is final.
     for number in 4..8 {
@@ -62,7 +62,8 @@ async fn a_message_that_was_undone_can_be_sent_again_and_is_the_same_transaction
     for _ in 0..2 {
         let outcome = client.send_boc(&signed.boc).await;
         assert!(matches!(outcome, SendOutcome::Accepted), "{outcome:?}");
-        seen.push(client.new_transactions_since(&address, before).await.unwrap());
+        let new = client.new_transactions_since(&address, before).await.unwrap();
+        seen.push(new.iter().map(fog_chain::Tx::cursor).collect::<Vec<_>>());
         api.restore("kept".parse().unwrap()).await.unwrap();
     }
     // The clock stands still here, so the second time is the first time again, to the hash.
