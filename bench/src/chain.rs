@@ -21,7 +21,7 @@ use tycho_types::{
 use crate::meter::{Reading, timed};
 
 /// Rounds; in each both sides run all messages.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 60;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
