@@ -1,5 +1,6 @@
 //! Measures the product against its peers: both sides in one run, in turns, in CPU time of the
-//! measuring thread. See README.md for what each figure means and what it does not.
+//! measuring thread; a whole network in wall time, against one second. See README.md for what each
+//! figure means and what it does not.
 
 mod cached_load;
 mod chain;
@@ -7,6 +8,7 @@ mod coordinator;
 mod groth16;
 mod matching;
 mod meter;
+mod network;
 mod warm_start;
 
 use std::{
@@ -21,7 +23,7 @@ use crate::meter::Reading;
 /// One benchmark: its name and what measures it.
 type Benchmark = (&'static str, fn() -> Result<Reading>);
 
-const BENCHMARKS: [Benchmark; 7] = [
+const BENCHMARKS: [Benchmark; 9] = [
     ("matching", matching::measure),
     ("sandbox-warm-start", warm_start::measure),
     ("sandbox-cached-load", cached_load::measure),
@@ -29,6 +31,8 @@ const BENCHMARKS: [Benchmark; 7] = [
     ("coordinator", coordinator::measure),
     ("chain-transfers", chain::transfers),
     ("chain-groth16", chain::groth16),
+    ("dev-start", network::dev_start),
+    ("post-to-paid", network::post_to_paid),
 ];
 
 /// How readings are written.

@@ -45,6 +45,8 @@ enum TestnetCommand {
     Scenario(scenario::ScenarioArgs),
     /// Sustained load on a whole network, with faults; then, do database and chain agree?
     Soak(soak::SoakArgs),
+    /// Kill a node with many open tasks and measure how long it takes to be ready again.
+    Recovery(soak::RecoveryArgs),
 }
 
 pub(crate) async fn testnet(
@@ -56,6 +58,7 @@ pub(crate) async fn testnet(
         TestnetCommand::Up(args) => up::up(args, output).await,
         TestnetCommand::Replay(args) => replay::replay(&args),
         TestnetCommand::Soak(args) => soak::soak(args, output).await,
+        TestnetCommand::Recovery(args) => soak::recovery(args, output).await,
         TestnetCommand::Fund(args) => control::fund(args, settings, output).await,
         TestnetCommand::Mine(args) => control::mine(args, settings, output).await,
         TestnetCommand::Warp(args) => control::warp(args, settings, output).await,

@@ -1,5 +1,7 @@
 //! The parties of a local network. **LOCAL ONLY**: who knows the seed has the keys.
 
+use std::num::NonZero;
+
 use fog_protocol::{Address, Hash32, SecretKey};
 use fog_testnet::accounts::local_seed;
 use fog_wallet::{Mnemonic, MnemonicError, TESTNET, UnlockedWallet, Wallet, WalletVersion};
@@ -59,15 +61,18 @@ impl LocalAccounts {
     /// # Errors
     /// [`NetworkError::Setup`].
     pub fn new(seed: u64, workers: u32) -> Result<Self, NetworkError> {
-        let account = |role: &str| LocalAccount::new(seed, role);
+        let mut roles: Vec<_> =
+            ["owner", "operator", "treasury", "requestor"].map(str::to_owned).into();
+        roles.extend((1..=workers).map(|number| format!("worker-{number}")));
+        let mut accounts = derive(seed, &roles)?.into_iter();
+        let missing = || NetworkError::Setup("an account was not derived".to_owned());
+        let mut next = || accounts.next().ok_or_else(missing);
         Ok(Self {
-            owner: account("owner")?,
-            operator: account("operator")?,
-            treasury: account("treasury")?,
-            requestor: account("requestor")?,
-            workers: (1..=workers)
-                .map(|number| account(&format!("worker-{number}")))
-                .collect::<Result<_, _>>()?,
+            owner: next()?,
+            operator: next()?,
+            treasury: next()?,
+            requestor: next()?,
+            workers: accounts.collect(),
         })
     }
 
@@ -77,6 +82,24 @@ impl LocalAccounts {
             .into_iter()
             .chain(&self.workers)
     }
+}
+
+/// The accounts of `roles`, in their order. Words are made to be slow to guess, a tenth of a second
+/// each: every core takes its share, or they would be most of what a start takes.
+fn derive(seed: u64, roles: &[String]) -> Result<Vec<LocalAccount>, NetworkError> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let broken = |_| NetworkError::Setup("deriving an account broke off".to_owned());
+    let shares: Vec<_> = std::thread::scope(|scope| {
+        let share = |first: usize| {
+            let mine = roles.iter().skip(first).step_by(cores);
+            scope.spawn(move || mine.map(|role| LocalAccount::new(seed, role)).collect::<Vec<_>>())
+        };
+        let running: Vec<_> = (0..cores).map(share).collect();
+        running.into_iter().map(|share| share.join().map_err(broken)).collect::<Result<_, _>>()
+    })?;
+    let mut shares: Vec<_> = shares.into_iter().map(Vec::into_iter).collect();
+    let next = |at: usize| shares[at % cores].next();
+    (0..roles.len()).map_while(next).collect()
 }
 
 /// A key of a local network that is not a wallet's.

@@ -5,6 +5,7 @@ mod agreement;
 mod faults;
 mod load;
 mod proxy;
+mod recovery;
 mod usage;
 mod watch;
 mod world;
@@ -20,6 +21,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use agreement::Agreement;
 pub use faults::{Fault, Injected, UnknownFault};
+pub use recovery::{RecoveryReport, recovery};
 pub use usage::Usage;
 pub use watch::{Ends, Latency};
 

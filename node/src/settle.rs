@@ -23,6 +23,8 @@ use crate::{
 
 /// Pause between two looks at the outbox when nothing wakes it.
 const LOOK: Duration = Duration::from_millis(500);
+/// Pause between two looks for intents that were sent and never heard of again.
+const RETRY: Duration = Duration::from_secs(1);
 /// Pause between two sendings of the same bytes.
 const RESEND: Duration = Duration::from_secs(3);
 /// The same if it is not known whether they arrived.
@@ -53,10 +55,10 @@ pub(crate) async fn run(
     signer: Signer,
     stop: CancellationToken,
 ) -> Result<(), NodeError> {
-    let mut sent: Sent = None;
+    let mut progress = Progress { sent: None, retried: None };
     while !stop.is_cancelled() {
-        step(&shared, &signer, &mut sent).await?;
-        let pause = if sent.is_some() { LOOK / 5 } else { LOOK };
+        step(&shared, &signer, &mut progress).await?;
+        let pause = if progress.sent.is_some() { LOOK / 5 } else { LOOK };
         tokio::select! {
             () = stop.cancelled() => {}
             () = shared.settle.notified() => {}
@@ -66,20 +68,30 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// What was done when.
+struct Progress {
+    sent: Sent,
+    /// When unheard intents were last looked for.
+    retried: Option<Instant>,
+}
+
 /// One look at the outbox.
-async fn step(shared: &Shared, signer: &Signer, sent: &mut Sent) -> Result<(), NodeError> {
+async fn step(shared: &Shared, signer: &Signer, progress: &mut Progress) -> Result<(), NodeError> {
     // With a gap in the history it is not known what was paid: nothing is sent.
     if shared.health() != ChainHealth::Following {
         return Ok(());
     }
     if let Some(message) = shared.store.message_in_flight().await? {
-        return carry(shared, &message, sent).await;
+        return carry(shared, &message, &mut progress.sent).await;
     }
-    *sent = None;
+    progress.sent = None;
     let now = shared.clock.now();
-    let retried = shared.store.retry_unheard(now).await?;
-    if retried > 0 {
-        tracing::warn!(retried, "intents were sent long ago and nothing was heard: sent again");
+    if progress.retried.is_none_or(|at| at.elapsed() > RETRY) {
+        progress.retried = Some(Instant::now());
+        let retried = shared.store.retry_unheard(now).await?;
+        if retried > 0 {
+            tracing::warn!(retried, "intents were sent long ago and nothing was heard: sent again");
+        }
     }
     let most = shared.config.limits.intents_per_message.clamp(1, 200);
     let pending = shared.store.pending_intents(now, most).await?;
@@ -91,7 +103,7 @@ async fn step(shared: &Shared, signer: &Signer, sent: &mut Sent) -> Result<(), N
         return Ok(());
     }
     if let Some(message) = shared.store.message_in_flight().await? {
-        carry(shared, &message, sent).await?;
+        carry(shared, &message, &mut progress.sent).await?;
     }
     Ok(())
 }

@@ -96,6 +96,57 @@ pub(crate) async fn soak(args: SoakArgs, output: &Output) -> anyhow::Result<Exit
     Ok(if report.ok { ExitCode::SUCCESS } else { failed() })
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct RecoveryArgs {
+    /// Open tasks.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    tasks: u32,
+    /// Seed of keys and tasks.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Tasks a second they are posted at.
+const OPENING_RATE: f64 = 500.0;
+
+pub(crate) async fn recovery(args: RecoveryArgs, output: &Output) -> anyhow::Result<ExitCode> {
+    let temporary = tempfile::Builder::new().prefix("fog-recovery-").tempdir()?;
+    let options = SoakOptions {
+        rate: OPENING_RATE,
+        seconds: Duration::from_secs_f64(f64::from(args.tasks) / OPENING_RATE),
+        workers: 0,
+        rate_ppm: RATE_ONE / 20,
+        seed: args.seed,
+        faults: Vec::new(),
+        guest: GUEST.to_vec(),
+        data: temporary.path().to_owned(),
+        program: std::env::current_exe().context("cannot find this program's own file")?,
+    };
+    let progress = Arc::new(Progress::new(output, 0));
+    let say = {
+        let progress = Arc::clone(&progress);
+        Arc::new(move |line: String| progress.line(&line))
+    };
+    let report = tokio::select! {
+        report = soak::recovery(options, say) => report?,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+    };
+    progress.finish();
+    output.document(&report, || {
+        format!(
+            "{} open tasks, database {}: answers after {} ms, ready after {} ms (promised: {} ms); \
+             {} open tasks after the restart",
+            report.tasks,
+            mebibytes(report.database_bytes),
+            report.answers_ms,
+            report.ready_ms,
+            report.promise_ms,
+            report.tasks_after,
+        )
+    })?;
+    Ok(if report.ok { ExitCode::SUCCESS } else { failed() })
+}
+
 fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }

@@ -95,12 +95,21 @@ impl Load {
         Ok(())
     }
 
-    /// Posts for the time asked for, and returns when the last listing is taken and paid.
+    /// Posts for the time asked for, and returns when the last task has ended.
     pub(super) async fn run(self: Arc<Self>) -> Result<Posted, SoakError> {
+        let nonces = tokio::spawn(Arc::clone(&self).open_nonces());
+        let posted = Arc::clone(&self).post_all().await?;
+        self.tracker.all_posted();
+        // Ends with the last task.
+        nonces.await.map_err(|error| SoakError::Broken(error.to_string()))?;
+        Ok(posted)
+    }
+
+    /// Posts for the time asked for, and returns when the last listing is taken and paid.
+    pub(super) async fn post_all(self: Arc<Self>) -> Result<Posted, SoakError> {
         let total = (self.options.rate * self.options.seconds.as_secs_f64()).round() as u64;
         let (pay, due) = mpsc::channel(4096);
         let payer = tokio::spawn(Arc::clone(&self).pay(due));
-        let nonces = tokio::spawn(Arc::clone(&self).open_nonces());
         let (posting, places) = (TaskTracker::new(), Arc::new(Semaphore::new(POSTING)));
         let template = self.template()?;
         let started = Instant::now();
@@ -120,9 +129,6 @@ impl Load {
         posting.wait().await;
         drop(pay);
         payer.await.map_err(|error| SoakError::Broken(error.to_string()))??;
-        self.tracker.all_posted();
-        // Ends with the last task.
-        nonces.await.map_err(|error| SoakError::Broken(error.to_string()))?;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Ok(Posted { refused: count(&self.refused), retried: count(&self.retried), seconds })
     }

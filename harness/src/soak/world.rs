@@ -104,10 +104,20 @@ impl World {
     }
 
     pub(super) async fn restart_node(&self) -> Result<(), SoakError> {
-        let mut parts = self.parts.lock().await;
-        if let Some(node) = parts.node.take() {
+        self.kill_node().await?;
+        self.start_node().await
+    }
+
+    pub(super) async fn kill_node(&self) -> Result<(), SoakError> {
+        if let Some(node) = self.parts.lock().await.node.take() {
             node.kill().await?;
         }
+        Ok(())
+    }
+
+    /// Starts the node again on the files it left, and waits until it answers.
+    pub(super) async fn start_node(&self) -> Result<(), SoakError> {
+        let mut parts = self.parts.lock().await;
         let (node, _) = self.node.start(&self.local).await?;
         parts.node = Some(node);
         self.gauges.lock().unwrap_or_else(PoisonError::into_inner).node.restarted();

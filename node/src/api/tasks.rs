@@ -50,7 +50,7 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Result<Jso
         .chain
         .posted(listing)
         .map_err(|reason| Denied::new(Why::Invalid, "bad_terms", reason.to_string()))?;
-    if app.shared.store.task_view(&posted.task).await?.is_some() {
+    if app.shared.store.has_task(&posted.task).await? {
         return Ok(Json(posted));
     }
     check_blobs(&app, listing).await?;

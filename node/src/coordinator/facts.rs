@@ -52,8 +52,8 @@ impl Actor {
                 for event in events {
                     self.chain_event(self.completed(event))?;
                 }
-                for transaction in transactions {
-                    self.batch.steps.push(Step::Transaction(task, transaction));
+                if !transactions.is_empty() {
+                    self.batch.steps.push(Step::Transactions(task, transactions));
                 }
                 if let Some((kind, applicable)) = thrown_back {
                     self.thrown_back(task, kind, applicable)?;

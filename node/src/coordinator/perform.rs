@@ -107,9 +107,7 @@ impl Actor {
                     self.read_stake(worker);
                 }
                 self.releases.push(Release::StopVerifying(task));
-                for kind in IntentKind::ALL {
-                    self.end_intent(task, kind, End::Void);
-                }
+                self.batch.steps.push(Step::VoidIntents(task));
             }
             Action::Drop { .. } => {}
         }

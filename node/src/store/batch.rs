@@ -241,10 +241,12 @@ pub(crate) enum Step {
     /// Replaces the note of the task's last line while it is open.
     Unmatched(HistoryRow),
     Refusal(TaskId, Refusal),
-    Transaction(TaskId, TxRef),
+    Transactions(TaskId, Vec<TxRef>),
     Message(FinalMessage),
     Intent(NewIntent),
     IntentEnd(IntentEnd),
+    /// The task has ended: nothing of it is needed on chain any more.
+    VoidIntents(TaskId),
 }
 
 impl Batch {
@@ -267,15 +269,7 @@ impl Store {
             return Ok(());
         }
         let mut tx = self.begin().await?;
-        for entry in &batch.entries {
-            sqlx::query("INSERT INTO events (seq, at, kind, body) VALUES ($1, $2, $3, $4)")
-                .bind(entry.seq)
-                .bind(to_i64(entry.at)?)
-                .bind(entry.kind)
-                .bind(&entry.body)
-                .execute(&mut *tx)
-                .await?;
-        }
+        write_events(&mut tx, &batch.entries).await?;
         for step in &batch.steps {
             write_step(&mut tx, step).await?;
         }
@@ -297,6 +291,27 @@ impl Store {
         }
         Ok(tx.commit().await?)
     }
+}
+
+/// Every statement costs two changes of thread: events go in groups of two fixed sizes, so that
+/// both statements stay prepared.
+async fn write_events(tx: &mut Tx, entries: &[Entry]) -> Result<(), sqlx::Error> {
+    const GROUP: usize = 8;
+    const ONE: &str = "INSERT INTO events (seq, at, kind, body) VALUES (?, ?, ?, ?)";
+    const MANY: &str = "INSERT INTO events (seq, at, kind, body) VALUES (?, ?, ?, ?), \
+                        (?, ?, ?, ?), (?, ?, ?, ?), (?, ?, ?, ?), (?, ?, ?, ?), (?, ?, ?, ?), \
+                        (?, ?, ?, ?), (?, ?, ?, ?)";
+    let (groups, rest) = entries.as_chunks::<GROUP>();
+    let groups = groups.iter().map(|group| (MANY, &group[..]));
+    for (statement, group) in groups.chain(rest.chunks(1).map(|one| (ONE, one))) {
+        let mut query = sqlx::query(statement);
+        for entry in group {
+            query =
+                query.bind(entry.seq).bind(to_i64(entry.at)?).bind(entry.kind).bind(&entry.body);
+        }
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
@@ -349,10 +364,11 @@ async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
             .await?;
             Ok(())
         }
-        Step::Transaction(task, row) => write_transaction(tx, task, row).await,
+        Step::Transactions(task, rows) => write_transactions(tx, task, rows).await,
         Step::Message(row) => super::outbox::finish_message(tx, row).await,
         Step::Intent(row) => super::outbox::insert(tx, row).await,
         Step::IntentEnd(row) => super::outbox::end(tx, row).await,
+        Step::VoidIntents(task) => super::outbox::void(tx, task).await,
     }
 }
 
@@ -451,16 +467,22 @@ async fn write_projection(tx: &mut Tx, row: &Projection) -> Result<(), sqlx::Err
     updated.map(drop).ok_or(sqlx::Error::RowNotFound)
 }
 
-async fn write_transaction(tx: &mut Tx, task: &TaskId, row: &TxRef) -> Result<(), sqlx::Error> {
+/// All of a task's transactions in one statement; those that are there stay.
+async fn write_transactions(tx: &mut Tx, task: &TaskId, rows: &[TxRef]) -> Result<(), sqlx::Error> {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let (account, lt) = (row.account.to_string(), to_i64(row.lt)?);
+            Ok(serde_json::json!([row.kind, account, lt, row.hash.to_string()]))
+        })
+        .collect::<Result<_, sqlx::Error>>()?;
     sqlx::query(
-        "INSERT INTO transactions (task, kind, account, lt, hash) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT DO NOTHING",
+        "INSERT INTO transactions (task, kind, account, lt, hash)
+         SELECT $1, value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3)
+         FROM json_each($2) WHERE true ON CONFLICT DO NOTHING",
     )
     .bind(from_hash(&task.0))
-    .bind(&row.kind)
-    .bind(row.account.to_string())
-    .bind(to_i64(row.lt)?)
-    .bind(from_hash(&row.hash))
+    .bind(serde_json::Value::from(rows).to_string())
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -36,10 +36,6 @@ pub(crate) enum IntentKind {
 }
 
 impl IntentKind {
-    /// Every kind.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Assign, Self::Commit, Self::Verdict, Self::Finalize, Self::Expire];
-
     /// Its name in the database.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -242,21 +238,24 @@ impl Store {
         .bind(to_i64(message.valid_until)?)
         .fetch_one(&mut *tx)
         .await?;
-        for (intent, body_hash) in &message.intents {
-            let updated = sqlx::query(
-                "UPDATE outbox SET state = 'signed', message = $2, body_hash = $3,
-                                   attempts = attempts + 1
-                 WHERE id = $1 AND state = 'pending'",
-            )
-            .bind(intent)
-            .bind(id)
-            .bind(from_hash(body_hash))
-            .execute(&mut *tx)
-            .await?;
-            if updated.rows_affected() != 1 {
-                tx.rollback().await?;
-                return Ok(false);
-            }
+        let rows: Vec<_> = message
+            .intents
+            .iter()
+            .map(|(intent, body_hash)| serde_json::json!([intent, body_hash.to_string()]))
+            .collect();
+        let updated = sqlx::query(
+            "UPDATE outbox SET state = 'signed', message = $1, attempts = attempts + 1,
+                               body_hash = unhex(given.value ->> 1)
+             FROM json_each($2) AS given
+             WHERE outbox.id = given.value ->> 0 AND outbox.state = 'pending'",
+        )
+        .bind(id)
+        .bind(serde_json::Value::from(rows).to_string())
+        .execute(&mut *tx)
+        .await?;
+        if updated.rows_affected() != message.intents.len() as u64 {
+            tx.rollback().await?;
+            return Ok(false);
         }
         tx.commit().await?;
         Ok(true)
@@ -413,6 +412,18 @@ pub(super) async fn end(tx: &mut Tx, row: &IntentEnd) -> Result<(), sqlx::Error>
     Ok(())
 }
 
+/// The task has ended: what is not done of it is not needed any more.
+pub(super) async fn void(tx: &mut Tx, task: &TaskId) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE outbox SET state = 'void', reason = NULL
+         WHERE task = $1 AND state IN ('pending', 'signed', 'sent', 'final')",
+    )
+    .bind(from_hash(&task.0))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// A message's transaction was seen: the intents whose messages the wallet sent are final, the
 /// others (the wallet lacked coins) wait to be signed again.
 pub(super) async fn finish_message(tx: &mut Tx, row: &FinalMessage) -> Result<(), sqlx::Error> {
@@ -426,16 +437,16 @@ pub(super) async fn finish_message(tx: &mut Tx, row: &FinalMessage) -> Result<()
     .fetch_optional(&mut **tx)
     .await?;
     let Some(id) = id else { return Ok(()) };
-    for body_hash in &row.sent {
-        sqlx::query(
-            "UPDATE outbox SET state = 'final'
-             WHERE message = $1 AND body_hash = $2 AND state IN ('signed', 'sent')",
-        )
-        .bind(id)
-        .bind(from_hash(body_hash))
-        .execute(&mut **tx)
-        .await?;
-    }
+    let sent: Vec<_> = row.sent.iter().map(fog_protocol::Hash32::to_string).collect();
+    sqlx::query(
+        "UPDATE outbox SET state = 'final'
+         WHERE message = $1 AND state IN ('signed', 'sent')
+           AND body_hash IN (SELECT unhex(value) FROM json_each($2))",
+    )
+    .bind(id)
+    .bind(serde_json::Value::from(sent).to_string())
+    .execute(&mut **tx)
+    .await?;
     sqlx::query(
         "UPDATE outbox SET state = 'pending', message = NULL,
                 -- Not at once: every try costs the wallet gas.

@@ -35,6 +35,15 @@ impl Store {
         Ok(views.pop())
     }
 
+    /// Is this task known?
+    pub(crate) async fn has_task(&self, task: &TaskId) -> Result<bool, NodeError> {
+        let found: Option<i64> = sqlx::query_scalar("SELECT 1 FROM tasks WHERE id = $1")
+            .bind(from_hash(&task.0))
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// A page of tasks, newest first, after row `after`; with the last row's number if there may
     /// be more.
     pub(crate) async fn task_page(
