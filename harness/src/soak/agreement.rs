@@ -106,7 +106,7 @@ pub(super) async fn check(world: &World, posted: &[Posting]) -> Result<Agreement
         let states = world.local.chain.with(move |chain| states(chain, &asked)).await??;
         for (posting, state) in chunk.iter().zip(states) {
             let row = rows.remove(&posting.task);
-            compare(&mut agreement, world, posting, row, state);
+            compare(&mut agreement, world.local.config.fee_bps, posting, row, state);
         }
     }
     for (task, row) in rows {
@@ -125,7 +125,7 @@ fn differs(agreement: &mut Agreement, what: String) {
 
 fn compare(
     agreement: &mut Agreement,
-    world: &World,
+    fee_bps: u16,
     posting: &Posting,
     row: Option<Row>,
     state: Option<TaskState>,
@@ -147,7 +147,7 @@ fn compare(
         (_, _) => false,
     };
     if row.status == TaskStatus::Paid {
-        let fee = u128::from(row.price) * u128::from(world.local.config.fee_bps) / 10_000;
+        let fee = u128::from(row.price) * u128::from(fee_bps) / 10_000;
         agreement.database_paid_nano += row.price - u64::try_from(fee).unwrap_or(0);
     }
     if same {
@@ -208,4 +208,60 @@ async fn money(
 
 const fn conserved(totals: &Totals, held: u128) -> bool {
     totals.supply == held + totals.in_flight + totals.network_fees_collected + totals.burned
+}
+
+#[cfg(test)]
+mod tests {
+    use fog_protocol::Hash32;
+
+    use super::*;
+
+    const TASK: TaskId = TaskId(Hash32([1; 32]));
+    const ESCROW: Address = Address::basechain([2; 32]);
+
+    fn compared(row: Option<(TaskStatus, Address)>, state: Option<TaskState>) -> Agreement {
+        let mut agreement = Agreement::default();
+        let row = row.map(|(status, escrow)| Row { status, escrow, price: 10_000 });
+        compare(&mut agreement, 200, &Posting { task: TASK, escrow: ESCROW }, row, state);
+        assert_eq!(agreement.tasks, 1);
+        agreement
+    }
+
+    #[test]
+    fn only_the_same_end_is_agreement() {
+        for (status, state) in [
+            (TaskStatus::Paid, Some(TaskState::Paid)),
+            (TaskStatus::Slashed, Some(TaskState::Slashed)),
+            (TaskStatus::Refunded, Some(TaskState::Refunded)),
+            (TaskStatus::Refunded, Some(TaskState::Late)),
+            (TaskStatus::AwaitingFunds, None),
+        ] {
+            assert_eq!(compared(Some((status, ESCROW)), state).equal, 1, "{status} {state:?}");
+        }
+        for (status, state) in [
+            (TaskStatus::Paid, Some(TaskState::Accepted)),
+            (TaskStatus::Paid, Some(TaskState::Slashed)),
+            (TaskStatus::Paid, None),
+            (TaskStatus::Accepted, Some(TaskState::Paid)),
+            (TaskStatus::Refunded, Some(TaskState::Paid)),
+            (TaskStatus::Dropped, Some(TaskState::Open)),
+        ] {
+            let agreement = compared(Some((status, ESCROW)), state);
+            assert_eq!((agreement.equal, agreement.differences.len()), (0, 1), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_elsewhere_differs() {
+        assert_eq!(compared(None, Some(TaskState::Paid)).differences.len(), 1);
+        let elsewhere = Address::basechain([3; 32]);
+        let agreement = compared(Some((TaskStatus::Paid, elsewhere)), Some(TaskState::Paid));
+        assert_eq!((agreement.equal, agreement.database_paid_nano), (0, 0));
+    }
+
+    #[test]
+    fn what_was_paid_is_the_price_less_the_fee() {
+        let agreement = compared(Some((TaskStatus::Paid, ESCROW)), Some(TaskState::Paid));
+        assert_eq!(agreement.database_paid_nano, 9_800);
+    }
 }
