@@ -70,17 +70,17 @@ fn a_gateway_that_limits_drops_and_stalls() {
     runtime().block_on(async {
         let stage = Stage::start(OracleOptions::default(), "confirmations = 1\n").await;
         let faults = [
-            ("too many requests", json!([{ "kind": "limit", "chance": 0.08 }])),
+            ("too many requests", json!([{ "kind": "limit", "chance": 0.05 }])),
             ("too many, wait", json!([{ "kind": "limit", "chance": 0.03, "retryAfter": 1 }])),
             (
-                "502 and 504 with a page",
+                "pages instead of answers, and no answers",
                 json!([
-                    { "kind": "page", "code": 502, "chance": 0.05 },
-                    { "kind": "page", "code": 504, "chance": 0.05 },
+                    { "kind": "page", "code": 502, "chance": 0.03 },
+                    { "kind": "page", "code": 504, "chance": 0.03 },
+                    { "kind": "page", "chance": 0.03 },
+                    { "kind": "close", "chance": 0.03 },
                 ]),
             ),
-            ("200 and a page", json!([{ "kind": "page", "chance": 0.08 }])),
-            ("closed connections", json!([{ "kind": "close", "chance": 0.08 }])),
             ("slow", json!([{ "kind": "slow", "ms": 40 }])),
             ("forgotten messages", json!([{ "kind": "forget", "left": 2 }])),
             ("unheard answers", json!([{ "kind": "swallow", "methods": ["sendBoc"], "every": 2 }])),
