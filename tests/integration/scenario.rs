@@ -225,7 +225,17 @@ fn the_shipped_schema_is_current_and_every_scenario_is_listed() {
     let mut sorted = names.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, files, "every file is embedded");
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler.add_resource("schema.json", written).unwrap();
+    let schema = compiler.compile("schema.json", &mut schemas).unwrap();
     for shipped in shipped() {
         assert_eq!(parse(shipped.name, shipped.text).unwrap().name, shipped.name);
+        let value: Value = toml::from_str(shipped.text).unwrap();
+        if let Err(error) = schemas.validate(&value, schema) {
+            panic!("{}: {error:#}", shipped.name);
+        }
+        let wrong: Value = toml::from_str(&shipped.text.replace("[[steps]]", "[[step]]")).unwrap();
+        assert!(schemas.validate(&wrong, schema).is_err(), "the schema refuses nothing");
     }
 }

@@ -78,18 +78,18 @@ pub(crate) async fn scenario(args: ScenarioArgs, output: &Output) -> anyhow::Res
             let guest = GUEST.to_vec();
             let options = ScenarioOptions { seed: args.seed, data, program, guest };
             if live {
-                output.note(&title(scenario));
+                show(output, &title(scenario));
             }
             let watch = |moment: &Moment| {
                 if live {
-                    output.note(&line(moment));
+                    show(output, &line(moment));
                 }
             };
             let report = scenario::run(scenario, &options, &watch).await;
             if live {
-                output.note(&ending(&report));
+                show(output, &ending(&report));
             } else {
-                output.note(&whole(scenario, &report));
+                show(output, &whole(scenario, &report));
             }
             anyhow::Ok(report)
         }
@@ -103,6 +103,17 @@ pub(crate) async fn scenario(args: ScenarioArgs, output: &Output) -> anyhow::Res
     let ok = reports.iter().all(|report| report.ok);
     output.document(&Document { ok, scenarios: &reports }, || summary(&reports))?;
     Ok(if ok { ExitCode::SUCCESS } else { failed() })
+}
+
+/// Text for people, at once; with `--json` there is the one document alone.
+fn show(output: &Output, text: &str) {
+    if output.is_json() {
+        return;
+    }
+    // A story goes on when nobody can hear it; the summary's error is the one that counts.
+    if let Err(error) = output.raw(format!("{text}\n").as_bytes()) {
+        tracing::debug!(%error, "nobody reads this");
+    }
 }
 
 fn prepare(data: &std::path::Path) -> anyhow::Result<()> {

@@ -352,7 +352,7 @@ pub struct Send {
     /// For `replay_verdict` and `replay_commit`: the task whose signed message is sent again.
     #[serde(default)]
     pub from: Option<String>,
-    /// How much, where the operation names an amount; `free` is everything that is free.
+    /// How much, where the operation names an amount. `unbond` without one: all that is free.
     #[serde(default)]
     pub amount: Option<Amount>,
     /// What becomes of it.

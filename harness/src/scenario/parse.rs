@@ -354,3 +354,41 @@ pub(super) fn exit_number(name: &str) -> Option<i32> {
 fn exits() -> String {
     named_exits().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::shipped;
+
+    #[test]
+    fn exits_have_the_names_the_contracts_give_them() {
+        assert_eq!(exit_number("too_early"), Some(103));
+        assert_eq!(exit_number("not_a_task"), Some(108));
+        assert_eq!(exit_number("unknown_op"), Some(0xffff));
+        assert_eq!(exit_number("TooEarly"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text: String) {
+            let _ = parse("any", &text);
+        }
+
+        /// One place of a shipped scenario replaced: read, or refused with a place and a cause.
+        #[test]
+        fn a_damaged_scenario_is_read_or_refused(
+            which in 0usize..64, at in 0usize..1 << 16, len in 0usize..24, new in "[ -~\n]{0,12}",
+        ) {
+            let all = shipped();
+            let mut text = all[which % all.len()].text.to_owned();
+            let start = at % text.len();
+            let end = (start + len).min(text.len());
+            if text.is_char_boundary(start) && text.is_char_boundary(end) {
+                text.replace_range(start..end, &new);
+                if let Err(error) = parse("damaged", &text) {
+                    proptest::prop_assert!(!error.place.is_empty() && !error.cause.is_empty());
+                }
+            }
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! Runs a scenario, step by step.
 
+mod quiet;
+mod telling;
+
 use std::{
     collections::BTreeSet,
     path::PathBuf,
@@ -23,6 +26,9 @@ use super::{
     values::Span,
     world::World,
 };
+use quiet::Quiet;
+use telling::{described, told, worth_telling};
+
 use crate::{
     ledger::Ledger,
     network::{BURN, salt},
@@ -31,12 +37,10 @@ use crate::{
 
 /// Pause between two looks.
 const POLL: Duration = Duration::from_millis(40);
-/// The chain's clock moves on once nothing has happened for so long.
-const IDLE: Duration = Duration::from_millis(250);
 /// How long one step may wait, in real time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How long the node may take to catch up with the chain at the end, in real time.
-const CATCH_UP: Duration = Duration::from_secs(15);
+const CATCH_UP: Duration = Duration::from_secs(30);
 /// Fuel of a task: what a worker asks follows from it.
 const FUEL: u64 = 100_000_000;
 
@@ -344,7 +348,9 @@ impl<'a> Story<'a> {
         let deadline = Instant::now() + PATIENCE;
         while let Some(node) = self.world.node.client() {
             let online = node.workers().await?.iter().filter(|worker| worker.online).count();
-            if online >= wanted {
+            // Before it has read the chain a worker passes every offer.
+            let ready = self.world.seats.iter().all(|seat| !seat.runs() || seat.is_ready());
+            if online >= wanted && ready {
                 break;
             }
             if Instant::now() > deadline {
@@ -573,32 +579,6 @@ impl<'a> Story<'a> {
     }
 }
 
-/// Has nothing happened for a while?
-struct Quiet {
-    transactions: u64,
-    told: usize,
-    since: Instant,
-}
-
-impl Quiet {
-    fn new() -> Self {
-        Self { transactions: 0, told: 0, since: Instant::now() }
-    }
-
-    /// A second of the chain's clock may pass: nothing has happened since the last one.
-    fn is_over(&mut self, transactions: u64, told: usize) -> bool {
-        if (self.transactions, self.told) != (transactions, told) {
-            *self = Self { transactions, told, since: Instant::now() };
-            return false;
-        }
-        let over = self.since.elapsed() >= IDLE;
-        if over {
-            self.since = Instant::now();
-        }
-        over
-    }
-}
-
 /// The payment that funds a task.
 fn payment(prepared: &Prepared) -> Result<OutMessage, ScenarioError> {
     let init = TaskInit::of(&prepared.listing);
@@ -617,65 +597,4 @@ fn text(name: &str, work: u32) -> Vec<u8> {
         text.push(' ');
     }
     text.into_bytes()
-}
-
-const fn worth_telling(status: TaskStatus) -> bool {
-    match status {
-        TaskStatus::Running
-        | TaskStatus::Committed
-        | TaskStatus::Accepted
-        | TaskStatus::Rejected
-        | TaskStatus::Paid
-        | TaskStatus::Slashed
-        | TaskStatus::Refunded
-        | TaskStatus::Dropped => true,
-        TaskStatus::AwaitingFunds
-        | TaskStatus::Open
-        | TaskStatus::Assigning
-        | TaskStatus::Verifying => false,
-    }
-}
-
-fn told(name: &str, view: &TaskView, world: &World) -> String {
-    let worker = view.worker.and_then(|worker| {
-        world.parties.values().find(|party| party.address == worker).map(|party| &party.name)
-    });
-    let worker = worker.map(|worker| format!(" ({worker})")).unwrap_or_default();
-    let reason = match view.status {
-        TaskStatus::Accepted | TaskStatus::Rejected => {
-            view.verdict.as_ref().map(|verdict| format!(": {}", verdict.reason))
-        }
-        TaskStatus::Slashed | TaskStatus::Refunded | TaskStatus::Paid => {
-            view.history.last().map(|step| format!(": {}", step.note))
-        }
-        _ => None,
-    };
-    format!("{name}{worker} {}{}", view.status, reason.unwrap_or_default())
-}
-
-fn described(faults: &super::format::Faults) -> String {
-    if *faults == super::format::Faults::default() {
-        return "none any more".to_owned();
-    }
-    let shares = [
-        ("down", faults.down),
-        ("failing", faults.fails),
-        ("messages lost", faults.lost_messages),
-        ("answers lost", faults.lost_answers),
-        ("messages doubled", faults.doubled),
-        ("answers of the past", faults.stale),
-        ("newest transactions left out", faults.omits),
-    ];
-    let mut parts: Vec<_> = shares
-        .iter()
-        .filter(|(_, share)| share.0 > 0)
-        .map(|(name, share)| format!("{name} {}%", share.0 / 10_000))
-        .collect();
-    if faults.delay_ms > 0 {
-        parts.push(format!("delays up to {} ms", faults.delay_ms));
-    }
-    if faults.requests_per_second > 0 {
-        parts.push(format!("{} requests a second", faults.requests_per_second));
-    }
-    parts.join(", ")
 }

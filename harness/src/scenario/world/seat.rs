@@ -23,7 +23,16 @@ use crate::{
 /// What workers of this process count on, so that nothing depends on how busy the machine is.
 const SPEED: Speed = Speed { fuel_per_second: 200_000_000, proof_seconds: 60 };
 
-type Notes = Arc<Mutex<Vec<String>>>;
+/// What a worker of this process said.
+#[derive(Debug, Default)]
+struct Said {
+    /// Worth telling, and not told yet.
+    notes: Vec<String>,
+    /// Has it read the chain?
+    ready: bool,
+}
+
+type Notes = Arc<Mutex<Said>>;
 
 #[derive(Debug)]
 enum Running {
@@ -73,7 +82,16 @@ impl Seat {
 
     /// What it said since the last call.
     pub(crate) fn take_notes(&self) -> Vec<String> {
-        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut said = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut said.notes)
+    }
+
+    /// Can it bid? Of a process it is not known.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self.running {
+            Running::Inside(..) => self.notes.lock().unwrap_or_else(PoisonError::into_inner).ready,
+            Running::Process(_) | Running::Not => true,
+        }
     }
 
     /// Did its process end by itself?
@@ -219,15 +237,20 @@ async fn listen(
 }
 
 fn note(event: &WorkerEvent, name: &str, notes: &Notes) {
-    let told = matches!(
-        event,
-        WorkerEvent::NotBidding { .. }
-            | WorkerEvent::Abandoned { .. }
-            | WorkerEvent::Refused { .. }
-            | WorkerEvent::NodeError { .. }
-    );
+    let mut said = notes.lock().unwrap_or_else(PoisonError::into_inner);
+    let told = match event {
+        WorkerEvent::Stake { .. } => {
+            said.ready = true;
+            false
+        }
+        // On starting it has not read the chain yet: no news.
+        WorkerEvent::NotBidding { .. } => said.ready,
+        WorkerEvent::Abandoned { .. }
+        | WorkerEvent::Refused { .. }
+        | WorkerEvent::NodeError { .. } => true,
+        _ => false,
+    };
     if told {
-        let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.push(format!("{name}: {event}"));
+        said.notes.push(format!("{name}: {event}"));
     }
 }
