@@ -158,3 +158,36 @@ fn a_user_stakes_works_posts_and_finds_it_all_after_a_restart() {
     let unbonding = network.ok(home, &["worker", "unstake", "--wallet", "worker", "--json"]);
     assert_eq!(unbonding["unbonding_nano"], 20_000_000_000u64);
 }
+
+/// What the doctor says of a network on this machine, while its clock is warped and after its end.
+#[test]
+fn the_doctor_knows_a_local_network() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    network.import(home, 0, "requestor");
+    let status = |report: &Value, name: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == name).unwrap();
+        (check["status"].as_str().unwrap().to_owned(), check["found"].to_string())
+    };
+    let report = network.ok(home, &["doctor", "--json"]);
+    assert_eq!(report["ok"], true, "{report:#}");
+    // A key that everybody knows is good enough here, and no confirmation is needed.
+    for name in ["endpoint", "clock", "confirmations", "market", "wallet", "balance", "node"] {
+        assert_eq!(status(&report, name).0, "pass", "{report:#}");
+    }
+    assert!(status(&report, "network").1.contains("LOCAL ONLY"));
+    network.ok(home, &["testnet", "warp", "36h", "--json"]);
+    let report = network.ok(home, &["doctor", "--json"]);
+    assert_eq!(status(&report, "clock").0, "warn", "{report:#}");
+    let mut command = network.fog(home, &["doctor", "--json"]);
+    drop(network);
+    let output = run(&mut command);
+    assert_eq!(output.status.code(), Some(1));
+    let report = json(&output);
+    for name in ["endpoint", "node"] {
+        assert_eq!(status(&report, name).0, "fail", "{report:#}");
+    }
+    assert_eq!(status(&report, "market").0, "skip", "{report:#}");
+}
