@@ -199,6 +199,7 @@ async fn start_workers(
             index,
             stake: STAKE,
             conduct: conduct(options, index),
+            min_price: None,
             slots: 64,
             program: options.program.clone(),
             data: options.data.join("workers"),

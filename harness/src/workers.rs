@@ -29,6 +29,8 @@ pub struct WorkerSpec {
     pub stake: Nano,
     /// How it behaves.
     pub conduct: Conduct,
+    /// Least price of a task; `None`: as every worker.
+    pub min_price: Option<Nano>,
     /// Most tasks it holds at once.
     pub slots: u16,
     /// The `fog` program.
@@ -123,6 +125,9 @@ impl WorkerProcess {
             .stdout(log.try_clone().map_err(setup)?)
             .stderr(log)
             .kill_on_drop(true);
+        if let Some(price) = spec.min_price {
+            command.args(["--min-price", &price.to_string()]);
+        }
         if spec.conduct == Conduct::Cheating {
             command.arg("--adversary");
         }

@@ -24,6 +24,9 @@ const STAKE: Nano = Nano::grams(100);
 const SLOTS: u16 = 64;
 /// What each task may need in wallets while it runs, most of which comes back.
 const PURSE_PER_TASK: Nano = Nano::new(500_000_000);
+/// A cheater asks for a fifth less than the others: who computes nothing has no costs, and with the
+/// same price it might never get a task.
+const UNDERCUT: Nano = Nano::new(8_000_000);
 /// A worker's first results that are always checked.
 const PROBATION: u32 = 2;
 /// Workers asked for a bid on each task.
@@ -205,6 +208,7 @@ fn worker(options: &SoakOptions, index: usize) -> WorkerSpec {
         index,
         stake: STAKE,
         conduct: if cheats { Conduct::Cheating } else { Conduct::Honest },
+        min_price: cheats.then_some(UNDERCUT),
         slots: SLOTS,
         program: options.program.clone(),
         data: options.data.join("workers"),

@@ -176,6 +176,7 @@ fn spec(data: &Path) -> WorkerSpec {
         index: 0,
         stake: Nano::grams(20),
         conduct: Conduct::Honest,
+        min_price: None,
         slots: 4,
         program: program(),
         data: data.join("workers"),

@@ -160,6 +160,7 @@ impl Seat {
             index: self.index,
             stake: self.def.stake.0,
             conduct: if self.def.manner.is_honest() { Conduct::Honest } else { Conduct::Cheating },
+            min_price: None,
             slots: self.def.slots,
             program: options.program.clone(),
             data: options.data.join("workers"),
