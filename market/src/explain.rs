@@ -6,6 +6,10 @@ use crate::matching::{Candidate, Score};
 
 /// Why a bid lost to another.
 pub(crate) fn outbid(lost: (&Candidate, Score), won: (&Candidate, Score)) -> String {
+    if lost.1.standing() != won.1.standing() {
+        return "you were caught with a wrong result and are still flagged: other bids go first"
+            .to_owned();
+    }
     format!(
         "your {} counts as {} with your reputation, load and exposure; the winning bid of {} \
          counts as {}",

@@ -4,12 +4,23 @@
 //! score = price x (1.5 - reputation / 2) x (1 + load / 10) x (1 + exposure / 10)
 //! ```
 //!
-//! The lowest score wins. Reputation, load (tasks in hand / slots) and exposure (reserve / free
+//! The lowest score wins, but a worker that was caught and is still flagged wins only where nobody
+//! else bids: a cheat has no costs, so it could always ask for less, and each task it takes is a
+//! task delayed. Reputation, load (tasks in hand / slots) and exposure (reserve / free
 //! stake) are shares of one, in parts per million, so a spotless worker's price counts as it is,
 //! and one without any reputation must ask for a third less to win. Equal scores are decided by
 //! the hash of tie seed, task and worker, which nobody can choose.
 
 use fog_protocol::{Address, Hash32, Nano, RATE_ONE, TaskId, tagged_hash};
+
+/// Was a worker caught with a wrong result, and not honest often enough since?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// No.
+    Clear,
+    /// Yes: it is flagged.
+    Caught,
+}
 
 /// A bid that could win.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +29,8 @@ pub struct Candidate {
     pub worker: Address,
     /// Its price.
     pub price: Nano,
+    /// Was it caught?
+    pub standing: Standing,
     /// What it reserves.
     pub reserve: Nano,
     /// Its reputation, in parts per million.
@@ -30,16 +43,25 @@ pub struct Candidate {
     pub free_stake: Nano,
 }
 
-/// A candidate's effective price: lower is better.
+/// A candidate's standing, then its effective price: lower is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Score(u128);
+pub struct Score {
+    standing: Standing,
+    scaled: u128,
+}
 
 impl Score {
+    /// The standing, which counts before any price.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        self.standing
+    }
+
     /// The score, read as a price (rounded down).
     #[must_use]
     pub fn as_price(self) -> Nano {
         let cube = u128::from(RATE_ONE).pow(3);
-        u64::try_from(self.0 / cube).map_or(Nano::MAX, Nano::new)
+        u64::try_from(self.scaled / cube).map_or(Nano::MAX, Nano::new)
     }
 }
 
@@ -58,7 +80,8 @@ impl Candidate {
         let load = one + share(u64::from(self.in_hand), u64::from(self.slots)) / 10;
         let exposure = one + share(self.reserve.get(), self.free_stake.get()) / 10;
         // Below 2^64 * 1.5 * 1.1 * 1.1 * 10^18 < 2^125.
-        Score(u128::from(self.price.get()) * reputation * load * exposure)
+        let scaled = u128::from(self.price.get()) * reputation * load * exposure;
+        Score { standing: self.standing, scaled }
     }
 }
 
@@ -97,6 +120,7 @@ mod tests {
         Candidate {
             worker: Address::basechain([name; 32]),
             price: Nano::new(price),
+            standing: Standing::Clear,
             reserve: Nano::new(price * 19),
             reputation_ppm,
             in_hand: 0,
@@ -122,6 +146,13 @@ mod tests {
         let spotless = candidate(1, 1_000_000, 1_000_000);
         assert_eq!(winner(&[spotless, candidate(2, 670_000, 0)]), 1);
         assert_eq!(winner(&[spotless, candidate(2, 660_000, 0)]), 2);
+    }
+
+    #[test]
+    fn no_price_makes_up_for_being_caught() {
+        let caught = Candidate { standing: Standing::Caught, ..candidate(1, 1, 1_000_000) };
+        assert_eq!(winner(&[caught, candidate(2, 1_000_000, 0)]), 2);
+        assert_eq!(winner(&[caught]), 1, "it can still work itself up");
     }
 
     #[test]

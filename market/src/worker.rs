@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use borsh::BorshSerialize;
 use fog_protocol::{Address, Hash32, Nano, PublicKey, SealPublicKey, TaskId, tagged_hash};
 
-use crate::{book::Handle, reputation::Record};
+use crate::{book::Handle, matching::Standing, reputation::Record};
 
 /// Is a worker connected?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize)]
@@ -101,6 +101,19 @@ impl Worker {
     #[must_use]
     pub const fn is_flagged(&self) -> bool {
         self.flagged > 0
+    }
+
+    pub(crate) const fn standing(&self) -> Standing {
+        if self.is_flagged() { Standing::Caught } else { Standing::Clear }
+    }
+
+    /// Where it stands among those that are asked for bids, by price: a worker whose price is
+    /// unknown is asked first, so newcomers are found out about; one that was caught last.
+    pub(crate) fn asking_rank(&self) -> Nano {
+        match self.standing() {
+            Standing::Clear => self.ask.unwrap_or(Nano::ZERO),
+            Standing::Caught => Nano::MAX,
+        }
     }
 
     /// Assignments that are still always audited, of `probation` in all.

@@ -349,8 +349,7 @@ impl Market {
         let Some(worker) = self.workers.get_mut(address) else {
             return;
         };
-        // A worker whose price is unknown is asked first: so newcomers are found out about.
-        let price = worker.is_available().then(|| worker.ask.unwrap_or(Nano::ZERO));
+        let price = worker.is_available().then(|| worker.asking_rank());
         if worker.indexed.ask.map(|(price, _)| price) != price {
             if let Some((_, handle)) = worker.indexed.ask {
                 self.asks.remove(handle);

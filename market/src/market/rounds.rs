@@ -252,6 +252,7 @@ impl Market {
         Ok(Candidate {
             worker: address,
             price: bid.price,
+            standing: worker.standing(),
             reserve,
             reputation_ppm: worker.reputation_ppm(),
             in_hand,
