@@ -20,8 +20,11 @@ use tycho_types::{
 
 use crate::meter::{Reading, timed};
 
-/// Rounds; in each both sides run all messages.
-const ROUNDS: usize = 60;
+/// Rounds; in each both sides run all messages so many times.
+const ROUNDS: usize = 20;
+/// One pass of ours is over in a millisecond: most of that would be caches that the other side has
+/// emptied in its turn, and a chain does not start anew with each message.
+const PASSES: usize = 8;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -150,16 +153,22 @@ fn measure(recordings: &str, label: &str, goal: f64) -> Result<Reading> {
     let mut peer = Peer::start(&config_file, &recordings, label)?;
     let mut least = (f64::INFINITY, f64::INFINITY);
     for _ in 0..ROUNDS {
+        let passes = std::iter::repeat_n(&calls, PASSES).flatten();
         let (spent, executed) = timed(|| {
-            calls.iter().map(|call| run(&mut config, black_box(call))).collect::<Result<Vec<_>>>()
+            passes.map(|call| run(&mut config, black_box(call))).collect::<Result<Vec<_>>>()
         });
-        for (hash, call) in executed?.iter().zip(&calls) {
+        for (hash, call) in executed?.iter().zip(calls.iter().cycle()) {
             ensure!(*hash == call.transaction, "our transaction is not the recorded one");
         }
-        least.0 = least.0.min(spent / calls.len() as f64);
-        let answer = peer.round()?;
-        ensure!(answer.equal == calls.len(), "the sandbox's transactions are not the recorded ones");
-        least.1 = least.1.min(answer.ns);
+        least.0 = least.0.min(spent / (PASSES * calls.len()) as f64);
+        let mut theirs = 0.0;
+        for _ in 0..PASSES {
+            let answer = peer.round()?;
+            let equal = answer.equal == calls.len();
+            ensure!(equal, "the sandbox's transactions are not the recorded ones");
+            theirs += answer.ns;
+        }
+        least.1 = least.1.min(theirs / PASSES as f64);
     }
     Ok(Reading {
         ours: least.0 / 1e3,

@@ -11,7 +11,7 @@ mod workers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use fog_protocol::{Address, Hash32, Nano, PublicKey, TaskId, TaskStatus, tagged_hash};
+use fog_protocol::{Address, Hash32, PublicKey, TaskId, TaskStatus, tagged_hash};
 use fog_verifier::{Judgement, rehydrate};
 
 use crate::{
