@@ -42,6 +42,9 @@ exit_codes! {
     NothingThere = 114, "there is nothing to withdraw";
     BadConfig = 115, "the configuration is outside its bounds";
     Workchain = 116, "addresses must be on the basechain (0:...)";
+    NotProven = 117, "the proof does not prove the task's statement for this worker and result";
+    BadKey = 118, "the verifying key would prove anything";
+    OtherPolicy = 119, "a proof decides this task, not a verdict, or the other way round";
     UnknownOp = 0xffff, "no such operation: another contract or version?";
 }
 

@@ -11,6 +11,8 @@ pub const ASSIGN_VALUE: Nano = Nano::new(80_000_000);
 pub const COMMIT_VALUE: Nano = Nano::new(30_000_000);
 /// To `finalize`, `expire` and `cancel`: the way through the stake and the end.
 pub const END_VALUE: Nano = Nano::new(80_000_000);
+/// To `prove`: checks a proof and goes through to the end.
+pub const PROVE_VALUE: Nano = Nano::new(150_000_000);
 /// To a stake's owner operations.
 pub const OWNER_VALUE: Nano = Nano::new(20_000_000);
 /// To a deposit, beyond the amount: five years of rent and gas.

@@ -13,6 +13,7 @@ mod exit;
 mod fees;
 pub mod market;
 mod notify;
+pub mod proof;
 mod signing;
 pub mod stake;
 pub mod task;
@@ -21,8 +22,8 @@ pub use cells::ContractError;
 pub use code::{Code, market_code, stake_code, task_code};
 pub use exit::{ExitCode, explain_exit};
 pub use fees::{
-    ASSIGN_VALUE, COMMIT_VALUE, END_VALUE, FUND_VALUE, MARKET_VALUE, OWNER_VALUE, STAKE_RENT,
-    verdict_value,
+    ASSIGN_VALUE, COMMIT_VALUE, END_VALUE, FUND_VALUE, MARKET_VALUE, OWNER_VALUE, PROVE_VALUE,
+    STAKE_RENT, verdict_value,
 };
 pub use notify::{Notify, TaskState, op};
 pub use signing::{Consent, VerdictTerms, commit_hash, consent_hash, verdict_hash};

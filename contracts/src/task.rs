@@ -42,6 +42,8 @@ pub mod op {
     pub const CANCEL: u32 = 0x5400_000b;
     /// Pushes a task out of a state whose deadline has passed; from anyone.
     pub const EXPIRE: u32 = 0x5400_000c;
+    /// A proof of the task's statement, which is paid at once; from anyone.
+    pub const PROVE: u32 = 0x5400_000d;
 }
 
 /// A task's terms on chain; `id` binds the rest of the listing.
@@ -61,6 +63,9 @@ pub struct Terms {
     pub verdict: u32,
     /// Challenge window in seconds.
     pub window: u32,
+    /// [`crate::proof::Statement::hash`] of what has to be proven: then a proof of it decides, and
+    /// no verifier.
+    pub statement: Option<Hash32>,
 }
 
 /// What a task's address is made of.
@@ -92,6 +97,7 @@ impl TaskInit {
                 commit: listing.durations.commit,
                 verdict: listing.durations.verdict,
                 window: listing.durations.window,
+                statement: None,
             },
         }
     }
@@ -108,7 +114,9 @@ impl TaskInit {
             cell.store_u32(self.terms.bid)?;
             cell.store_u32(self.terms.commit)?;
             cell.store_u32(self.terms.verdict)?;
-            cell.store_u32(self.terms.window)
+            cell.store_u32(self.terms.window)?;
+            cell.store_bit(self.terms.statement.is_some())?;
+            self.terms.statement.as_ref().map_or(Ok(()), |hash| cell.put_hash(hash))
         })?;
         cells::build("TaskInit", |cell| {
             cell.put_address(&self.market)?;
@@ -136,6 +144,7 @@ impl TaskInit {
                 commit: slice.load_u32()?,
                 verdict: slice.load_u32()?,
                 window: slice.load_u32()?,
+                statement: slice.load_bit()?.then(|| take_hash(slice)).transpose()?,
             })
         })?;
         Ok(Self { market, requestor, operator, terms })

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// What each room may depend on (not counting its tests).
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("protocol", &[]),
     ("verifier", &["protocol"]),
     ("market", &["protocol", "verifier"]),
     ("wallet", &["protocol"]),
     ("contracts", &["protocol"]),
     ("chain", &["protocol"]),
+    ("circuits", &["protocol"]),
     ("requestor", &["protocol", "verifier", "wallet", "contracts", "chain"]),
     ("worker", &["protocol", "verifier", "wallet", "contracts", "chain"]),
     ("node", &["protocol", "verifier", "market", "wallet", "contracts", "chain"]),

@@ -13,6 +13,7 @@ use fog_protocol::{Address, Hash32, Nano, SecretKey};
 use tycho_types::cell::Cell;
 
 use crate::{
+    proving,
     solo::{Arrival, Ran, Solo, body, put_address, put_coins, put_hash},
     world::{PRICE, RESERVE, STEP, WINDOW, config},
 };
@@ -49,6 +50,21 @@ pub(crate) fn stake_address() -> Address {
     stake_init().address().unwrap()
 }
 
+/// What decides a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Judged,
+    Proven,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 2] = [Self::Judged, Self::Proven];
+
+    fn statement(self) -> Option<Hash32> {
+        (self == Self::Proven).then(|| proving::statement().hash().unwrap())
+    }
+}
+
 pub(crate) fn task_init(id: u8) -> TaskInit {
     TaskInit {
         market: MARKET,
@@ -62,6 +78,7 @@ pub(crate) fn task_init(id: u8) -> TaskInit {
             commit: STEP,
             verdict: STEP,
             window: WINDOW,
+            statement: None,
         },
     }
 }
@@ -89,10 +106,11 @@ pub(crate) enum Word {
     Released,
     Cancel,
     Expire,
+    Prove,
 }
 
 impl Word {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Fund,
         Self::Opened,
         Self::Assign,
@@ -106,6 +124,7 @@ impl Word {
         Self::Released,
         Self::Cancel,
         Self::Expire,
+        Self::Prove,
     ];
 
     /// The message, well formed and validly signed.
@@ -137,6 +156,7 @@ impl Word {
             Self::Released => body(task::op::RELEASED, QUERY, |b| put_address(b, STRANGER)),
             Self::Cancel => task::cancel(QUERY).unwrap(),
             Self::Expire => task::expire(QUERY).unwrap(),
+            Self::Prove => proving::prove_body(task, stake_address()),
         }
     }
 
@@ -196,8 +216,9 @@ pub(crate) fn verdict_body(terms: &VerdictTerms, signers: &[u8]) -> Cell {
 }
 
 /// A task nobody has paid yet.
-pub(crate) fn fresh() -> Solo {
-    let init = task_init(1);
+pub(crate) fn fresh_of(kind: Kind) -> Solo {
+    let mut init = task_init(1);
+    init.terms.statement = kind.statement();
     Solo::new(init.address().unwrap(), init.state_init().unwrap())
 }
 
@@ -217,7 +238,7 @@ pub(crate) fn speaker(word: Word) -> Address {
         Word::Opened => MARKET,
         Word::Assign | Word::Commit | Word::Accept | Word::Reject => OPERATOR,
         Word::Reserved | Word::Settled | Word::Slashed | Word::Released => stake_address(),
-        Word::Finalize | Word::Expire => STRANGER,
+        Word::Finalize | Word::Expire | Word::Prove => STRANGER,
     }
 }
 
@@ -226,64 +247,85 @@ pub(crate) fn say(solo: &mut Solo, word: Word, from: Address) -> Ran {
     solo.receive(from, word.value(), body, Arrival::Sent)
 }
 
-/// How to get to a state from the beginning. `None` in the list: let the deadline pass.
-fn way(to: TaskState) -> Vec<Option<Word>> {
+/// A step on the way to a state.
+#[derive(Debug, Clone, Copy)]
+enum Go {
+    Say(Word),
+    /// Let the deadline pass.
+    Wait,
+    /// The payment comes back from the stake.
+    Refuse,
+}
+
+/// The state before this one, and how it leads here; none before the first.
+fn before(kind: Kind, to: TaskState) -> Option<(TaskState, &'static [Go])> {
+    use Go::{Refuse, Say, Wait};
     use TaskState as S;
-    let mut way = match to {
-        S::Created => return vec![],
-        S::Registering => return vec![Some(Word::Fund)],
-        S::Open => S::Registering,
-        S::Reserving | S::Refunded => S::Open,
-        S::Assigned => S::Reserving,
-        S::Committed | S::Penalising => S::Assigned,
-        S::Accepted | S::Rejected | S::Releasing => S::Committed,
-        S::Settling => S::Accepted,
-        S::Slashing => S::Rejected,
-        S::Paid => S::Settling,
-        S::Slashed => S::Slashing,
-        S::Late => S::Penalising,
-    }
-    .pipe(way);
-    let last: &[Option<Word>] = match to {
-        S::Open => &[Some(Word::Opened)],
-        S::Reserving => &[Some(Word::Assign)],
-        S::Refunded => &[Some(Word::Cancel)],
-        S::Assigned => &[Some(Word::Reserved)],
-        S::Committed => &[Some(Word::Commit)],
-        S::Penalising | S::Releasing => &[None, Some(Word::Expire)],
-        S::Accepted => &[Some(Word::Accept)],
-        S::Rejected => &[Some(Word::Reject)],
-        S::Settling | S::Slashing => &[None, Some(Word::Finalize)],
-        S::Paid => &[Some(Word::Settled)],
-        S::Slashed | S::Late => &[Some(Word::Slashed)],
-        S::Created | S::Registering => &[],
-    };
-    way.extend_from_slice(last);
-    way
+    Some(match (kind, to) {
+        (_, S::Created) => return None,
+        (_, S::Registering) => (S::Created, &[Say(Word::Fund)]),
+        (_, S::Open) => (S::Registering, &[Say(Word::Opened)]),
+        (_, S::Reserving) => (S::Open, &[Say(Word::Assign)]),
+        (_, S::Refunded) => (S::Open, &[Say(Word::Cancel)]),
+        (_, S::Assigned) => (S::Reserving, &[Say(Word::Reserved)]),
+        (_, S::Committed) => (S::Assigned, &[Say(Word::Commit)]),
+        (_, S::Penalising) => (S::Assigned, &[Wait, Say(Word::Expire)]),
+        (_, S::Releasing) => (S::Committed, &[Wait, Say(Word::Expire)]),
+        (Kind::Judged, S::Accepted) => (S::Committed, &[Say(Word::Accept)]),
+        (Kind::Judged, S::Settling) => (S::Accepted, &[Wait, Say(Word::Finalize)]),
+        (Kind::Proven, S::Settling) => (S::Assigned, &[Say(Word::Prove)]),
+        (Kind::Proven, S::Accepted) => (S::Assigned, &[Say(Word::Prove), Refuse]),
+        (_, S::Rejected) => (S::Committed, &[Say(Word::Reject)]),
+        (_, S::Slashing) => (S::Rejected, &[Wait, Say(Word::Finalize)]),
+        (_, S::Paid) => (S::Settling, &[Say(Word::Settled)]),
+        (_, S::Slashed) => (S::Slashing, &[Say(Word::Slashed)]),
+        (_, S::Late) => (S::Penalising, &[Say(Word::Slashed)]),
+    })
 }
 
-trait Pipe: Sized {
-    fn pipe<T>(self, f: impl FnOnce(Self) -> T) -> T {
-        f(self)
+/// Can a task of this kind get there? What a proof decides, nobody commits to or judges.
+pub(crate) const fn reaches(kind: Kind, to: TaskState) -> bool {
+    use TaskState as S;
+    match kind {
+        Kind::Judged => true,
+        Kind::Proven => {
+            !matches!(to, S::Committed | S::Releasing | S::Rejected | S::Slashing | S::Slashed)
+        }
     }
 }
-
-impl Pipe for TaskState {}
 
 /// A task in this state, by the straight way.
 pub(crate) fn task_in(to: TaskState) -> Solo {
-    let mut solo = fresh();
-    for step in way(to) {
+    task_of(Kind::Judged, to)
+}
+
+pub(crate) fn task_of(kind: Kind, to: TaskState) -> Solo {
+    let Some((from, steps)) = before(kind, to) else { return fresh_of(kind) };
+    let mut solo = task_of(kind, from);
+    let mut paid = None;
+    for step in steps {
         match step {
-            None => solo.now = data(&solo).deadline + 1,
-            Some(word) => {
-                let ran = say(&mut solo, word, speaker(word));
+            Go::Wait => solo.now = data(&solo).deadline + 1,
+            Go::Say(word) => {
+                let ran = say(&mut solo, *word, speaker(*word));
                 assert_eq!(ran.exit, 0, "{word:?} on the way to {to:?}");
+                paid = ran.sent.into_iter().find(|message| message.op() == stake::op::SETTLE);
+            }
+            Go::Refuse => {
+                let payment = paid.take().unwrap();
+                let back = payment.bounced(104);
+                solo.receive(payment.to, payment.value, back, Arrival::Bounced);
             }
         }
     }
     assert_eq!(state(&solo), to);
     solo
+}
+
+/// Tasks of both kinds in every state they can get to.
+pub(crate) fn every_task() -> Vec<Solo> {
+    let all = Kind::ALL.into_iter().flat_map(|kind| TaskState::ALL.map(|to| (kind, to)));
+    all.filter(|(kind, to)| reaches(*kind, *to)).map(|(kind, to)| task_of(kind, to)).collect()
 }
 
 /// A stake alone, with 100 GRAM.

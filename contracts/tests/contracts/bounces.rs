@@ -7,8 +7,8 @@ use tycho_types::cell::Cell;
 
 use crate::{
     alone::{
-        GRAM, OPERATOR, QUERY, STRANGER, Word, data, fresh, say, speaker, stake_address, state,
-        task_in,
+        GRAM, Kind, OPERATOR, QUERY, STRANGER, Word, data, every_task, say, speaker, stake_address,
+        state, task_of,
     },
     solo::{Arrival, Sent, Solo},
     stakes::{reserve, reserved_stake},
@@ -17,7 +17,7 @@ use crate::{
 
 /// The state before a message goes out, the word that makes it, its opcode, the state it waits in,
 /// and where its bounce leads.
-const OUTWARD: [(TaskState, Word, u32, TaskState, TaskState); 6] = [
+const OUTWARD: [(TaskState, Word, u32, TaskState, TaskState); 7] = [
     (
         TaskState::Created,
         Word::Fund,
@@ -33,6 +33,7 @@ const OUTWARD: [(TaskState, Word, u32, TaskState, TaskState); 6] = [
         TaskState::Settling,
         TaskState::Accepted,
     ),
+    (TaskState::Assigned, Word::Prove, stake::op::SETTLE, TaskState::Settling, TaskState::Accepted),
     (
         TaskState::Rejected,
         Word::Finalize,
@@ -58,7 +59,8 @@ const OUTWARD: [(TaskState, Word, u32, TaskState, TaskState); 6] = [
 
 /// The task in its waiting state, and the message it waits for.
 fn waiting(from: TaskState, word: Word, op: u32) -> (Solo, Sent) {
-    let mut solo = if from == TaskState::Created { fresh() } else { task_in(from) };
+    let kind = if word == Word::Prove { Kind::Proven } else { Kind::Judged };
+    let mut solo = task_of(kind, from);
     if matches!(word, Word::Finalize | Word::Expire) {
         solo.now = data(&solo).deadline + 1;
     }
@@ -94,7 +96,7 @@ fn a_bounce_undoes_its_own_step_once() {
 
 #[test]
 fn foreign_and_untimely_bounces_do_nothing() {
-    let states = TaskState::ALL.map(task_in);
+    let states = every_task();
     for (from, word, op, waits, _) in OUTWARD {
         let (solo, message) = waiting(from, word, op);
         // From somebody who was never asked.
@@ -147,9 +149,22 @@ fn after_a_bounced_payment_it_can_be_paid_again() {
     assert_eq!(state(&solo), TaskState::Paid);
 }
 
+/// A proof is not needed a second time.
+#[test]
+fn after_a_bounced_payment_proven_work_can_be_paid_again() {
+    let (mut solo, message) = waiting(TaskState::Assigned, Word::Prove, stake::op::SETTLE);
+    throw_back(&mut solo, &message, 104);
+    assert_eq!(say(&mut solo, Word::Prove, STRANGER).exit, 101);
+    let again = say(&mut solo, Word::Finalize, STRANGER);
+    assert_eq!((again.exit, state(&solo)), (0, TaskState::Settling));
+    assert_eq!(again.the(stake::op::SETTLE).to, message.to);
+    assert_eq!(say(&mut solo, Word::Settled, stake_address()).exit, 0);
+    assert_eq!(state(&solo), TaskState::Paid);
+}
+
 #[test]
 fn rubbish_in_a_bounced_body_does_nothing() {
-    for at in TaskState::ALL.map(task_in) {
+    for at in every_task() {
         for rubbish in [Cell::default(), Word::Expire.body(at.address, at.now)] {
             let mut solo = at.clone();
             let before = solo.stored();

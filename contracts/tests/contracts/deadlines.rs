@@ -2,19 +2,22 @@
 
 use fog_contracts::TaskState;
 
-use crate::alone::{OPERATOR, Word, data, say, speaker, task_in, verdict_body, verdict_terms};
+use crate::alone::{
+    Kind, OPERATOR, Word, data, say, speaker, task_in, task_of, verdict_body, verdict_terms,
+};
 
 /// The last second belongs to the one who was to act, the next to everybody.
 #[test]
 fn deadlines_hold_to_the_second() {
     let steps = [
-        (TaskState::Open, Word::Assign),
-        (TaskState::Assigned, Word::Commit),
-        (TaskState::Committed, Word::Accept),
+        (Kind::Judged, TaskState::Open, Word::Assign),
+        (Kind::Judged, TaskState::Assigned, Word::Commit),
+        (Kind::Judged, TaskState::Committed, Word::Accept),
+        (Kind::Proven, TaskState::Assigned, Word::Prove),
     ];
-    for (from, word) in steps {
+    for (kind, from, word) in steps {
         for (offset, acts, expires) in [(0, 0, 103), (1, 102, 0)] {
-            let mut solo = task_in(from);
+            let mut solo = task_of(kind, from);
             solo.now = data(&solo).deadline + offset;
             let mut other = solo.clone();
             let ran = say(&mut solo, word, speaker(word));

@@ -5,8 +5,8 @@ use fog_protocol::Address;
 
 use crate::{
     alone::{
-        GRAM, OPERATOR, OWNER, REQUESTOR, STRANGER, TREASURY, Word, data, say, speaker,
-        stake_address, state, task_in,
+        GRAM, Kind, OPERATOR, OWNER, REQUESTOR, STRANGER, TREASURY, Word, data, every_task, say,
+        speaker, stake_address, state, task_in, task_of,
     },
     solo::{Ran, Solo},
     world::{FEE_BPS, PRICE, RESERVE},
@@ -51,6 +51,22 @@ fn accepted_work_is_paid_in_full() {
 }
 
 #[test]
+fn proven_work_is_paid_in_full_at_once() {
+    let mut task = task_of(Kind::Proven, TaskState::Assigned);
+    let ran = say(&mut task, Word::Prove, STRANGER);
+    let settle = ran.the(stake::op::SETTLE);
+    assert_eq!((ran.sent.len(), settle.to), (1, stake_address()));
+    assert!(settle.value >= PRICE.get() - FEE && settle.value < PRICE.get() + GRAM / 5);
+    assert_eq!(data(&task).escrowed.get(), FEE);
+    let ran = say(&mut task, Word::Settled, stake_address());
+    assert_eq!(paid_to(&ran, TREASURY), FEE);
+    let notice = told(&ran);
+    assert_eq!((notice.state, notice.amount.get()), (TaskState::Paid, PRICE.get() - FEE));
+    assert_eq!(notice.hash, crate::proving::binding_for(task.address, stake_address()));
+    assert_buried(&task);
+}
+
+#[test]
 fn refused_payment_goes_to_the_workers_wallet_in_the_end() {
     let mut task = task_in(TaskState::Accepted);
     task.now = data(&task).deadline + LAST_EXIT + 1;
@@ -89,8 +105,10 @@ fn every_refund_is_the_whole_escrow() {
 /// The pusher's change is its own money: never the requestor's, never the worker's.
 #[test]
 fn whoever_pushes_gets_back_no_more_than_it_brought() {
-    for at in TaskState::ALL.map(task_in) {
-        for word in [Word::Expire, Word::Finalize, Word::Commit, Word::Accept, Word::Reject] {
+    for at in every_task() {
+        for word in
+            [Word::Expire, Word::Finalize, Word::Commit, Word::Accept, Word::Reject, Word::Prove]
+        {
             let mut task = at.clone();
             if matches!(word, Word::Expire | Word::Finalize) {
                 task.now += LAST_EXIT + 3600;

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use fog_contracts::{
-    ASSIGN_VALUE, COMMIT_VALUE, END_VALUE, FUND_VALUE, OWNER_VALUE, STAKE_RENT, TaskState, market,
-    stake, task, verdict_value,
+    ASSIGN_VALUE, COMMIT_VALUE, END_VALUE, FUND_VALUE, OWNER_VALUE, PROVE_VALUE, STAKE_RENT,
+    TaskState, market, stake, task, verdict_value,
 };
 use fog_protocol::{Address, Hash32, Nano};
 use fog_testnet::chain::{Receipt, StackItem};
@@ -20,6 +20,8 @@ use crate::world::{PRICE, STEP, UNBONDING, WINDOW, World, failures, std};
 const FEES: &str = include_str!("../../tolk/shared/fees.tolk");
 const COMMITMENT: Hash32 = Hash32([0x11; 32]);
 const EVERYBODY: u8 = 16;
+/// What we promise for the whole message that proves, pays and closes nothing else.
+const MOST_GAS_OF_A_PROOF: u64 = 115_000;
 
 /// A constant of fees.tolk.
 fn constant(name: &str) -> u64 {
@@ -47,6 +49,7 @@ fn budget(op: u32, bounced: bool) -> Option<(&'static str, u64)> {
             ("verdict of 16", constant("GAS_VERDICT") + signatures)
         }
         (task::op::FINALIZE, false) => ("finalize", sum(&["GAS_FINALIZE"])),
+        (task::op::PROVE, false) => ("prove", sum(&["GAS_PROVE"])),
         (task::op::EXPIRE, false) => ("expire", sum(&["GAS_FINALIZE", "GAS_CLOSE"])),
         (stake::op::SETTLE, false) => ("settle", sum(&["GAS_STAKE_STEP"])),
         (stake::op::SLASH, false) => ("slash", sum(&["GAS_STAKE_STEP"])),
@@ -134,6 +137,13 @@ fn walk(world: &mut World, meter: &mut Meter) {
         meter.read(&world.push(&stranger, task, task::expire(1).unwrap()));
         assert!(world.is_ended(&task));
     }
+    let proven = world.proof_init(109);
+    meter.read(&world.fund(&proven));
+    let task = proven.address().unwrap();
+    meter.read(&world.assign(task));
+    let stranger = world.stranger.clone();
+    meter.read(&world.prove_from(&stranger, task));
+    assert_eq!(world.state(&task), Some(TaskState::Paid));
     let requestor = world.requestor.clone();
     let task = open(world, 105);
     meter.read(&world.push(&requestor, task, task::cancel(1).unwrap()));
@@ -171,7 +181,9 @@ fn costs_stay_below_four_fifths_of_what_is_attached() {
     for (name, (gas, limit)) in &meter.0 {
         println!("{name:<20} {gas:>8} {limit:>8}");
     }
-    assert_eq!(meter.0.len(), 24, "every step was measured");
+    let (prove, _) = meter.0["prove"];
+    assert!(prove <= MOST_GAS_OF_A_PROOF, "a proof took {prove} gas");
+    assert_eq!(meter.0.len(), 25, "every step was measured");
     let over: Vec<_> =
         meter.0.iter().filter(|(_, (gas, limit))| gas * 5 > limit * 4 || *gas == 0).collect();
     assert!(over.is_empty(), "over four fifths of their budget: {over:?}");
@@ -196,7 +208,9 @@ fn rent_is_reserved_for_the_fullest_contracts() {
     let next = crate::world::config(EVERYBODY, &verifiers, world.treasury, world.burn);
     let owner = world.owner.clone();
     world.market_op(&owner, market::propose(1, &next).unwrap());
-    let ended = open(&mut world, 65);
+    let ended = world.proof_init(65);
+    assert_eq!(failures(&world.fund(&ended)), [0; 0]);
+    let ended = ended.address().unwrap();
     let requestor = world.requestor.clone();
     world.push(&requestor, ended, task::cancel(1).unwrap());
     assert_eq!(world.state(&ended), Some(TaskState::Refunded));
@@ -237,8 +251,9 @@ fn what_we_attach_is_enough_and_not_twice_too_much() {
             END_VALUE,
             OWNER_VALUE,
             STAKE_RENT,
+            PROVE_VALUE,
         ];
-        let names = ["fund", "assign", "commit", "verdict", "end", "owner", "stake rent"];
+        let names = ["fund", "assign", "commit", "verdict", "end", "owner", "stake rent", "prove"];
         for ((name, ours), theirs) in names.iter().zip(ours).zip(demanded(&world, signatures)) {
             println!("{name:<12} attached {ours:>12} demanded {theirs:>12}", ours = ours.get());
             let gas = if *name == "stake rent" { 20_000_000 } else { 0 };

@@ -6,7 +6,7 @@ use fog_protocol::{Address, Hash32, Nano};
 use fog_testnet::chain::{Bounce, Receipt, StackItem, Transfer};
 
 use crate::{
-    alone::{Word, speaker, state, task_in},
+    alone::{Kind, Word, speaker, state, task_in, task_of},
     solo::{Arrival, Solo},
     world::{PRICE, STEP, WINDOW, World, failures, notices, ours, std},
 };
@@ -23,6 +23,7 @@ enum Gate {
     Verdict,
     End,
     Owner,
+    Prove = 7,
 }
 
 fn demanded(world: &World, gate: Gate, signatures: u8) -> u64 {
@@ -93,6 +94,25 @@ fn the_least_carries_every_step_to_its_end() {
         assert_eq!(world.state(&task), Some(end));
         assert_eq!(notices(&receipt).last().unwrap().state, end);
     }
+}
+
+#[test]
+fn the_least_carries_a_proof_to_the_payment() {
+    let mut world = World::with_verifiers(16, 16);
+    world.deposit(Nano::grams(100));
+    let init = world.proof_init(1);
+    let task = init.address().unwrap();
+    let least = demanded(&world, Gate::Fund, 0);
+    gate(&mut world, least, PRICE.get(), 104, &|world| world.fund(&init));
+    world.assign(task);
+    let least = demanded(&world, Gate::Prove, 0);
+    let stranger = world.stranger.clone();
+    let receipt = gate(&mut world, least, 0, 104, &|world| world.prove_from(&stranger, task));
+    assert_eq!(world.state(&task), Some(TaskState::Paid));
+    assert_eq!(notices(&receipt).last().unwrap().state, TaskState::Paid);
+    assert!(world.stake().earnings > Nano::ZERO && world.stake().reserved == Nano::ZERO);
+    // Nothing of it works again: the task is over, and says no more.
+    assert_eq!(failures(&world.prove_from(&stranger, task)), [101]);
 }
 
 #[test]
@@ -171,13 +191,14 @@ fn a_cancellation_has_its_least_too() {
 /// With too little for the gas of the check itself nothing happens either.
 #[test]
 fn starved_messages_change_nothing() {
-    for (at, word) in [
-        (TaskState::Open, Word::Assign),
-        (TaskState::Open, Word::Cancel),
-        (TaskState::Assigned, Word::Commit),
-        (TaskState::Committed, Word::Accept),
+    for (kind, at, word) in [
+        (Kind::Judged, TaskState::Open, Word::Assign),
+        (Kind::Judged, TaskState::Open, Word::Cancel),
+        (Kind::Judged, TaskState::Assigned, Word::Commit),
+        (Kind::Judged, TaskState::Committed, Word::Accept),
+        (Kind::Proven, TaskState::Assigned, Word::Prove),
     ] {
-        let solo = task_in(at);
+        let solo = task_of(kind, at);
         let least = least_alone(&solo, word);
         for value in [0, 1, 100_000, 400_000, 1_000_000, 2_000_000, 3_000_000, least / 2, least - 1]
         {

@@ -49,6 +49,8 @@ pub(crate) struct Ledger {
     pub(crate) ends: BTreeMap<TaskState, u64>,
     pub(crate) accepted: BTreeMap<u32, u64>,
     pub(crate) transactions: u64,
+    /// Payments on the ground of a proof.
+    pub(crate) proven: u64,
 }
 
 /// A message between accounts.
@@ -109,6 +111,7 @@ impl Ledger {
             ends: BTreeMap::new(),
             accepted: BTreeMap::new(),
             transactions: 0,
+            proven: 0,
         }
     }
 
@@ -122,6 +125,10 @@ impl Ledger {
         if let (true, Some(message)) = (done, &incoming)
             && !message.bounced
         {
+            let init = self.tasks.get(&address);
+            let proven = init.is_some_and(|init| init.terms.statement.is_some());
+            let judging = matches!(message.op, task::op::COMMIT | task::op::VERDICT);
+            assert!(!(proven && judging), "a verifier had a say in a task that a proof decides");
             *self.accepted.entry(message.op).or_default() += 1;
         }
         let outgoing = record.out_msgs().unwrap();
@@ -199,11 +206,22 @@ impl Ledger {
             stake::op::SETTLE => {
                 assert!(self.stakes.contains_key(&message.to));
                 assert!(message.body[0] <= price && message.value >= message.body[0]);
+                self.check_ground(&init, incoming);
             }
             stake::op::RESERVE | stake::op::SLASH | stake::op::RELEASE => {
                 assert!(message.value <= incoming.value, "a question out of the escrow");
             }
             other => panic!("a task sent {other:#x}"),
+        }
+    }
+
+    /// A proof pays where one was asked for, a verdict everywhere else; a payment that came back is
+    /// tried again by anybody.
+    fn check_ground(&mut self, init: &TaskInit, incoming: &Message) {
+        match (init.terms.statement, incoming.op) {
+            (Some(_), task::op::PROVE) => self.proven += 1,
+            (_, task::op::FINALIZE) => {}
+            (statement, op) => panic!("paid by {op:#x} where {statement:?} was to be proven"),
         }
     }
 

@@ -6,8 +6,8 @@ use fog_protocol::Address;
 
 use crate::{
     alone::{
-        MARKET, OPERATOR, OWNER, REQUESTOR, STRANGER, Word, data, say, stake_address, state,
-        task_in,
+        Kind, MARKET, OPERATOR, OWNER, REQUESTOR, STRANGER, Word, data, every_task, reaches, say,
+        stake_address, state, task_of,
     },
     solo::{Arrival, body},
 };
@@ -41,7 +41,13 @@ impl Moment {
 }
 
 /// The state a word leads to; `None` where it must be refused.
-fn allowed(word: Word, state: TaskState, from: Address, moment: Moment) -> Option<TaskState> {
+fn allowed(
+    kind: Kind,
+    word: Word,
+    state: TaskState,
+    from: Address,
+    moment: Moment,
+) -> Option<TaskState> {
     use TaskState as S;
     let (stake, in_time) = (stake_address(), moment <= Moment::At);
     let given = |condition: bool, next| condition.then_some(next);
@@ -55,7 +61,8 @@ fn allowed(word: Word, state: TaskState, from: Address, moment: Moment) -> Optio
         (S::Open, Word::Cancel) => given(from == REQUESTOR, S::Refunded),
         (S::Open, Word::Expire) => given(!in_time, S::Refunded),
         (S::Reserving, Word::Reserved) => given(from == stake, S::Assigned),
-        (S::Assigned, Word::Commit) => given(in_time, S::Committed),
+        (S::Assigned, Word::Commit) => given(kind == Kind::Judged && in_time, S::Committed),
+        (S::Assigned, Word::Prove) => given(kind == Kind::Proven && in_time, S::Settling),
         (S::Assigned, Word::Expire) => given(!in_time, S::Penalising),
         (S::Committed, Word::Accept) => given(in_time, S::Accepted),
         (S::Committed, Word::Reject) => given(in_time, S::Rejected),
@@ -81,27 +88,31 @@ fn allowed(word: Word, state: TaskState, from: Address, moment: Moment) -> Optio
 fn every_word_in_every_state_from_every_role_at_every_moment() {
     let roles = [REQUESTOR, OPERATOR, MARKET, stake_address(), OWNER, STRANGER];
     let (mut cells, mut taken) = (0, 0);
-    for from_state in TaskState::ALL {
-        let at = task_in(from_state);
+    let all = Kind::ALL.into_iter().flat_map(|kind| TaskState::ALL.map(|state| (kind, state)));
+    for (kind, from_state) in all.filter(|(kind, state)| reaches(*kind, *state)) {
+        let at = task_of(kind, from_state);
         let deadline = at.data().map_or(at.now, |_| data(&at).deadline);
         // An ended task has no deadline, and a passing state began at its own.
         let base = if from_state.is_end() { at.now + DAY } else { deadline };
         for moment in Moment::ALL {
+            // A payment that came back at once left no time before.
+            let early = moment == Moment::Before && moment.time(base) < at.now;
+            let moment = if early { Moment::At } else { moment };
             for word in Word::ALL {
                 for from in roles {
                     let mut task = at.clone();
                     task.now = moment.time(base).max(at.now);
                     let before = task.stored();
                     let ran = say(&mut task, word, from);
-                    let case = format!("{from_state:?} {word:?} {moment:?} from {from}");
+                    let case = format!("{kind:?} {from_state:?} {word:?} {moment:?} from {from}");
                     cells += 1;
-                    match allowed(word, from_state, from, moment) {
+                    match allowed(kind, word, from_state, from, moment) {
                         Some(next) => {
                             taken += 1;
                             assert_eq!((ran.exit, state(&task)), (0, next), "{case}");
                         }
                         None => {
-                            assert!((100..=116).contains(&ran.exit), "{case}: {}", ran.exit);
+                            assert!((100..=119).contains(&ran.exit), "{case}: {}", ran.exit);
                             assert_eq!(task.stored(), before, "{case}");
                             assert!(ran.sent.is_empty(), "{case}");
                         }
@@ -110,14 +121,14 @@ fn every_word_in_every_state_from_every_role_at_every_moment() {
             }
         }
     }
-    assert_eq!(cells, 16 * 5 * 13 * 6);
+    assert_eq!(cells, (16 + 11) * 5 * 14 * 6);
     println!("{cells} cells, {taken} of them allowed");
 }
 
 /// Parsing is whole: nothing may follow, nothing may be missing, and no other word is known.
 #[test]
 fn bent_messages_are_refused() {
-    let states = TaskState::ALL.map(task_in);
+    let states = every_task();
     for at in &states {
         let from_state = state(at);
         for word in Word::ALL {
@@ -173,7 +184,7 @@ impl Bend {
 /// Anyone may pay a live task's rent; what comes before the funding or after the end is refused.
 #[test]
 fn top_ups() {
-    for at in TaskState::ALL.map(task_in) {
+    for at in every_task() {
         let mut task = at.clone();
         let live = !state(&at).is_end() && state(&at) != TaskState::Created;
         let ran = task.send(STRANGER, 1_000_000_000, tycho_types::cell::Cell::default());

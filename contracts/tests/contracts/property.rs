@@ -26,6 +26,7 @@ use dice::{Dice, Seed};
 
 use crate::{
     ledger::Ledger,
+    proving,
     world::{START, STEP, UNBONDING, WINDOW, config, ours, std},
 };
 
@@ -33,6 +34,8 @@ const MESSAGES: u32 = 140;
 const SEQUENCES: u64 = 480;
 const DAY: u32 = 24 * 3600;
 const TASKS: u8 = 6;
+/// The task that is decided by a proof.
+const PROVEN: u8 = 1;
 const WORKERS: u8 = 2;
 const VERIFIERS: u8 = 3;
 
@@ -237,7 +240,8 @@ impl Play {
                 0..12 => self.fund(),
                 12..30 => self.assign(),
                 30..44 => self.commit(),
-                44..56 => self.verdict(),
+                44..53 => self.verdict(),
+                53..56 => self.prove(),
                 56..66 => self.push(),
                 66..74 => self.own_stake(),
                 74..77 => self.run_market(),
@@ -277,6 +281,8 @@ fn random_task(
             commit: STEP,
             verdict: *dice.one(&[10, STEP]),
             window: *dice.one(&[0, WINDOW]),
+            // A proof decides one of them.
+            statement: (id == PROVEN).then(|| proving::statement().hash().unwrap()),
         },
     }
 }
@@ -310,12 +316,14 @@ struct Sums {
     transactions: u64,
     ends: BTreeMap<TaskState, u64>,
     accepted: BTreeMap<u32, u64>,
+    proven: u64,
 }
 
 impl Sums {
     fn add(&mut self, other: Self) {
         self.sent += other.sent;
         self.transactions += other.transactions;
+        self.proven += other.proven;
         for (state, count) in other.ends {
             *self.ends.entry(state).or_default() += count;
         }
@@ -335,6 +343,7 @@ fn sequence(seed: u64) -> Sums {
         transactions: play.ledger.transactions,
         ends: play.ledger.ends,
         accepted: play.ledger.accepted,
+        proven: play.ledger.proven,
     }
 }
 
@@ -365,11 +374,12 @@ fn random_sequences_keep_the_books() {
     let count = std::env::var("FOG_SEQUENCES").ok().and_then(|count| count.parse().ok());
     let sums = sequences(only.map_or(0..count.unwrap_or(SEQUENCES), |seed| seed..seed + 1));
     println!("{} messages, {} transactions checked", sums.sent, sums.transactions);
-    println!("ends: {:?}", sums.ends);
+    println!("ends: {:?}; {} paid by a proof", sums.ends, sums.proven);
     println!("accepted, by opcode: {:x?}", sums.accepted);
     // A generator that never gets anywhere would prove nothing.
     if only.is_none() && count.is_none() {
         assert!(sums.transactions >= 200_000, "{}", sums.transactions);
+        assert!(sums.proven >= 40, "{}", sums.proven);
         let ends = sums.ends;
         for state in [TaskState::Paid, TaskState::Slashed, TaskState::Refunded, TaskState::Late] {
             assert!(ends.get(&state).is_some_and(|count| *count >= 100), "{ends:?}");

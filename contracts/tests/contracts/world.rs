@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fog_contracts::{
     ASSIGN_VALUE, COMMIT_VALUE, Consent, END_VALUE, FUND_VALUE, MARKET_VALUE, Notify, OWNER_VALUE,
-    STAKE_RENT, TaskState, VerdictTerms, commit_hash, consent_hash,
+    PROVE_VALUE, STAKE_RENT, TaskState, VerdictTerms, commit_hash, consent_hash,
     market::{self, Choice, Config, MarketInit},
     stake::{self, StakeData, StakeInit},
     task::{self, Assign, TaskData, TaskInit, Terms, Verdict},
@@ -16,6 +16,8 @@ use tycho_types::{
     cell::{Cell, HashBytes},
     models::{MsgInfo, StateInit, StdAddr},
 };
+
+use crate::proving;
 
 pub(crate) const START: u32 = 1_760_000_000;
 pub(crate) const PRICE: Nano = Nano::new(1_000_000_000);
@@ -162,8 +164,22 @@ impl World {
                 commit: STEP,
                 verdict: STEP,
                 window: WINDOW,
+                statement: None,
             },
         }
+    }
+
+    /// Terms that a proof decides.
+    pub(crate) fn proof_init(&self, id: u8) -> TaskInit {
+        let mut init = self.task_init(id);
+        init.terms.statement = Some(proving::statement().hash().unwrap());
+        init
+    }
+
+    pub(crate) fn prove_from(&mut self, from: &Treasury, task: Address) -> Receipt {
+        let prove = proving::prove_for(task, self.stake.address().unwrap());
+        let body = prove.body(self.next_query()).unwrap();
+        self.call(from, task, PROVE_VALUE, body)
     }
 
     pub(crate) fn fund(&mut self, init: &TaskInit) -> Receipt {

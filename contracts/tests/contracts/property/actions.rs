@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use fog_contracts::{
     ASSIGN_VALUE, COMMIT_VALUE, Consent, END_VALUE, FUND_VALUE, MARKET_VALUE, OWNER_VALUE,
-    STAKE_RENT, TaskState, VerdictTerms, commit_hash, consent_hash, market,
+    PROVE_VALUE, STAKE_RENT, TaskState, VerdictTerms, commit_hash, consent_hash, market,
+    proof::{Context, Prove, result_cell},
     stake::{self, StakeData, StakeInit},
     task::{self, Assign, TaskData, TaskInit, Verdict},
     verdict_hash, verdict_value,
@@ -15,6 +16,7 @@ use tycho_types::cell::CellBuilder;
 
 use super::{DAY, Play, UNBONDING, WORKERS, address, session};
 use crate::{
+    proving::{INPUT, NETWORK, RESULT, Secrets, binding_of, number, secrets, statement},
     solo::{body, put_address, put_coins, put_hash},
     world::{STEP, TIMELOCK, WINDOW, config, ours, std},
 };
@@ -139,6 +141,41 @@ impl Play {
         );
         let (from, value) = (self.parties.any(&mut self.dice), self.value(verdict_value(2).get()));
         self.send(&from, address(&task), value, None, body.unwrap());
+    }
+
+    /// A proof: the right one, one of something else, or one that somebody touched.
+    pub(super) fn prove(&mut self) {
+        let proven = self.tasks[usize::from(super::PROVEN)];
+        let task = if self.dice.once_in(8) { self.task() } else { proven };
+        let work = self.data(&task).and_then(|data| data.work);
+        let stake = work.map_or_else(|| self.stakes[0].address().unwrap(), |work| work.stake);
+        let mut about = Context { network: NETWORK, task: address(&task), stake };
+        let (mut input, mut result) = (INPUT, RESULT);
+        match self.dice.below(16) {
+            0 => about.task = address(&self.task()),
+            1 => about.stake = self.stakes[1].address().unwrap(),
+            2 => about.network = -239,
+            3 => input = Hash32([9; 32]),
+            4 => result = b"another",
+            _ => {}
+        }
+        let salt = *self.dice.one(&["first", "second"]);
+        let x = number(&binding_of(about, &input, result));
+        let mut prove = Prove {
+            statement: statement(),
+            proof: secrets().prove(x, salt),
+            result: result_cell(RESULT).unwrap(),
+        };
+        match self.dice.below(16) {
+            0 => prove.proof.a[20] ^= 1,
+            1 => std::mem::swap(&mut prove.proof.a, &mut prove.proof.c),
+            2 => prove.statement.key.delta = prove.statement.key.gamma,
+            3 => prove.statement.key = Secrets::of("an attacker's").key(),
+            _ => {}
+        }
+        let body = prove.body(self.query()).unwrap();
+        let (from, value) = (self.parties.any(&mut self.dice), self.value(PROVE_VALUE.get()));
+        self.send(&from, address(&task), value, None, body);
     }
 
     pub(super) fn push(&mut self) {
