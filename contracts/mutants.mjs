@@ -79,6 +79,9 @@ const CHANGES = [
   ['stake/stake.tolk', 'storage.stake -= amount;', ''],
   ['stake/stake.tolk', 'val burnt = msg.amount - msg.share;', 'val burnt = 0;'],
   ['stake/stake.tolk', 'const STALE = 180', 'const STALE = 0'],
+  ['market/market.tolk', 'storage.heir = null;\n    // What', '// What'],
+  ['market/market.tolk', 'under the new one\'s name.\n    storage.proposal = null;', 'under the new one\'s name.'],
+  ['market/market.tolk', 'val acceptAt = blockchain.now() + storage.config!.load().timelock;', 'val acceptAt = blockchain.now();'],
   ['market/market.tolk', 'storage.proposal = null;\n    storage.save();\n    giveBack(sender', 'storage.save();\n    giveBack(sender'],
 ]
 

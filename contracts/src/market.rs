@@ -23,6 +23,12 @@ pub mod op {
     pub const SET_PAUSE: u32 = 0x4d00_0005;
     /// A task registers itself.
     pub const REGISTER: u32 = 0x4d00_0006;
+    /// Names who may take over as the owner; from the owner.
+    pub const OFFER_OWNER: u32 = 0x4d00_0007;
+    /// Takes over, once the timelock is over; from the one named.
+    pub const ACCEPT_OWNER: u32 = 0x4d00_0008;
+    /// Takes the offer back; from the owner.
+    pub const KEEP_OWNER: u32 = 0x4d00_0009;
 }
 
 /// What a market's address is made of.
@@ -44,6 +50,7 @@ impl MarketInit {
             cell.put_address(&self.owner)?;
             cell.store_u64(self.salt)?;
             cell.store_bit(false)?;
+            cell.put_maybe(None)?;
             cell.put_maybe(None)?;
             cell.put_maybe(None)
         })?;
@@ -230,6 +237,8 @@ pub struct MarketData {
     pub config: Option<Config>,
     /// A proposed change, and the chain time from which it may be applied.
     pub proposal: Option<(u32, Config)>,
+    /// Who may take over as the owner, and from which chain time.
+    pub heir: Option<(u32, Address)>,
 }
 
 impl MarketData {
@@ -238,11 +247,19 @@ impl MarketData {
     /// # Errors
     /// [`ContractError::Layout`].
     pub fn parse(data: &Cell) -> Result<Self, ContractError> {
-        let (owner, paused, config, proposal) = cells::read("MarketStorage", data, |slice| {
-            let owner = take_address(slice)?;
-            let _salt = slice.load_u64()?;
-            Ok((owner, slice.load_bit()?, take_maybe(slice)?, take_maybe(slice)?))
-        })?;
+        let ((owner, paused), [config, proposal, heir]) =
+            cells::read("MarketStorage", data, |slice| {
+                let owner = take_address(slice)?;
+                let _salt = slice.load_u64()?;
+                let paused = slice.load_bit()?;
+                let parts = [take_maybe(slice)?, take_maybe(slice)?, take_maybe(slice)?];
+                Ok(((owner, paused), parts))
+            })?;
+        let heir = heir
+            .map(|cell| {
+                cells::read("Heir", &cell, |slice| Ok((slice.load_u32()?, take_address(slice)?)))
+            })
+            .transpose()?;
         let proposal = proposal
             .map(|cell| {
                 let (at, config) = cells::read("Proposal", &cell, |slice| {
@@ -252,7 +269,7 @@ impl MarketData {
             })
             .transpose()?;
         let config = config.as_ref().map(Config::parse).transpose()?;
-        Ok(Self { owner, paused, config, proposal })
+        Ok(Self { owner, paused, config, proposal, heir })
     }
 }
 
@@ -286,7 +303,19 @@ fn with_config(
     })
 }
 
-/// Body of `Apply` or `Withdrawn`: see [`op`].
+/// Body of `OfferOwner`.
+///
+/// # Errors
+/// [`ContractError::Build`].
+pub fn offer_owner(query: u64, owner: &Address) -> Result<Cell, ContractError> {
+    cells::build("OfferOwner", |cell| {
+        cell.store_u32(op::OFFER_OWNER)?;
+        cell.store_u64(query)?;
+        cell.put_address(owner)
+    })
+}
+
+/// Body of `Apply`, `Withdrawn`, `AcceptOwner` or `KeepOwner`: see [`op`].
 ///
 /// # Errors
 /// [`ContractError::Build`].

@@ -208,6 +208,8 @@ fn rent_is_reserved_for_the_fullest_contracts() {
     let next = crate::world::config(EVERYBODY, &verifiers, world.treasury, world.burn);
     let owner = world.owner.clone();
     world.market_op(&owner, market::propose(1, &next).unwrap());
+    let heir = crate::world::ours(&world.stranger.address);
+    world.market_op(&owner, market::offer_owner(1, &heir).unwrap());
     let ended = world.proof_init(65);
     assert_eq!(failures(&world.fund(&ended)), [0; 0]);
     let ended = ended.address().unwrap();

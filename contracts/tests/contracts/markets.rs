@@ -181,6 +181,56 @@ fn withdrawing_and_pausing_are_the_owners() {
 }
 
 #[test]
+fn it_changes_hands_in_two_steps_after_the_timelock() {
+    let mut world = World::new();
+    let heir = world.stranger.clone();
+    let offer = market::offer_owner(1, &ours(&heir.address)).unwrap();
+    let accept = market::plain(market::op::ACCEPT_OWNER, 1).unwrap();
+    let keep = market::plain(market::op::KEEP_OWNER, 1).unwrap();
+    assert_eq!(by_stranger(&mut world, accept.clone()), [101], "nobody is named");
+    assert_eq!(by_owner(&mut world, keep.clone()), [101]);
+    assert_eq!(by_stranger(&mut world, offer.clone()), [100], "nobody names himself");
+    let away = market::offer_owner(1, &MASTERCHAIN).unwrap();
+    assert_eq!(by_owner(&mut world, away), [116]);
+    assert_eq!(by_owner(&mut world, offer.clone()), [0; 0]);
+    let named = data(&world).heir.unwrap();
+    assert_eq!(named.1, ours(&heir.address));
+    assert_eq!(by_owner(&mut world, accept.clone()), [100], "it is not the owner's to take");
+    assert_eq!(by_stranger(&mut world, keep.clone()), [100]);
+    assert_eq!(by_stranger(&mut world, accept.clone()), [103], "too early");
+    // Taken back, nothing is left of it; offered again, the clock starts again.
+    assert_eq!(by_owner(&mut world, keep.clone()), [0; 0]);
+    assert_eq!(data(&world).heir, None);
+    world.chain.warp(TIMELOCK).unwrap();
+    assert_eq!(by_stranger(&mut world, accept.clone()), [101]);
+    assert_eq!(by_owner(&mut world, offer), [0; 0]);
+    world.chain.warp(TIMELOCK - 1).unwrap();
+    assert_eq!(by_stranger(&mut world, accept.clone()), [103]);
+    // Until then the owner is the owner; what it has under way ends with it.
+    let next = changed(&world, |config| config.fee_bps = 1);
+    assert_eq!(by_owner(&mut world, market::propose(1, &next).unwrap()), [0; 0]);
+    world.chain.warp(1).unwrap();
+    assert_eq!(by_stranger(&mut world, accept.clone()), [0; 0]);
+    let now = data(&world);
+    assert_eq!((now.owner, now.heir, now.proposal), (ours(&heir.address), None, None));
+    assert_eq!(by_owner(&mut world, market::set_pause(1, true).unwrap()), [100]);
+    assert_eq!(by_stranger(&mut world, market::set_pause(1, true).unwrap()), [0; 0]);
+    assert_eq!(by_stranger(&mut world, accept), [101], "once");
+    world.assert_conserved();
+}
+
+#[test]
+fn it_has_no_heir_before_it_is_set_up() {
+    let mut world = World::new();
+    let fresh = MarketInit { owner: ours(&world.owner.address), salt: 10 };
+    let (owner, address) = (world.owner.clone(), fresh.address().unwrap());
+    let body = market::offer_owner(1, &ours(&world.stranger.address)).unwrap();
+    let init = fresh.state_init().unwrap();
+    let receipt = world.deploy(&owner, address, Nano::grams(1), init, body);
+    assert_eq!(failures(&receipt), [101]);
+}
+
+#[test]
 fn tasks_outside_the_bounds_get_their_money_back() {
     let mut world = World::new();
     type Change = fn(&mut task::Terms);

@@ -117,6 +117,12 @@ fn a_stakes_and_a_markets_too() {
     assert_eq!(told[3], hash(&fog_contracts::task_code().hash));
     assert_eq!(told[4..7], [number(10u8), number(3600u32), number(TIMELOCK)]);
     assert_eq!(told[7], number(world.chain.now() + TIMELOCK));
+    let nobody = stack(&world, &world.market, "market_heir", &[]);
+    assert_eq!(shown(&nobody)[0], "0");
+    let heir = crate::world::ours(&world.stranger.address);
+    world.market_op(&owner, market::offer_owner(1, &heir).unwrap());
+    let named = shown(&stack(&world, &world.market, "market_heir", &[]));
+    assert_eq!(named, [number(world.chain.now() + TIMELOCK), address(&heir)]);
     let config = stack(&world, &world.market, "market_config", &[]);
     let cell = config[0].as_cell().unwrap();
     let settings = cell.reference_cloned(0).unwrap();

@@ -238,7 +238,11 @@ impl Play {
         let (query, market) = (self.query(), self.ledger.market);
         let keys = &self.verifiers;
         let next = config(2, keys, self.ledger.treasury, self.ledger.burn);
-        let body = match self.dice.below(8) {
+        let heir = self.parties.any(&mut self.dice);
+        let body = match self.dice.below(12) {
+            8 => market::offer_owner(query, &ours(&heir.address)),
+            9 | 10 => market::plain(market::op::ACCEPT_OWNER, query),
+            11 => market::plain(market::op::KEEP_OWNER, query),
             0 => market::set_pause(query, true),
             1..4 => market::set_pause(query, false),
             4 => market::propose(query, &next),
