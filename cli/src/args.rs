@@ -61,6 +61,10 @@ pub(crate) enum Command {
     Node(NodeArgs),
     /// Keys and money.
     Wallet(WalletArgs),
+    /// The market's rules: read them; change them as their owner.
+    Market(crate::market::MarketArgs),
+    /// Look at a contract: which one it is, and its decoded state.
+    Contract(crate::contract::ContractArgs),
     /// Check endpoint, network, wallet, market and node step by step; names cause and cure.
     Doctor(DoctorArgs),
     /// Run a module exactly as a worker would, without any network.

@@ -1,6 +1,9 @@
 //! The chain, as the settings say where it is.
 
-use fog_chain::{ApiKey, ChainClient, ChainConfig};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use fog_chain::{ApiKey, ChainClient, ChainConfig, Tx};
 use fog_protocol::{Address, Hash32};
 use fog_wallet::{OutMessage, TESTNET, UnlockedWallet};
 use serde::Serialize;
@@ -41,6 +44,29 @@ pub(crate) fn connect(settings: &Settings) -> anyhow::Result<ChainClient> {
         None => config,
     };
     Ok(ChainClient::new(config)?)
+}
+
+/// How long a contract's answer is waited for.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// Sends one message to a contract and waits for the contract's own transaction.
+pub(crate) async fn call(
+    chain: &ChainClient,
+    from: &UnlockedWallet,
+    to: Address,
+    message: OutMessage,
+) -> anyhow::Result<Sent> {
+    let since = chain.account(&to).await?.last;
+    let tx = fog_requestor::send(chain, from, &[message]).await?;
+    let out = tx.out_msgs.first().map(|message| message.hash);
+    let out = out.context("the wallet dropped its message: is there enough money in it?")?;
+    let ours = |tx: &Tx| tx.in_msg.as_ref().is_some_and(|message| message.hash == out);
+    let answer = chain.wait_transaction(&to, since, ANSWER, ours).await?;
+    if !answer.is_success() {
+        let code = answer.exit_code.unwrap_or_default();
+        bail!("the contract refused it: {}", fog_contracts::explain_exit(code));
+    }
+    Ok(Sent { wallet: from.wallet.address(), lt: tx.lt, hash: tx.hash })
 }
 
 pub(crate) async fn send(

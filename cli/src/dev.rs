@@ -73,6 +73,7 @@ pub(crate) async fn dev(args: DevArgs, output: &Output) -> anyhow::Result<ExitCo
         accounts: [&network.local.accounts.requestor]
             .into_iter()
             .chain(&network.local.accounts.workers)
+            .chain([&network.local.accounts.owner])
             .map(account)
             .collect(),
     };

@@ -3,11 +3,13 @@
 mod args;
 mod chain;
 mod complete;
+mod contract;
 mod demo;
 mod dev;
 mod doctor;
 mod files;
 mod keys;
+mod market;
 mod node;
 mod output;
 mod progress;
@@ -55,6 +57,8 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
         Command::Completion(args) => complete::print(&args),
         Command::Node(args) => block_on(node::node(args, &settings, output)),
         Command::Wallet(args) => block_on(wallet::wallet(args, &settings, output)),
+        Command::Market(args) => block_on(market::market(args, &settings, output)),
+        Command::Contract(args) => block_on(contract::contract(args, &settings, output)),
         Command::Doctor(args) => block_on(doctor::doctor(args, &settings, output)),
         Command::Task(args) => block_on(task::task(args, &settings, output)),
         Command::Worker(args) => block_on(worker::worker(args, &settings, output)),

@@ -9,6 +9,7 @@
 
 mod cells;
 mod code;
+mod describe;
 mod exit;
 mod fees;
 pub mod market;
@@ -20,6 +21,7 @@ pub mod task;
 
 pub use cells::ContractError;
 pub use code::{Code, market_code, stake_code, task_code};
+pub use describe::Kind;
 pub use exit::{ExitCode, explain_exit};
 pub use fees::{
     ASSIGN_VALUE, COMMIT_VALUE, END_VALUE, FUND_VALUE, MARKET_VALUE, OWNER_VALUE, PROVE_VALUE,

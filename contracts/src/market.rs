@@ -147,6 +147,20 @@ impl Config {
             && self.stake.task_code_hash == task_code().hash
     }
 
+    /// The same rules for this crate's contracts: tasks and stakes that are made from then on.
+    #[must_use]
+    pub fn with_this_code(self) -> Self {
+        let (task, stake) = (task_code(), stake_code());
+        Self {
+            task_code_hash: task.hash,
+            task_code_depth: task.depth,
+            stake_code_hash: stake.hash,
+            stake_code_depth: stake.depth,
+            stake: StakeParams::current(self.stake.unbonding, self.stake.burn),
+            ..self
+        }
+    }
+
     /// The stake of `owner` in `market` under this configuration.
     #[must_use]
     pub const fn stake_of(&self, market: Address, owner: Address) -> StakeInit {

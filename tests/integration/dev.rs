@@ -21,13 +21,13 @@ impl Drop for Guard {
     }
 }
 
-struct Dev {
+pub(crate) struct Dev {
     _process: Guard,
-    banner: Value,
+    pub(crate) banner: Value,
 }
 
 /// Starts `fog dev` and reads its banner.
-fn dev(home: &Path, data: &Path) -> Dev {
+pub(crate) fn dev(home: &Path, data: &Path) -> Dev {
     let mut command = fog(home);
     command.args(["dev", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(data);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -38,7 +38,7 @@ fn dev(home: &Path, data: &Path) -> Dev {
 }
 
 impl Dev {
-    fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         self.banner[name].as_str().unwrap()
     }
 
@@ -46,7 +46,7 @@ impl Dev {
         &self.banner["accounts"][index]
     }
 
-    fn fog(&self, home: &Path, args: &[&str]) -> Command {
+    pub(crate) fn fog(&self, home: &Path, args: &[&str]) -> Command {
         let mut command = fog(home);
         command
             .env("FOG_NODE", self.text("node"))
@@ -56,14 +56,14 @@ impl Dev {
         command
     }
 
-    fn ok(&self, home: &Path, args: &[&str]) -> Value {
+    pub(crate) fn ok(&self, home: &Path, args: &[&str]) -> Value {
         let output = run(&mut self.fog(home, args));
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "fog {args:?}: {errors}");
         json(&output)
     }
 
-    fn import(&self, home: &Path, index: usize, name: &str) {
+    pub(crate) fn import(&self, home: &Path, index: usize, name: &str) {
         let mut command = self.fog(home, &["wallet", "import", name, "--json"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let words = self.account(index)["mnemonic"].as_str().unwrap();

@@ -10,6 +10,7 @@ mod dev;
 mod doctor;
 mod fog;
 mod keys;
+mod market;
 mod offline;
 mod oracle;
 mod scenario;

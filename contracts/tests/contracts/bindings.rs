@@ -2,7 +2,7 @@
 //! back as what was said.
 
 use fog_contracts::{
-    Notify, TaskState,
+    Kind, Notify, TaskState,
     market::{Config, MarketData},
     stake::StakeData,
     task::TaskData,
@@ -128,4 +128,38 @@ fn what_contracts_write_reads_back() {
     assert_eq!(market.config.as_ref().map(|config| config.fee_bps), Some(FEE_BPS));
     assert_eq!(market.config, Some(now));
     assert_eq!(market.proposal, Some((world.chain.now() + TIMELOCK, next)));
+}
+
+#[test]
+fn every_contract_is_known_by_its_code_and_described() {
+    let mut world = World::new();
+    world.deposit(Nano::grams(100));
+    let (live, ended) = (world.task_init(1), world.task_init(2));
+    world.fund(&live);
+    let (live, ended_at) = (live.address().unwrap(), ended.address().unwrap());
+    assert!(!world.is_ended(&live));
+    assert_eq!(crate::world::failures(&world.assign(live)), [0; 0]);
+    world.fund(&ended);
+    world.chain.warp(crate::world::STEP + 1).unwrap();
+    let stranger = world.stranger.clone();
+    world.push(&stranger, ended_at, fog_contracts::task::expire(1).unwrap());
+    let stake = world.stake.address().unwrap();
+    let told = |address: &Address| {
+        let view = world.chain.account(&std(address)).unwrap();
+        let code = Hash32(view.code.unwrap().repr_hash().0);
+        let kind = Kind::of(&code).unwrap();
+        (kind, kind.state(&view.data.unwrap()).unwrap())
+    };
+    let (kind, market) = told(&world.market);
+    assert_eq!((kind, &market["config"]["fee_bps"]), (Kind::Market, &FEE_BPS.into()));
+    let (kind, task) = told(&live);
+    assert_eq!((kind, &task["status"]), (Kind::Task, &"assigned".into()));
+    assert_eq!(task["work"]["price_nano"], PRICE.get());
+    let (kind, task) = told(&ended_at);
+    assert_eq!((kind, &task["status"]), (Kind::Tombstone, &"refunded".into()));
+    let (kind, stake) = told(&stake);
+    assert_eq!((kind, &stake["reserved_nano"]), (Kind::Stake, &RESERVE.get().into()));
+    assert_eq!(Kind::of(&Hash32([1; 32])), None);
+    let nothing = tycho_types::cell::Cell::default();
+    assert!(Kind::ALL.iter().all(|kind| kind.state(&nothing).is_err()));
 }

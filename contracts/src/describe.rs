@@ -1,0 +1,181 @@
+//! What a contract is and how it stands, for people and explorers: from its code's hash and data.
+//!
+//! Amounts are nanogram in fields that end in `_nano`, times Unix seconds of the chain, durations
+//! seconds in fields that end in `_seconds`, shares basis points in fields that end in `_bps`.
+
+use std::sync::LazyLock;
+
+use fog_protocol::Hash32;
+use serde_json::{Value, json};
+use tycho_types::cell::Cell;
+
+use crate::{
+    ContractError, TaskState, cells,
+    code::{market_code, stake_code, task_code},
+    market::{Config, MarketData},
+    stake::{StakeData, StakeParams},
+    task::{TaskData, Work},
+};
+
+/// Which contract a code belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `Market`.
+    Market,
+    /// `Task` that has not ended.
+    Task,
+    /// What is left of a `Task` that has.
+    Tombstone,
+    /// `Stake`.
+    Stake,
+}
+
+/// Hash of the code of an ended task: `THROW 101`, as in `tolk/task/ending.tolk`. A cell of three
+/// bytes cannot fail to build.
+static TOMB_CODE_HASH: LazyLock<Hash32> = LazyLock::new(|| {
+    let code = cells::build("tombstone", |cell| cell.store_raw(&[0xf2, 0xc0, 0x65], 24));
+    code.map_or_else(|_| Hash32::default(), |code| Hash32(code.repr_hash().0))
+});
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Market, Self::Task, Self::Tombstone, Self::Stake];
+
+    /// The kind with this code hash; `None`: none of this program's contracts.
+    #[must_use]
+    pub fn of(code_hash: &Hash32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code_hash() == *code_hash)
+    }
+
+    /// Hash of its code.
+    #[must_use]
+    pub fn code_hash(self) -> Hash32 {
+        match self {
+            Self::Market => market_code().hash,
+            Self::Task => task_code().hash,
+            Self::Tombstone => *TOMB_CODE_HASH,
+            Self::Stake => stake_code().hash,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Market => "Market",
+            Self::Task => "Task",
+            Self::Tombstone => "Task (ended)",
+            Self::Stake => "Stake",
+        }
+    }
+
+    /// A market's state, as [`Self::state`] gives it.
+    #[must_use]
+    pub fn describe_market(data: &MarketData) -> Value {
+        market(data)
+    }
+
+    /// The decoded state in `data`.
+    ///
+    /// # Errors
+    /// [`ContractError::Layout`].
+    pub fn state(self, data: &Cell) -> Result<Value, ContractError> {
+        Ok(match self {
+            Self::Market => market(&MarketData::parse(data)?),
+            Self::Task | Self::Tombstone => task(&TaskData::parse(data)?),
+            Self::Stake => stake(&StakeData::parse(data)?),
+        })
+    }
+}
+
+fn market(data: &MarketData) -> Value {
+    let later = |at: &u32, what: Value| json!({ "applies_at": at, "change": what });
+    json!({
+        "owner": data.owner,
+        "paused": data.paused,
+        "config": data.config.as_ref().map(config),
+        "proposal": data.proposal.as_ref().map(|(at, next)| later(at, config(next))),
+        "heir": data.heir.as_ref().map(|(at, heir)| json!({ "accepts_at": at, "owner": heir })),
+    })
+}
+
+/// A market's configuration.
+fn config(config: &Config) -> Value {
+    json!({
+        "task_code_hash": config.task_code_hash,
+        "stake_code_hash": config.stake_code_hash,
+        "code_is_this_programs": config.is_of_this_code(),
+        "min_step_seconds": config.min_step,
+        "max_step_seconds": config.max_step,
+        "timelock_seconds": config.timelock,
+        "threshold": config.threshold,
+        "verifiers": config.verifiers,
+        "fee_bps": config.fee_bps,
+        "treasury": config.treasury,
+        "stake": params(&config.stake),
+    })
+}
+
+fn params(params: &StakeParams) -> Value {
+    json!({
+        "task_code_hash": params.task_code_hash,
+        "unbonding_seconds": params.unbonding,
+        "burn": params.burn,
+    })
+}
+
+fn task(data: &TaskData) -> Value {
+    let (init, terms) = (&data.init, &data.init.terms);
+    json!({
+        "task": terms.id,
+        "status": status(data.state),
+        "deadline": data.deadline,
+        "escrowed_nano": data.escrowed,
+        "market": init.market,
+        "requestor": init.requestor,
+        "node": init.operator,
+        "terms": {
+            "price_nano": terms.price,
+            "damages_nano": terms.damages,
+            "bid_seconds": terms.bid,
+            "commit_seconds": terms.commit,
+            "verdict_seconds": terms.verdict,
+            "window_seconds": terms.window,
+        },
+        "work": data.work.as_ref().map(work),
+    })
+}
+
+fn status(state: TaskState) -> String {
+    format!("{state:?}").to_lowercase()
+}
+
+fn work(work: &Work) -> Value {
+    json!({
+        "stake": work.stake,
+        "worker": work.owner,
+        "session": work.session,
+        "price_nano": work.price,
+        "reserve_nano": work.reserve,
+        "commitment": work.commitment,
+        "evidence": work.evidence,
+    })
+}
+
+fn stake(data: &StakeData) -> Value {
+    let held =
+        |(task, amount): &(Hash32, _)| json!({ "task_contract": task, "amount_nano": amount });
+    json!({
+        "market": data.init.market,
+        "worker": data.init.owner,
+        "params": params(&data.init.params),
+        "session": data.session,
+        "stake_nano": data.stake,
+        "free_nano": data.free(),
+        "reserved_nano": data.reserved,
+        "unbonding_nano": data.unbonding,
+        "unbonded_at": data.unbond_at,
+        "earnings_nano": data.earnings,
+        "reservations": data.reservations.iter().map(held).collect::<Vec<_>>(),
+    })
+}
