@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runTolkCompiler } from '@ton/tolk-js'
 
-const CONTRACTS = ['market', 'task', 'stake']
+const CONTRACTS = ['market', 'task', 'stake', 'delegation']
 const here = new URL('.', import.meta.url)
 const read = (path) => readFileSync(new URL(`tolk/${path}`, here), 'utf8')
 const [program, only = ''] = process.argv.slice(2)

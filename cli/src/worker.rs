@@ -156,9 +156,10 @@ async fn unstake(
         output.note(&format!("{} paid out", data.unbonding));
         return show(&identity.stake, settings, output).await;
     }
-    let amount = amount.unwrap_or_else(|| data.free());
-    if amount == Nano::ZERO || amount > data.free() {
-        bail!("only {} is free: the rest is reserved for running tasks", data.free());
+    let most = data.unbondable();
+    let amount = amount.unwrap_or(most);
+    if amount == Nano::ZERO || amount > most {
+        bail!("only {most} is free: the rest is reserved for running tasks");
     }
     staking::unbond(&chain, &identity.wallet, &identity.stake, amount).await?;
     output.note(&format!("{amount} is unbonding; run `fog worker unstake` again to be paid"));

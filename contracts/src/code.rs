@@ -78,6 +78,11 @@ code!(
     stake_code,
     "stake"
 );
+code!(
+    /// Code of `Delegation`.
+    delegation_code,
+    "delegation"
+);
 
 #[cfg(test)]
 mod tests {
@@ -85,7 +90,7 @@ mod tests {
 
     #[test]
     fn checked_in_code_has_the_compilers_hash() {
-        for code in [market_code(), task_code(), stake_code()] {
+        for code in [market_code(), task_code(), stake_code(), delegation_code()] {
             assert_eq!(code.cell.repr_hash().0, code.hash.0);
             assert_eq!(code.compiler, "tolk 1.3.0");
         }

@@ -45,6 +45,13 @@ exit_codes! {
     NotProven = 117, "the proof does not prove the task's statement for this worker and result";
     BadKey = 118, "the verifying key would prove anything";
     OtherPolicy = 119, "a proof decides this task, not a verdict, or the other way round";
+    NotADelegation = 130, "the sender is no delegation to this stake";
+    Commission = 131, "the commission is above its bound, or above what the staker accepts";
+    CutDown = 132, "slashes took nearly all of what was delegated here: stake elsewhere";
+    StillBacking = 133,
+        "a task from before it began to leave is not over: end that task, anyone may, or wait";
+    NoRent = 135, "the stake's rent would not last a year: top it up, anyone may";
+    TooLittle = 134, "less than a delegation must have: 1 GRAM";
     UnknownOp = 0xffff, "no such operation: another contract or version?";
 }
 

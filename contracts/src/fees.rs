@@ -16,7 +16,14 @@ pub const PROVE_VALUE: Nano = Nano::new(150_000_000);
 /// To a stake's owner operations.
 pub const OWNER_VALUE: Nano = Nano::new(20_000_000);
 /// To a deposit, beyond the amount: five years of rent and gas.
-pub const STAKE_RENT: Nano = Nano::new(450_000_000);
+pub const STAKE_RENT: Nano = Nano::new(550_000_000);
+/// To a delegation, beyond the amount: five years of the delegation's rent and gas.
+pub const DELEGATE_VALUE: Nano = Nano::new(180_000_000);
+/// To an undelegation.
+pub const UNDELEGATE_VALUE: Nano = Nano::new(40_000_000);
+/// To whatever has the stake look through its reservations: a claim of what left, and a worker's
+/// withdrawal where stake is delegated.
+pub const CLAIM_VALUE: Nano = Nano::new(90_000_000);
 /// To the market's operations.
 pub const MARKET_VALUE: Nano = Nano::new(50_000_000);
 

@@ -9,23 +9,27 @@
 
 mod cells;
 mod code;
+pub mod delegation;
 mod describe;
 mod exit;
 mod fees;
+mod log;
 pub mod market;
 mod notify;
+mod pool;
 pub mod proof;
 mod signing;
 pub mod stake;
 pub mod task;
 
 pub use cells::ContractError;
-pub use code::{Code, market_code, stake_code, task_code};
+pub use code::{Code, delegation_code, market_code, stake_code, task_code};
 pub use describe::Kind;
 pub use exit::{ExitCode, explain_exit};
 pub use fees::{
-    ASSIGN_VALUE, COMMIT_VALUE, END_VALUE, FUND_VALUE, MARKET_VALUE, OWNER_VALUE, PROVE_VALUE,
-    STAKE_RENT, verdict_value,
+    ASSIGN_VALUE, CLAIM_VALUE, COMMIT_VALUE, DELEGATE_VALUE, END_VALUE, FUND_VALUE, MARKET_VALUE,
+    OWNER_VALUE, PROVE_VALUE, STAKE_RENT, UNDELEGATE_VALUE, verdict_value,
 };
+pub use log::{Movement, Reward, Slash, StakeLog, StakeMove};
 pub use notify::{Notify, TaskState, op};
 pub use signing::{Consent, VerdictTerms, commit_hash, consent_hash, verdict_hash};

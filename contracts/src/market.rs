@@ -5,7 +5,7 @@ use tycho_types::{cell::Cell, cell::HashBytes, dict::Dict, models::StateInit};
 
 use crate::{
     cells::{self, ContractError, Fields as _, take_address, take_hash, take_maybe},
-    code::{market_code, stake_code, task_code},
+    code::{delegation_code, market_code, stake_code, task_code},
     stake::{StakeInit, StakeParams},
 };
 
@@ -145,6 +145,7 @@ impl Config {
         self.task_code_hash == task_code().hash
             && self.stake_code_hash == stake_code().hash
             && self.stake.task_code_hash == task_code().hash
+            && self.stake.delegation_code_hash == delegation_code().hash
     }
 
     /// The same rules for this crate's contracts: tasks and stakes that are made from then on.

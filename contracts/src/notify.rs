@@ -19,6 +19,14 @@ pub mod op {
     pub const FEE: u32 = 0x4e00_0005;
     /// To the burn address.
     pub const BURN: u32 = 0x4e00_0006;
+    /// Log of a slash: [`crate::Slash`].
+    pub const SLASH_LOG: u32 = 0x4e00_0007;
+    /// Log of a task's end.
+    pub const END_LOG: u32 = 0x4e00_0008;
+    /// Log of a movement of stake: [`crate::StakeMove`].
+    pub const STAKE_LOG: u32 = 0x4e00_0020;
+    /// Log of a payment: [`crate::Reward`].
+    pub const REWARD_LOG: u32 = 0x4e00_0021;
 }
 
 /// A task's state on chain; the last four are how a task ended.

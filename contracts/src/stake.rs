@@ -9,8 +9,10 @@ use tycho_types::{
 
 use crate::{
     cells::{self, ContractError, Fields as _, take_address, take_coins, take_hash, take_maybe},
-    code::{stake_code, task_code},
+    code::{delegation_code, stake_code, task_code},
 };
+
+pub use crate::pool::Pool;
 
 /// Opcodes of messages to a stake.
 pub mod op {
@@ -34,10 +36,23 @@ pub mod op {
     pub const WITHDRAW_EARNINGS: u32 = 0x5300_0009;
     /// Frees a reservation whose task never came back; from anyone.
     pub const FREE_STALE: u32 = 0x5300_000a;
+    /// Sets the worker's part of what delegated stake earns; from the owner.
+    pub const SET_COMMISSION: u32 = 0x5300_0010;
+    /// Adds delegated stake; from a delegation.
+    pub const JOIN: u32 = 0x5300_0011;
+    /// Delegated stake begins to leave; from a delegation.
+    pub const LEAVE: u32 = 0x5300_0012;
+    /// Pays out what left; from a delegation.
+    pub const REDEEM: u32 = 0x5300_0013;
 }
 
 /// Reservations a stake takes at most.
 pub const MAX_RESERVATIONS: usize = 64;
+
+/// The largest commission, in basis points.
+pub const MAX_COMMISSION_BPS: u16 = 5000;
+/// The smallest amount that is delegated at once.
+pub const MIN_DELEGATION: Nano = Nano::new(1_000_000_000);
 
 /// Parameters all stakes of a market share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +65,25 @@ pub struct StakeParams {
     pub unbonding: u32,
     /// Where slashed stake is burned.
     pub burn: Address,
+    /// Hash of the code of delegations.
+    pub delegation_code_hash: Hash32,
+    /// Its depth.
+    pub delegation_code_depth: u16,
 }
 
 impl StakeParams {
     /// Parameters for this crate's task code.
     #[must_use]
     pub fn current(unbonding: u32, burn: Address) -> Self {
-        let code = task_code();
-        Self { task_code_hash: code.hash, task_code_depth: code.depth, unbonding, burn }
+        let (task, delegation) = (task_code(), delegation_code());
+        Self {
+            task_code_hash: task.hash,
+            task_code_depth: task.depth,
+            unbonding,
+            burn,
+            delegation_code_hash: delegation.hash,
+            delegation_code_depth: delegation.depth,
+        }
     }
 
     pub(crate) fn to_cell(self) -> Result<Cell, ContractError> {
@@ -65,7 +91,9 @@ impl StakeParams {
             cell.put_hash(&self.task_code_hash)?;
             cell.store_u16(self.task_code_depth)?;
             cell.store_u32(self.unbonding)?;
-            cell.put_address(&self.burn)
+            cell.put_address(&self.burn)?;
+            cell.put_hash(&self.delegation_code_hash)?;
+            cell.store_u16(self.delegation_code_depth)
         })
     }
 
@@ -76,6 +104,8 @@ impl StakeParams {
                 task_code_depth: slice.load_u16()?,
                 unbonding: slice.load_u32()?,
                 burn: take_address(slice)?,
+                delegation_code_hash: take_hash(slice)?,
+                delegation_code_depth: slice.load_u16()?,
             })
         })
     }
@@ -115,6 +145,7 @@ impl StakeInit {
     /// [`ContractError::Build`].
     pub fn state_init(&self) -> Result<StateInit, ContractError> {
         let init = self.to_cell()?;
+        let pool = Pool::fresh()?;
         let data = cells::build("StakeStorage", |cell| {
             cell.store_reference(init)?;
             cell.put_hash(&Hash32::default())?;
@@ -123,7 +154,8 @@ impl StakeInit {
             }
             cell.store_u32(0)?;
             cell.store_u8(0)?;
-            cell.put_maybe(None)
+            cell.put_maybe(None)?;
+            cell.store_reference(pool)
         })?;
         Ok(cells::state_init(&stake_code().cell, data))
     }
@@ -156,6 +188,8 @@ pub struct StakeData {
     pub unbond_at: u32,
     /// Reservations: hash of the task's address, amount.
     pub reservations: Vec<(Hash32, Nano)>,
+    /// What others delegated to it.
+    pub pool: Pool,
 }
 
 impl StakeData {
@@ -164,40 +198,43 @@ impl StakeData {
     /// # Errors
     /// [`ContractError::Layout`].
     pub fn parse(data: &Cell) -> Result<Self, ContractError> {
-        let (init, mut stake, map) = cells::read("StakeStorage", data, |slice| {
+        let (session, amounts, unbond_at, cells) = cells::read("StakeStorage", data, |slice| {
             let init = slice.load_reference_cloned()?;
-            let parsed = Self {
-                // Replaced below, once the reference is read.
-                init: StakeInit {
-                    market: Address::basechain([0; 32]),
-                    owner: Address::basechain([0; 32]),
-                    params: StakeParams {
-                        task_code_hash: Hash32::default(),
-                        task_code_depth: 0,
-                        unbonding: 0,
-                        burn: Address::basechain([0; 32]),
-                    },
-                },
-                session: PublicKey(take_hash(slice)?),
-                stake: take_coins(slice)?,
-                reserved: take_coins(slice)?,
-                unbonding: take_coins(slice)?,
-                earnings: take_coins(slice)?,
-                unbond_at: slice.load_u32()?,
-                reservations: Vec::new(),
-            };
-            let _count = slice.load_u8()?;
-            Ok((init, parsed, take_maybe(slice)?))
+            let session = PublicKey(take_hash(slice)?);
+            let mut amounts = [Nano::ZERO; 4];
+            for amount in &mut amounts {
+                *amount = take_coins(slice)?;
+            }
+            let (unbond_at, _count) = (slice.load_u32()?, slice.load_u8()?);
+            let map = take_maybe(slice)?;
+            Ok((session, amounts, unbond_at, (init, map, slice.load_reference_cloned()?)))
         })?;
-        stake.init = StakeInit::parse(&init)?;
-        stake.reservations = parse_reservations(map)?;
-        Ok(stake)
+        let [stake, reserved, unbonding, earnings] = amounts;
+        let (init, map, pool) = cells;
+        Ok(Self {
+            init: StakeInit::parse(&init)?,
+            session,
+            stake,
+            reserved,
+            unbonding,
+            earnings,
+            unbond_at,
+            reservations: parse_reservations(map)?,
+            pool: Pool::parse(&pool)?,
+        })
     }
 
-    /// What may still be reserved or unbonded.
+    /// What may still be reserved, delegated stake included.
     #[must_use]
     pub fn free(&self) -> Nano {
-        self.stake.saturating_sub(self.reserved).saturating_sub(self.unbonding)
+        let bonded = self.stake.saturating_sub(self.unbonding).saturating_add(self.pool.coins);
+        bonded.saturating_sub(self.reserved)
+    }
+
+    /// What the worker may still take back.
+    #[must_use]
+    pub fn unbondable(&self) -> Nano {
+        self.free().min(self.stake.saturating_sub(self.unbonding))
     }
 }
 
@@ -213,7 +250,8 @@ fn parse_reservations(map: Option<Cell>) -> Result<Vec<(Hash32, Nano)>, Contract
         let mut parse = || {
             let task = key.as_data_slice().load_u256()?;
             let amount = take_coins(&mut value)?;
-            let (_query, _free_at) = (value.load_u64()?, value.load_u32()?);
+            let (_query, _free_at, _made) =
+                (value.load_u64()?, value.load_u32()?, value.load_u32()?);
             Ok::<_, tycho_types::error::Error>((Hash32(task.0), amount))
         };
         reservations.push(parse().map_err(|error| layout(error.to_string()))?);
@@ -290,5 +328,17 @@ pub fn free_stale(query: u64, task: &Hash32) -> Result<Cell, ContractError> {
         cell.store_u32(op::FREE_STALE)?;
         cell.store_u64(query)?;
         cell.put_hash(task)
+    })
+}
+
+/// Body of `SetCommission`: basis points, at most [`MAX_COMMISSION_BPS`].
+///
+/// # Errors
+/// [`ContractError::Build`].
+pub fn set_commission(query: u64, basis_points: u16) -> Result<Cell, ContractError> {
+    cells::build("SetCommission", |cell| {
+        cell.store_u32(op::SET_COMMISSION)?;
+        cell.store_u64(query)?;
+        cell.store_u16(basis_points)
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fog_chain::{ChainClient, ChainError, Delivery, DeliveryError, Tx};
 use fog_contracts::{
-    ContractError, ExitCode, OWNER_VALUE, STAKE_RENT,
+    CLAIM_VALUE, ContractError, ExitCode, OWNER_VALUE, STAKE_RENT,
     market::MarketData,
     stake::{self, StakeData},
 };
@@ -95,7 +95,9 @@ pub async fn withdraw(
     wallet: &UnlockedWallet,
     stake: &Address,
 ) -> Result<(), StakingError> {
-    owner(chain, wallet, stake, stake::withdraw(0)?).await
+    // Where stake is delegated the contract looks through its reservations first.
+    let message = OutMessage::new(*stake, CLAIM_VALUE).with_body(stake::withdraw(0)?);
+    perform(chain, wallet, stake, message).await
 }
 
 /// Pays out earnings.
@@ -108,6 +110,19 @@ pub async fn withdraw_earnings(
     stake: &Address,
 ) -> Result<(), StakingError> {
     owner(chain, wallet, stake, stake::withdraw_earnings(0)?).await
+}
+
+/// Sets the commission, in basis points.
+///
+/// # Errors
+/// [`StakingError`].
+pub async fn set_commission(
+    chain: &ChainClient,
+    wallet: &UnlockedWallet,
+    stake: &Address,
+    basis_points: u16,
+) -> Result<(), StakingError> {
+    owner(chain, wallet, stake, stake::set_commission(0, basis_points)?).await
 }
 
 /// What a stake contract holds; `None` if it is not deployed.

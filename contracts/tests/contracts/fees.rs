@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 
 use fog_contracts::{
-    ASSIGN_VALUE, COMMIT_VALUE, END_VALUE, FUND_VALUE, OWNER_VALUE, PROVE_VALUE, STAKE_RENT,
-    TaskState, market, stake, task, verdict_value,
+    ASSIGN_VALUE, CLAIM_VALUE, COMMIT_VALUE, DELEGATE_VALUE, END_VALUE, FUND_VALUE, OWNER_VALUE,
+    PROVE_VALUE, STAKE_RENT, TaskState, UNDELEGATE_VALUE, delegation, market, stake, task,
+    verdict_value,
 };
 use fog_protocol::{Address, Hash32, Nano};
-use fog_testnet::chain::{Receipt, StackItem};
+use fog_testnet::chain::{Receipt, StackItem, Treasury};
 use tycho_types::{
     cell::{Cell, CellSlice},
     models::MsgInfo,
@@ -24,7 +25,7 @@ const EVERYBODY: u8 = 16;
 const MOST_GAS_OF_A_PROOF: u64 = 115_000;
 
 /// A constant of fees.tolk.
-fn constant(name: &str) -> u64 {
+pub(crate) fn constant(name: &str) -> u64 {
     let start = format!("const {name} = ");
     let line = FEES.lines().find(|line| line.starts_with(&start)).expect(name);
     let number = line[start.len()..].split_whitespace().next().unwrap();
@@ -62,6 +63,17 @@ fn budget(op: u32, bounced: bool) -> Option<(&'static str, u64)> {
         (stake::op::SET_SESSION, false) => ("set session", sum(&["GAS_OWNER"])),
         (stake::op::UNBOND, false) => ("unbond", sum(&["GAS_OWNER"])),
         (stake::op::WITHDRAW, false) => ("withdraw", sum(&["GAS_OWNER"])),
+        (stake::op::SET_COMMISSION, false) => ("set commission", sum(&["GAS_OWNER"])),
+        (delegation::op::DELEGATE, false) => ("delegate", sum(&["GAS_DELEGATE"])),
+        (stake::op::JOIN, false) => ("join", sum(&["GAS_JOIN"])),
+        (delegation::op::JOINED, false) => ("joined", sum(&["GAS_JOINED"])),
+        (stake::op::JOIN, true) => ("join, refused", sum(&["GAS_JOINED"])),
+        (delegation::op::UNDELEGATE, false) => ("undelegate", sum(&["GAS_UNDELEGATE"])),
+        (stake::op::LEAVE, false) => ("leave", sum(&["GAS_LEAVE"])),
+        (delegation::op::LEFT, false) => ("left", sum(&["GAS_LEFT"])),
+        (delegation::op::CLAIM, false) => ("claim", sum(&["GAS_CLAIM"])),
+        (stake::op::REDEEM, false) => ("redeem", sum(&["GAS_REDEEM", "GAS_BACKING"])),
+        (stake::op::REDEEM, true) => ("redeem, refused", sum(&["GAS_LEFT"])),
         (stake::op::WITHDRAW_EARNINGS, false) => ("withdraw earnings", sum(&["GAS_OWNER"])),
         _ => return None,
     })
@@ -177,16 +189,97 @@ fn costs_stay_below_four_fifths_of_what_is_attached() {
     meter.read(&world.fund(&init));
     owner_ways(&mut world, &mut meter);
 
+    let (prove, _) = meter.0["prove"];
+    assert!(prove <= MOST_GAS_OF_A_PROOF, "a proof took {prove} gas");
+    print_and_check(&meter, 25);
+}
+
+fn print_and_check(meter: &Meter, steps: usize) {
     println!("{:<20} {:>8} {:>8}", "step", "gas", "budget");
     for (name, (gas, limit)) in &meter.0 {
         println!("{name:<20} {gas:>8} {limit:>8}");
     }
-    let (prove, _) = meter.0["prove"];
-    assert!(prove <= MOST_GAS_OF_A_PROOF, "a proof took {prove} gas");
-    assert_eq!(meter.0.len(), 25, "every step was measured");
+    assert_eq!(meter.0.len(), steps, "every step was measured");
     let over: Vec<_> =
         meter.0.iter().filter(|(_, (gas, limit))| gas * 5 > limit * 4 || *gas == 0).collect();
     assert!(over.is_empty(), "over four fifths of their budget: {over:?}");
+}
+
+/// Delegated stake at its fullest: a queue of eight, 64 reservations to look through, a pool that
+/// vests.
+fn full_delegation() -> (World, Treasury) {
+    let mut world = World::with_verifiers(1, 1);
+    world.deposit(Nano::grams(500));
+    let staker = world.staker(0);
+    world.delegate(&staker, Nano::grams(500));
+    assert_eq!(failures(&world.owner_op(stake::unbond(1, Nano::grams(1)).unwrap())), [0; 0]);
+    let paid = open(&mut world, 1);
+    world.assign(paid);
+    world.commit(paid, COMMITMENT);
+    world.verdict(paid, COMMITMENT, true, &[0]);
+    world.chain.warp(WINDOW + 1).unwrap();
+    let stranger = world.stranger.clone();
+    world.push(&stranger, paid, task::finalize(1).unwrap());
+    assert!(world.stake().pool.vesting > Nano::ZERO);
+    let shares = world.delegation(&staker).shares;
+    for _ in 0..7 {
+        assert_eq!(failures(&world.undelegate(&staker, shares / 10)), [0; 0]);
+        world.chain.warp(7).unwrap();
+    }
+    for id in 101..=164 {
+        let task = open(&mut world, id);
+        assert_eq!(failures(&world.assign(task)), [0; 0]);
+    }
+    (world, staker)
+}
+
+#[test]
+fn delegated_stake_costs_stay_below_four_fifths_too() {
+    let (mut world, staker) = full_delegation();
+    let mut meter = Meter::default();
+    meter.read(&world.owner_op(stake::set_commission(1, 3000).unwrap()));
+    meter.read(&world.delegate(&staker, Nano::grams(10)));
+    let (at, body) = (world.delegation_of(&staker), delegation::delegate(9, PRICE, 0).unwrap());
+    let value = PRICE.saturating_add(DELEGATE_VALUE);
+    let refused = world.call(&staker, at.address().unwrap(), value, body);
+    assert_eq!(failures(&refused), [131]);
+    meter.read(&refused);
+    meter.read(&world.undelegate(&staker, 1_000_000_000_000));
+    assert_eq!(world.delegation(&staker).queue.len(), delegation::MAX_QUEUE);
+    world.chain.warp(UNBONDING - 20).unwrap();
+    meter.read(&world.undelegate(&staker, 1_000_000_000_000));
+    assert_eq!(world.delegation(&staker).queue.len(), delegation::MAX_QUEUE);
+    // All of the reservations came after the oldest entry: it looks at each, and pays.
+    let claimed = world.claim(&staker);
+    assert_eq!(failures(&claimed), [0; 0]);
+    meter.read(&claimed);
+    let withdrawn = {
+        world.attach = Some(CLAIM_VALUE.get());
+        world.owner_op(stake::withdraw(1).unwrap())
+    };
+    assert_eq!(failures(&withdrawn), [0; 0]);
+    let gas: u64 = withdrawn.transactions.iter().map(|tx| tx.gas_used().unwrap()).max().unwrap();
+    println!("withdraw, looking through 64: {gas} of {}", constant("GAS_BACKING"));
+    assert!(gas * 5 <= (constant("GAS_OWNER") + constant("GAS_BACKING")) * 4);
+    // One that has to wait, and a slash and a payment of a full stake.
+    world.chain.warp(100).unwrap();
+    for _ in 0..6 {
+        assert_eq!(failures(&world.claim(&staker)), [0; 0]);
+    }
+    let refused = world.claim(&staker);
+    assert_eq!(failures(&refused), [103]);
+    meter.read(&refused);
+    let stranger = world.stranger.clone();
+    let late = world.task_init(101).address().unwrap();
+    meter.read(&world.push(&stranger, late, task::expire(1).unwrap()));
+    let task = open(&mut world, 2);
+    world.assign(task);
+    world.commit(task, COMMITMENT);
+    world.verdict(task, COMMITMENT, true, &[0]);
+    world.chain.warp(WINDOW + 1).unwrap();
+    meter.read(&world.push(&stranger, task, task::finalize(1).unwrap()));
+    assert!(world.is_ended(&task) && world.is_ended(&late));
+    print_and_check(&meter, 17);
 }
 
 fn size(cells: [&Cell; 2]) -> (u64, u64) {
@@ -216,6 +309,17 @@ fn rent_is_reserved_for_the_fullest_contracts() {
     let requestor = world.requestor.clone();
     world.push(&requestor, ended, task::cancel(1).unwrap());
     assert_eq!(world.state(&ended), Some(TaskState::Refunded));
+
+    let (full, staker) = full_delegation();
+    let at = full.delegation_of(&staker).address().unwrap();
+    let (bits, cells) = account_size(&full, &at);
+    println!("DELEGATION {bits} bits, {cells} cells");
+    let limit = (constant("DELEGATION_BITS"), constant("DELEGATION_CELLS"));
+    assert!(bits <= limit.0 && cells <= limit.1, "{bits} bits, {cells} cells of {limit:?}");
+    let (bits, cells) = account_size(&full, &full.stake.address().unwrap());
+    println!("STAKE with a pool {bits} bits, {cells} cells");
+    let limit = (constant("STAKE_BITS"), constant("STAKE_CELLS"));
+    assert!(bits <= limit.0 && cells <= limit.1, "{bits} bits, {cells} cells of {limit:?}");
 
     let stake = world.stake.address().unwrap();
     let market = world.market;
@@ -262,6 +366,22 @@ fn what_we_attach_is_enough_and_not_twice_too_much() {
             assert!(ours.get() >= theirs + theirs / 10 + gas, "{name}: {ours:?} of {theirs}");
             assert!(ours.get() <= theirs * 5, "{name}: {ours:?} of {theirs}");
         }
+    }
+}
+
+#[test]
+fn what_stakers_attach_is_enough_and_not_much_too_much() {
+    let mut world = World::new();
+    world.deposit(Nano::grams(100));
+    let staker = world.staker(0);
+    world.delegate(&staker, Nano::grams(1));
+    let at = world.delegation_of(&staker).address().unwrap();
+    let output = world.chain.run_get_method(&std(&at), "delegation_values", &[]).unwrap();
+    let theirs = output.stack.iter().map(|item| u64::try_from(item.as_int().unwrap()).unwrap());
+    for (ours, theirs) in [DELEGATE_VALUE, UNDELEGATE_VALUE, CLAIM_VALUE].iter().zip(theirs) {
+        println!("attached {:>12} demanded {theirs:>12}", ours.get());
+        assert!(ours.get() >= theirs + theirs / 10, "{ours:?} of {theirs}");
+        assert!(ours.get() <= theirs * 3, "{ours:?} of {theirs}");
     }
 }
 

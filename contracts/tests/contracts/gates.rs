@@ -36,7 +36,7 @@ fn demanded(world: &World, gate: Gate, signatures: u8) -> u64 {
 
 /// `act` with one nanogram too little is refused, and with the least goes through. `on_top` is the
 /// principal that travels with it.
-fn gate(
+pub(crate) fn gate(
     world: &mut World,
     least: u64,
     on_top: u64,

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fog_contracts::{
-    TaskState, op,
+    TaskState, delegation,
+    delegation::DelegationInit,
+    op,
     stake::{self, StakeData},
     task::{self, TaskData, TaskInit},
 };
@@ -15,7 +17,10 @@ use tycho_types::{
     num::Tokens,
 };
 
-use crate::world::{FEE_BPS, ours, std};
+use crate::{
+    shares,
+    world::{FEE_BPS, ours, std},
+};
 
 const END_LOG: u32 = 0x4e00_0008;
 /// What a task adds to a notice that it pays itself.
@@ -44,6 +49,9 @@ pub(crate) struct Ledger {
     pub(crate) tasks: BTreeMap<Address, TaskInit>,
     /// Stakes and their owners.
     pub(crate) stakes: BTreeMap<Address, Address>,
+    pub(crate) delegations: BTreeMap<Address, DelegationInit>,
+    /// What each stake's data said after its last transaction.
+    known: BTreeMap<Address, StakeData>,
     books: BTreeMap<Address, Book>,
     notices: u64,
     pub(crate) ends: BTreeMap<TaskState, u64>,
@@ -72,7 +80,7 @@ fn internal(message: &OwnedMessage) -> Option<Message> {
     let count = match op {
         _ if info.bounced => 0,
         stake::op::RESERVE | stake::op::SLASH => 2,
-        stake::op::SETTLE | task::op::SLASHED => 1,
+        stake::op::SETTLE | task::op::SLASHED | stake::op::JOIN => 1,
         _ => 0,
     };
     // A stranger's may be cut short.
@@ -106,6 +114,8 @@ impl Ledger {
             operator_had: 0,
             tasks: BTreeMap::new(),
             stakes: BTreeMap::new(),
+            delegations: BTreeMap::new(),
+            known: BTreeMap::new(),
             books: BTreeMap::new(),
             notices: 0,
             ends: BTreeMap::new(),
@@ -145,10 +155,15 @@ impl Ledger {
                 self.check_from_task(&message, incoming.as_ref().unwrap());
             } else if self.stakes.contains_key(&address) {
                 self.check_from_stake(&message, incoming.as_ref().unwrap());
+            } else if let Some(init) = self.delegations.get(&address) {
+                check_from_delegation(&message, init);
             }
         }
         if let (true, true, Some(message)) = (done, self.stakes.contains_key(&address), &incoming) {
             self.check_into_stake(message);
+        }
+        if self.stakes.contains_key(&address) {
+            self.check_step(chain, &address, &outgoing, incoming.as_ref().filter(|_| done));
         }
         self.check_end(&address);
         self.check_account(chain, &address);
@@ -244,7 +259,15 @@ impl Ledger {
         let owner = self.stakes[&message.from];
         match message.op {
             op::BURN => assert_eq!(message.to, self.burn),
+            op::PAYOUT if incoming.op == stake::op::REDEEM => {
+                assert_eq!(message.to, self.delegations[&incoming.from].owner);
+            }
             op::PAYOUT => assert_eq!((message.to, incoming.from), (owner, owner)),
+            delegation::op::JOINED | delegation::op::LEFT => {
+                assert_eq!(message.to, incoming.from);
+                assert!(message.value <= incoming.value, "change out of a stake");
+                assert_eq!(self.delegations[&message.to].stake, message.from);
+            }
             op::EXCESSES if incoming.op == stake::op::DEPOSIT => assert_eq!(message.to, owner),
             op::EXCESSES => {
                 assert_eq!(message.to, incoming.from);
@@ -288,6 +311,35 @@ impl Ledger {
         }
     }
 
+    /// What a transaction made of a stake, against what it was before.
+    fn check_step(
+        &mut self,
+        chain: &Chain,
+        address: &Address,
+        outgoing: &[OwnedMessage],
+        taken: Option<&Message>,
+    ) {
+        let Some(data) = chain.account(&std(address)).unwrap().data else { return };
+        let after = StakeData::parse(&data).unwrap();
+        let before = self.known.insert(*address, after.clone());
+        let step = taken.filter(|message| !message.bounced);
+        let step = step.map(|message| (message.op, message.body.as_slice()));
+        let logs = shares::logs(outgoing);
+        if let Some(before) = before {
+            shares::check(&before, &after, step, &logs);
+        }
+    }
+
+    /// With nothing under way, the delegations have all shares there are, and no others.
+    pub(crate) fn check_quiet(&self, chain: &Chain) {
+        for stake in self.known.keys() {
+            let data = chain.account(&std(stake)).unwrap().data.unwrap();
+            let theirs = self.delegations.iter().filter(|(_, init)| init.stake == *stake);
+            let theirs = theirs.filter_map(|(at, _)| chain.account(&std(at)).unwrap().data);
+            shares::check_sums(&StakeData::parse(&data).unwrap(), theirs);
+        }
+    }
+
     fn check_account(&self, chain: &Chain, address: &Address) {
         let view = chain.account(&std(address)).unwrap();
         let balance = u64::try_from(view.balance).unwrap();
@@ -315,14 +367,30 @@ impl Ledger {
     }
 }
 
+/// A delegation talks to its stake, and gives back to its staker.
+fn check_from_delegation(message: &Message, init: &DelegationInit) {
+    match message.op {
+        stake::op::JOIN | stake::op::LEAVE | stake::op::REDEEM => {
+            assert_eq!(message.to, init.stake);
+        }
+        op::EXCESSES => assert_eq!(message.to, init.owner),
+        other => panic!("a delegation sent {other:#x}"),
+    }
+}
+
 fn check_stake(balance: u64, data: &Option<tycho_types::cell::Cell>) {
     let Some(data) = data else { return };
     let data = StakeData::parse(data).unwrap();
-    let owed = data.stake.get() + data.earnings.get();
+    let owed = shares::owed(&data);
     assert!(balance >= owed, "a stake of {balance} owes {owed}");
     let reserved: u64 = data.reservations.iter().map(|(_, amount)| amount.get()).sum();
     assert_eq!(reserved, data.reserved.get());
-    assert!(reserved + data.unbonding.get() <= data.stake.get());
+    assert!(data.unbonding <= data.stake);
+    // Whatever happens to all tasks, everybody together can bear it.
+    assert!(reserved <= shares::at_stake(&data), "{data:?}");
+    // Nobody's shares are worth more than what is there for them.
+    assert!(data.pool.worth(data.pool.shares, 0) <= data.pool.coins);
+    assert!(data.pool.leaving_worth(&data.pool.leaving_shares) <= data.pool.leaving);
 }
 
 /// Genesis supply = balances + in flight + fees + burned, to the nanogram.

@@ -3,6 +3,7 @@
 //! after every transaction. `FOG_SEQUENCES` sets how many sequences run, `FOG_SEED` runs one again.
 
 mod actions;
+mod delegating;
 mod dice;
 mod differential;
 
@@ -14,6 +15,7 @@ use std::{
 
 use fog_contracts::{
     TaskState,
+    delegation::DelegationInit,
     market::{self, MarketInit},
     stake::StakeInit,
     task::{TaskInit, Terms},
@@ -66,6 +68,7 @@ struct Parties {
     requestors: Vec<Treasury>,
     operator: Treasury,
     workers: Vec<Treasury>,
+    stakers: Vec<Treasury>,
     strangers: Vec<Treasury>,
 }
 
@@ -76,6 +79,7 @@ impl Parties {
             .into_iter()
             .chain(&self.requestors)
             .chain(&self.workers)
+            .chain(&self.stakers)
             .chain(&self.strangers)
             .collect();
         (*dice.one(&all)).clone()
@@ -111,6 +115,7 @@ impl Play {
             operator: party(2),
             requestors: vec![party(3), party(4)],
             workers: vec![party(5), party(6)],
+            stakers: vec![party(9), party(10)],
             strangers: vec![party(7), party(8)],
         };
         let verifiers: Vec<_> =
@@ -134,7 +139,12 @@ impl Play {
             ledger.tasks.insert(address(task), *task);
         }
         for stake in &stakes {
-            ledger.stakes.insert(stake.address().unwrap(), stake.owner);
+            let at = stake.address().unwrap();
+            ledger.stakes.insert(at, stake.owner);
+            for staker in &parties.stakers {
+                let init = DelegationInit { stake: at, owner: ours(&staker.address) };
+                ledger.delegations.insert(init.address().unwrap(), init);
+            }
         }
         let mut play = Self {
             chain,
@@ -214,6 +224,7 @@ impl Play {
         while self.chain.backlog() > 0 {
             self.step();
         }
+        self.ledger.check_quiet(&self.chain);
     }
 
     /// Mostly what is right; at times too little, or more.
@@ -236,7 +247,7 @@ impl Play {
             self.drain();
         }
         for _ in 0..messages {
-            match self.dice.below(100) {
+            match self.dice.below(112) {
                 0..12 => self.fund(),
                 12..30 => self.assign(),
                 30..44 => self.commit(),
@@ -248,6 +259,7 @@ impl Play {
                 77..84 => self.forge(),
                 84..90 => self.repeat(),
                 90..92 => self.babble(),
+                100..112 => self.delegated_stake(),
                 _ => self.warp(),
             }
             for _ in 0..self.dice.below(9) {
@@ -306,7 +318,9 @@ fn leave(play: &mut Play) {
     let stuck = live.iter().filter_map(|task| play.data_at(task));
     let stuck: Vec<_> = stuck.filter(|data| data.state != TaskState::Created).collect();
     assert!(stuck.is_empty(), "these never end: {stuck:?}");
-    play.empty_stakes(&stranger);
+    play.free_reservations(&stranger);
+    play.empty_delegations();
+    play.empty_stakes();
 }
 
 /// What many sequences came to.

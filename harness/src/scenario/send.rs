@@ -172,7 +172,7 @@ impl Story<'_> {
     async fn free(&self, stake: &Address) -> Result<Nano, ScenarioError> {
         let data = self.world.local()?.client.account(stake).await?.data;
         let data = data.ok_or_else(|| ScenarioError::Impossible("no stake yet".to_owned()))?;
-        Ok(StakeData::parse(&data)?.free())
+        Ok(StakeData::parse(&data)?.unbondable())
     }
 
     /// A commitment to nothing in particular.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use fog_contracts::{
-    ASSIGN_VALUE, COMMIT_VALUE, Consent, END_VALUE, FUND_VALUE, MARKET_VALUE, OWNER_VALUE,
-    PROVE_VALUE, STAKE_RENT, TaskState, VerdictTerms, commit_hash, consent_hash, market,
+    ASSIGN_VALUE, CLAIM_VALUE, COMMIT_VALUE, Consent, END_VALUE, FUND_VALUE, MARKET_VALUE,
+    OWNER_VALUE, PROVE_VALUE, STAKE_RENT, TaskState, VerdictTerms, commit_hash, consent_hash,
+    market,
     proof::{Context, Prove, result_cell},
     stake::{self, StakeData, StakeInit},
     task::{self, Assign, TaskData, TaskInit, Verdict},
@@ -17,6 +18,7 @@ use tycho_types::cell::CellBuilder;
 use super::{DAY, Play, UNBONDING, WORKERS, address, session};
 use crate::{
     proving::{INPUT, NETWORK, RESULT, Secrets, binding_of, number, secrets, statement},
+    shares,
     solo::{body, put_address, put_coins, put_hash},
     world::{STEP, TIMELOCK, WINDOW, config, ours, std},
 };
@@ -207,7 +209,7 @@ impl Play {
         view.data.map(|data| TaskData::parse(&data).unwrap())
     }
 
-    fn stake_at(&self, stake: &StakeInit) -> Option<StakeData> {
+    pub(super) fn stake_at(&self, stake: &StakeInit) -> Option<StakeData> {
         let view = self.chain.account(&std(&stake.address().unwrap())).unwrap();
         view.data.map(|data| StakeData::parse(&data).unwrap())
     }
@@ -218,7 +220,7 @@ impl Play {
         let (query, mut init, mut right) = (self.query(), None, OWNER_VALUE.get());
         let amount = *self.dice.one(&[1, 50_000_000_000, 100_000_000_000]);
         let key = session(u8::try_from(worker).unwrap()).public();
-        let body = match self.dice.below(12) {
+        let body = match self.dice.below(13) {
             0..7 => {
                 right = amount + STAKE_RENT.get();
                 init = Some(stake.state_init().unwrap());
@@ -226,8 +228,15 @@ impl Play {
             }
             7 => stake::set_session(query, &key),
             8 => stake::unbond(query, Nano::new(amount)),
-            9 => stake::withdraw(query),
+            9 => {
+                right = CLAIM_VALUE.get();
+                stake::withdraw(query)
+            }
             10 => stake::withdraw_earnings(query),
+            11 => {
+                let bps = *self.dice.one(&[0, 300, 1000, 5000, 5001]);
+                stake::set_commission(query, bps)
+            }
             _ => stake::free_stale(query, &address(&self.task()).hash),
         };
         let (from, value) = (self.sender(&owner), self.value(right));
@@ -274,7 +283,8 @@ impl Play {
                 }),
             }
         } else {
-            match self.dice.below(3) {
+            match self.dice.below(4) {
+                3 => self.forged_by_a_delegation(query),
                 0 => body(stake::op::SETTLE, query, |b| {
                     put_coins(b, amount);
                     put_address(b, me);
@@ -331,21 +341,28 @@ impl Play {
         self.check_block(&block);
     }
 
-    /// Frees what no task came back for, and takes everything out.
-    pub(super) fn empty_stakes(&mut self, stranger: &Treasury) {
+    /// Frees what no task came back for.
+    pub(super) fn free_reservations(&mut self, stranger: &Treasury) {
         self.chain.warp(200 * DAY).unwrap();
-        for (stake, owner) in self.stakes.clone().iter().zip(self.parties.workers.clone()) {
+        for stake in self.stakes.clone() {
             let to = stake.address().unwrap();
-            let Some(data) = self.stake_at(stake) else { continue };
+            let Some(data) = self.stake_at(&stake) else { continue };
             for (task, _) in data.reservations {
                 let body = stake::free_stale(self.query(), &task).unwrap();
                 self.send(stranger, to, OWNER_VALUE.get(), None, body);
                 self.drain();
             }
-            let data = self.stake_at(stake).unwrap();
-            assert_eq!(data.reserved, Nano::ZERO);
-            if data.free() > Nano::ZERO {
-                let body = stake::unbond(self.query(), data.free()).unwrap();
+            assert_eq!(self.stake_at(&stake).unwrap().reserved, Nano::ZERO);
+        }
+    }
+
+    /// Takes everything out.
+    pub(super) fn empty_stakes(&mut self) {
+        for (stake, owner) in self.stakes.clone().iter().zip(self.parties.workers.clone()) {
+            let to = stake.address().unwrap();
+            let Some(data) = self.stake_at(stake) else { continue };
+            if data.unbondable() > Nano::ZERO {
+                let body = stake::unbond(self.query(), data.unbondable()).unwrap();
                 self.say(&owner, to, body);
             }
             self.chain.warp(UNBONDING + 1).unwrap();
@@ -353,12 +370,12 @@ impl Play {
                 self.say(&owner, to, body.unwrap());
             }
             let data = self.stake_at(stake).unwrap();
-            assert_eq!((data.stake, data.earnings), (Nano::ZERO, Nano::ZERO), "{data:?}");
+            assert_eq!(shares::owed(&data), 0, "{data:?}");
         }
     }
 
-    fn say(&mut self, from: &Treasury, to: Address, body: tycho_types::cell::Cell) {
-        self.send(from, to, OWNER_VALUE.get(), None, body);
+    pub(super) fn say(&mut self, from: &Treasury, to: Address, body: tycho_types::cell::Cell) {
+        self.send(from, to, CLAIM_VALUE.get(), None, body);
         self.drain();
     }
 }

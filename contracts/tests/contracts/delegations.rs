@@ -1,0 +1,1 @@
+//! A delegation alone.
