@@ -247,7 +247,7 @@ impl Play {
             self.drain();
         }
         for _ in 0..messages {
-            match self.dice.below(112) {
+            match self.dice.below(107) {
                 0..12 => self.fund(),
                 12..30 => self.assign(),
                 30..44 => self.commit(),
@@ -259,7 +259,7 @@ impl Play {
                 77..84 => self.forge(),
                 84..90 => self.repeat(),
                 90..92 => self.babble(),
-                100..112 => self.delegated_stake(),
+                100..107 => self.delegated_stake(),
                 _ => self.warp(),
             }
             for _ in 0..self.dice.below(9) {

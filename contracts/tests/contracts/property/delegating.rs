@@ -56,7 +56,7 @@ impl Play {
         };
         let (from, value) = (self.sender(&owner), self.value(right));
         self.send(&from, at, value, state, told.unwrap());
-        if self.dice.once_in(24) {
+        if self.dice.once_in(40) {
             let block = self.chain.warp(UNBONDING + 1).unwrap();
             self.check_block(&block);
         }
