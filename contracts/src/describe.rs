@@ -11,9 +11,10 @@ use tycho_types::cell::Cell;
 
 use crate::{
     ContractError, TaskState, cells,
-    code::{market_code, stake_code, task_code},
+    code::{delegation_code, market_code, stake_code, task_code},
+    delegation::{DelegationData, Leaving},
     market::{Config, MarketData},
-    stake::{StakeData, StakeParams},
+    stake::{Pool, StakeData, StakeParams},
     task::{TaskData, Work},
 };
 
@@ -28,6 +29,8 @@ pub enum Kind {
     Tombstone,
     /// `Stake`.
     Stake,
+    /// `Delegation`.
+    Delegation,
 }
 
 /// Hash of the code of an ended task: `THROW 101`, as in `tolk/task/ending.tolk`. A cell of three
@@ -39,7 +42,8 @@ static TOMB_CODE_HASH: LazyLock<Hash32> = LazyLock::new(|| {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Market, Self::Task, Self::Tombstone, Self::Stake];
+    pub const ALL: [Self; 5] =
+        [Self::Market, Self::Task, Self::Tombstone, Self::Stake, Self::Delegation];
 
     /// The kind with this code hash; `None`: none of this program's contracts.
     #[must_use]
@@ -55,6 +59,7 @@ impl Kind {
             Self::Task => task_code().hash,
             Self::Tombstone => *TOMB_CODE_HASH,
             Self::Stake => stake_code().hash,
+            Self::Delegation => delegation_code().hash,
         }
     }
 
@@ -66,6 +71,7 @@ impl Kind {
             Self::Task => "Task",
             Self::Tombstone => "Task (ended)",
             Self::Stake => "Stake",
+            Self::Delegation => "Delegation",
         }
     }
 
@@ -84,6 +90,7 @@ impl Kind {
             Self::Market => market(&MarketData::parse(data)?),
             Self::Task | Self::Tombstone => task(&TaskData::parse(data)?),
             Self::Stake => stake(&StakeData::parse(data)?),
+            Self::Delegation => delegation(&DelegationData::parse(data)?),
         })
     }
 }
@@ -119,6 +126,7 @@ fn config(config: &Config) -> Value {
 fn params(params: &StakeParams) -> Value {
     json!({
         "task_code_hash": params.task_code_hash,
+        "delegation_code_hash": params.delegation_code_hash,
         "unbonding_seconds": params.unbonding,
         "burn": params.burn,
     })
@@ -177,5 +185,31 @@ fn stake(data: &StakeData) -> Value {
         "unbonded_at": data.unbond_at,
         "earnings_nano": data.earnings,
         "reservations": data.reservations.iter().map(held).collect::<Vec<_>>(),
+        "delegated": pool(&data.pool),
+    })
+}
+
+fn pool(pool: &Pool) -> Value {
+    json!({
+        "bonded_nano": pool.coins,
+        "shares": pool.shares.to_string(),
+        "leaving_nano": pool.leaving,
+        "leaving_shares": pool.leaving_shares,
+        "vesting_nano": pool.vesting,
+        "vested_at": pool.vested_at,
+        "vest_until": pool.vest_until,
+        "commission_bps": pool.commission,
+        "next_commission_bps": pool.next_commission,
+        "commission_at": pool.commission_at,
+    })
+}
+
+fn delegation(data: &DelegationData) -> Value {
+    let leaving = |entry: &Leaving| json!({ "shares": entry.shares, "left_at": entry.at });
+    json!({
+        "stake": data.init.stake,
+        "staker": data.init.owner,
+        "shares": data.shares.to_string(),
+        "leaving": data.queue.iter().map(leaving).collect::<Vec<_>>(),
     })
 }
