@@ -12,7 +12,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runTolkCompiler } from '@ton/tolk-js'
 
-const CONTRACTS = ['market', 'task', 'stake', 'delegation']
+const CONTRACTS = ['market', 'task', 'stake', 'delegation', 'account', 'earnings']
+const ROOMS = [...CONTRACTS, 'channel']   // `channel` is the code of the last two
 const here = new URL('.', import.meta.url)
 const read = (path) => readFileSync(new URL(`tolk/${path}`, here), 'utf8')
 const [program, only = ''] = process.argv.slice(2)
@@ -82,6 +83,37 @@ const CHANGES = [
   ['market/market.tolk', 'storage.heir = null;\n    // What', '// What'],
   ['market/market.tolk', 'under the new one\'s name.\n    storage.proposal = null;', 'under the new one\'s name.'],
   ['market/market.tolk', 'val acceptAt = blockchain.now() + storage.config!.load().timelock;', 'val acceptAt = blockchain.now();'],
+  ['channel/channel.tolk', 'storage.balance += msg.amount;', ''],
+  ['channel/channel.tolk', 'storage.balance += msg.amount;', 'storage.balance += msg.amount + 1;'],
+  ['channel/channel.tolk', 'storage.balance -= amount;', ''],
+  ['channel/channel.tolk', 'storage.paid = voucher.total;', ''],
+  ['channel/channel.tolk', 'storage.paid = voucher.total;', 'storage.paid += voucher.total;'],
+  ['channel/channel.tolk', 'storage.count = voucher.count;', ''],
+  ['channel/channel.tolk', 'storage.root = voucher.root;', ''],
+  ['channel/channel.tolk', 'voucher.total - storage.paid', 'voucher.total'],
+  ['channel/channel.tolk', '(now < storage.closeAt)', '(now <= storage.closeAt)'],
+  ['channel/channel.tolk', 'blockchain.now() >= storage.closeAt', 'blockchain.now() > storage.closeAt'],
+  ['channel/channel.tolk', '(voucher.count > storage.count)', '(voucher.count >= storage.count)'],
+  ['channel/channel.tolk', '(voucher.total > storage.paid)', '(voucher.total >= storage.paid)'],
+  ['channel/channel.tolk', 'amount <= storage.balance', 'amount < storage.balance'],
+  ['channel/channel.tolk', 'amount <= terms.cap', 'amount < terms.cap'],
+  ['channel/channel.tolk', 'storage.payeeKey == 0 ? terms.payeeKey : storage.payeeKey', 'terms.payeeKey'],
+  ['channel/channel.tolk', 'networkId: networkId(),', 'networkId: -239,'],
+  ['channel/channel.tolk', 'channel: contract.getAddress(),', 'channel: init.payee,'],
+  ['channel/channel.tolk', '        purpose,\n        networkId', '        purpose: 0,\n        networkId'],
+  ['channel/channel.tolk', 'dest: init.payee,\n        body: Redeemed', 'dest: init.payer,\n        body: Redeemed'],
+  ['channel/channel.tolk', 'dest: init.payer,\n        body: Returned', 'dest: init.payee,\n        body: Returned'],
+  ['channel/channel.tolk', 'storage.status = ChannelStatus.Closed;', ''],
+  ['channel/channel.tolk', 'storage.balance = 0;', ''],
+  ['channel/channel.tolk', 'storage.status = ChannelStatus.Closing;', ''],
+  ['channel/channel.tolk', 'blockchain.now() + init.terms.load().delay', 'blockchain.now()'],
+  ['channel/channel.tolk', 'const MAX_VALIDITY = 365', 'const MAX_VALIDITY = 366'],
+  ['channel/channel.tolk', 'const MIN_DELAY = 600', 'const MIN_DELAY = 599'],
+  ['channel/channel.tolk', 'const MAX_DELAY = 30', 'const MAX_DELAY = 31'],
+  ['channel/channel.tolk', 'max(storage.balance + channelRent(), had - value + msg.amount)', 'storage.balance + channelRent()'],
+  ['channel/channel.tolk', 'max(storage.balance + channelRent(), had - value + msg.amount)', 'had - value + msg.amount'],
+  ['channel/channel.tolk', 'max(0, had - value - amount)', '0'],
+  ['channel/channel.tolk', 'value: NOTIFY_VALUE,', 'value: 0,'],
   ['market/market.tolk', 'storage.proposal = null;\n    storage.save();\n    giveBack(sender', 'storage.save();\n    giveBack(sender'],
 ]
 
@@ -122,7 +154,7 @@ function* asserts(file, text) {
 }
 
 function* mutants() {
-  for (const room of [...CONTRACTS]) {
+  for (const room of ROOMS) {
     for (const entry of readdirSync(new URL(`tolk/${room}/`, here))) {
       const file = `${room}/${entry}`
       yield* asserts(file, read(file))

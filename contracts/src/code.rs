@@ -83,6 +83,16 @@ code!(
     delegation_code,
     "delegation"
 );
+code!(
+    /// Code of `Account`.
+    account_code,
+    "account"
+);
+code!(
+    /// Code of `Earnings`.
+    earnings_code,
+    "earnings"
+);
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +100,14 @@ mod tests {
 
     #[test]
     fn checked_in_code_has_the_compilers_hash() {
-        for code in [market_code(), task_code(), stake_code(), delegation_code()] {
+        for code in [
+            market_code(),
+            task_code(),
+            stake_code(),
+            delegation_code(),
+            account_code(),
+            earnings_code(),
+        ] {
             assert_eq!(code.cell.repr_hash().0, code.hash.0);
             assert_eq!(code.compiler, "tolk 1.3.0");
         }

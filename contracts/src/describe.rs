@@ -11,7 +11,8 @@ use tycho_types::cell::Cell;
 
 use crate::{
     ContractError, TaskState, cells,
-    code::{delegation_code, market_code, stake_code, task_code},
+    channel::{ChannelData, Purpose},
+    code::{account_code, delegation_code, earnings_code, market_code, stake_code, task_code},
     delegation::{DelegationData, Leaving},
     market::{Config, MarketData},
     stake::{Pool, StakeData, StakeParams},
@@ -31,6 +32,10 @@ pub enum Kind {
     Stake,
     /// `Delegation`.
     Delegation,
+    /// `Account`.
+    Account,
+    /// `Earnings`.
+    Earnings,
 }
 
 /// Hash of the code of an ended task: `THROW 101`, as in `tolk/task/ending.tolk`. A cell of three
@@ -42,8 +47,15 @@ static TOMB_CODE_HASH: LazyLock<Hash32> = LazyLock::new(|| {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Market, Self::Task, Self::Tombstone, Self::Stake, Self::Delegation];
+    pub const ALL: [Self; 7] = [
+        Self::Market,
+        Self::Task,
+        Self::Tombstone,
+        Self::Stake,
+        Self::Delegation,
+        Self::Account,
+        Self::Earnings,
+    ];
 
     /// The kind with this code hash; `None`: none of this program's contracts.
     #[must_use]
@@ -60,6 +72,8 @@ impl Kind {
             Self::Tombstone => *TOMB_CODE_HASH,
             Self::Stake => stake_code().hash,
             Self::Delegation => delegation_code().hash,
+            Self::Account => account_code().hash,
+            Self::Earnings => earnings_code().hash,
         }
     }
 
@@ -72,6 +86,8 @@ impl Kind {
             Self::Tombstone => "Task (ended)",
             Self::Stake => "Stake",
             Self::Delegation => "Delegation",
+            Self::Account => "Account",
+            Self::Earnings => "Earnings",
         }
     }
 
@@ -91,6 +107,8 @@ impl Kind {
             Self::Task | Self::Tombstone => task(&TaskData::parse(data)?),
             Self::Stake => stake(&StakeData::parse(data)?),
             Self::Delegation => delegation(&DelegationData::parse(data)?),
+            Self::Account => channel(&ChannelData::parse(Purpose::Account, data)?),
+            Self::Earnings => channel(&ChannelData::parse(Purpose::Earnings, data)?),
         })
     }
 }
@@ -211,5 +229,24 @@ fn delegation(data: &DelegationData) -> Value {
         "staker": data.init.owner,
         "shares": data.shares.to_string(),
         "leaving": data.queue.iter().map(leaving).collect::<Vec<_>>(),
+    })
+}
+
+fn channel(data: &ChannelData) -> Value {
+    let terms = &data.channel;
+    json!({
+        "status": format!("{:?}", data.status).to_lowercase(),
+        "balance_nano": data.balance,
+        "paid_nano": data.paid,
+        "entries": data.count,
+        "root": data.root,
+        "closes_at": data.close_at,
+        "payer": terms.payer,
+        "payee": terms.payee,
+        "payer_key": terms.payer_key,
+        "payee_key": data.payee_key,
+        "exposure_cap_nano": terms.cap,
+        "delay_seconds": terms.delay,
+        "series": terms.series,
     })
 }

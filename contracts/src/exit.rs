@@ -52,6 +52,9 @@ exit_codes! {
         "a task from before it began to leave is not over: end that task, anyone may, or wait";
     NoRent = 135, "the stake's rent would not last a year: top it up, anyone may";
     TooLittle = 134, "less than a delegation must have: 1 GRAM";
+    OldVoucher = 140, "a newer voucher, or the same, was redeemed before";
+    AboveBalance = 141, "the voucher is for more than there is: top it up first";
+    AboveCap = 142, "the voucher takes more than one redemption may: the exposure cap";
     UnknownOp = 0xffff, "no such operation: another contract or version?";
 }
 

@@ -26,6 +26,12 @@ pub const UNDELEGATE_VALUE: Nano = Nano::new(40_000_000);
 pub const CLAIM_VALUE: Nano = Nano::new(90_000_000);
 /// To the market's operations.
 pub const MARKET_VALUE: Nano = Nano::new(50_000_000);
+/// To the first payment into an account or earnings, beyond the amount: five years of rent and gas.
+pub const CHANNEL_RENT: Nano = Nano::new(150_000_000);
+/// To `redeem`.
+pub const REDEEM_VALUE: Nano = Nano::new(20_000_000);
+/// To a channel's `close`, `leave`, `finish` and `set_key`.
+pub const CHANNEL_END_VALUE: Nano = Nano::new(20_000_000);
 
 /// To `verdict`, by the number of signatures it carries.
 #[must_use]

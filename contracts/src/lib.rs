@@ -8,9 +8,11 @@
 //! same parser for every source of cells.
 
 mod cells;
+pub mod channel;
 mod code;
 pub mod delegation;
 mod describe;
+pub mod epoch;
 mod exit;
 mod fees;
 mod log;
@@ -23,12 +25,15 @@ pub mod stake;
 pub mod task;
 
 pub use cells::ContractError;
-pub use code::{Code, delegation_code, market_code, stake_code, task_code};
+pub use code::{
+    Code, account_code, delegation_code, earnings_code, market_code, stake_code, task_code,
+};
 pub use describe::Kind;
 pub use exit::{ExitCode, explain_exit};
 pub use fees::{
-    ASSIGN_VALUE, CLAIM_VALUE, COMMIT_VALUE, DELEGATE_VALUE, END_VALUE, FUND_VALUE, MARKET_VALUE,
-    OWNER_VALUE, PROVE_VALUE, STAKE_RENT, UNDELEGATE_VALUE, verdict_value,
+    ASSIGN_VALUE, CHANNEL_END_VALUE, CHANNEL_RENT, CLAIM_VALUE, COMMIT_VALUE, DELEGATE_VALUE,
+    END_VALUE, FUND_VALUE, MARKET_VALUE, OWNER_VALUE, PROVE_VALUE, REDEEM_VALUE, STAKE_RENT,
+    UNDELEGATE_VALUE, verdict_value,
 };
 pub use log::{Movement, Reward, Slash, StakeLog, StakeMove};
 pub use notify::{Notify, TaskState, op};

@@ -2,10 +2,12 @@
 //! fetches results. Trusts the node with nothing: ids, escrow addresses and payments are computed
 //! here, from the listing it signed itself.
 
+mod channel;
 mod draft;
 mod node;
 mod pay;
 
+pub use channel::{ChannelError, VoucherFile, end_channel, read_channel, settle, top_up};
 pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, nonce};
 pub use node::{NodeClient, NodeError};
 pub use pay::{PayError, confirm, send};

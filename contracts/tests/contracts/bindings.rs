@@ -3,6 +3,7 @@
 
 use fog_contracts::{
     Kind, Notify, TaskState,
+    channel::{ChannelData, ChannelNotice, Purpose},
     market::{Config, MarketData},
     stake::StakeData,
     task::TaskData,
@@ -11,6 +12,7 @@ use fog_protocol::{Address, Hash32, Nano};
 use proptest::prelude::*;
 use tycho_types::cell::{Cell, CellBuilder};
 
+use crate::channels::kit;
 use crate::world::{FEE_BPS, PRICE, RESERVE, TIMELOCK, World, config, ours, std};
 
 /// Cells of any shape, some levels deep.
@@ -41,6 +43,10 @@ fn parse_all(cell: &Cell) {
     assert!(market.is_err() || market.unwrap().config.is_none_or(|c| c.verifiers.len() <= 256));
     let _ = TaskData::parse(cell);
     let _ = Notify::parse(cell);
+    let _ = ChannelNotice::parse(cell);
+    for purpose in Purpose::ALL {
+        let _ = ChannelData::parse(purpose, cell);
+    }
 }
 
 /// The data of live contracts, the fullest tests know.
@@ -53,8 +59,9 @@ fn real() -> Vec<Cell> {
     world.assign(task);
     world.commit(task, Hash32([0x11; 32]));
     let stake = world.stake.address().unwrap();
+    let account = kit::opened(&mut world, Purpose::Account, Nano::grams(8)).address().unwrap();
     let data = |address: &Address| world.chain.account(&std(address)).unwrap().data.unwrap();
-    vec![data(&task), data(&stake), data(&world.market)]
+    vec![data(&task), data(&stake), data(&world.market), data(&account)]
 }
 
 /// The `path`-th cell of the tree, with one bit turned over or cut short.
@@ -89,7 +96,7 @@ proptest! {
 
     #[test]
     fn damaged_data_is_read_or_refused(
-        which in 0usize..3, path in 0usize..12, bit in any::<u16>(), cut in any::<bool>(),
+        which in 0usize..4, path in 0usize..12, bit in any::<u16>(), cut in any::<bool>(),
     ) {
         static REAL: std::sync::LazyLock<Vec<Cell>> = std::sync::LazyLock::new(real);
         parse_all(&damage(&REAL[which], &mut { path }, bit, cut));
@@ -159,6 +166,14 @@ fn every_contract_is_known_by_its_code_and_described() {
     assert_eq!((kind, &task["status"]), (Kind::Tombstone, &"refunded".into()));
     let (kind, stake) = told(&stake);
     assert_eq!((kind, &stake["reserved_nano"]), (Kind::Stake, &RESERVE.get().into()));
+    for (purpose, kind) in [(Purpose::Account, Kind::Account), (Purpose::Earnings, Kind::Earnings)]
+    {
+        let code = purpose.code().hash;
+        let data = kit::opened(&mut world, purpose, Nano::grams(8)).state_init().unwrap().data;
+        let state = Kind::of(&code).unwrap().state(&data.unwrap()).unwrap();
+        assert_eq!((Kind::of(&code), &state["status"]), (Some(kind), &"open".into()));
+        assert_eq!(state["exposure_cap_nano"], kit::CAP.get());
+    }
     assert_eq!(Kind::of(&Hash32([1; 32])), None);
     let nothing = tycho_types::cell::Cell::default();
     assert!(Kind::ALL.iter().all(|kind| kind.state(&nothing).is_err()));

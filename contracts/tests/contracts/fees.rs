@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 
 use fog_contracts::{
-    ASSIGN_VALUE, CLAIM_VALUE, COMMIT_VALUE, DELEGATE_VALUE, END_VALUE, FUND_VALUE, OWNER_VALUE,
-    PROVE_VALUE, STAKE_RENT, TaskState, UNDELEGATE_VALUE, delegation, market, stake, task,
-    verdict_value,
+    ASSIGN_VALUE, CHANNEL_END_VALUE, CHANNEL_RENT, CLAIM_VALUE, COMMIT_VALUE, DELEGATE_VALUE,
+    END_VALUE, FUND_VALUE, OWNER_VALUE, PROVE_VALUE, REDEEM_VALUE, STAKE_RENT, TaskState,
+    UNDELEGATE_VALUE,
+    channel::{self, Channel, Purpose},
+    delegation, market, stake, task, verdict_value,
 };
 use fog_protocol::{Address, Hash32, Nano};
 use fog_testnet::chain::{Receipt, StackItem, Treasury};
@@ -16,7 +18,10 @@ use tycho_types::{
     models::MsgInfo,
 };
 
-use crate::world::{PRICE, STEP, UNBONDING, WINDOW, World, failures, std};
+use crate::{
+    channels::kit::{self, DELAY, FINISH, LEAVE},
+    world::{PRICE, STEP, UNBONDING, WINDOW, World, failures, std},
+};
 
 const FEES: &str = include_str!("../../tolk/shared/fees.tolk");
 const COMMITMENT: Hash32 = Hash32([0x11; 32]);
@@ -75,6 +80,12 @@ fn budget(op: u32, bounced: bool) -> Option<(&'static str, u64)> {
         (stake::op::REDEEM, false) => ("redeem", sum(&["GAS_REDEEM", "GAS_BACKING"])),
         (stake::op::REDEEM, true) => ("redeem, refused", sum(&["GAS_LEFT"])),
         (stake::op::WITHDRAW_EARNINGS, false) => ("withdraw earnings", sum(&["GAS_OWNER"])),
+        (channel::op::TOP_UP, false) => ("channel: top up", sum(&["GAS_TOP_UP"])),
+        (channel::op::SET_KEY, false) => ("channel: set key", sum(&["GAS_TOP_UP"])),
+        (channel::op::REDEEM, false) => ("channel: redeem", sum(&["GAS_VOUCHER"])),
+        (channel::op::CLOSE, false) => ("channel: close", sum(&["GAS_CLOSING"])),
+        (channel::op::LEAVE, false) => ("channel: leave", sum(&["GAS_FINISH"])),
+        (channel::op::FINISH, false) => ("channel: finish", sum(&["GAS_FINISH"])),
         _ => return None,
     })
 }
@@ -174,6 +185,32 @@ fn owner_ways(world: &mut World, meter: &mut Meter) {
     meter.read(&world.owner_op(stake::withdraw(1).unwrap()));
 }
 
+/// Every message to both kinds of channel, at totals and counts as large as they get.
+fn channel_ways(world: &mut World, meter: &mut Meter) {
+    for purpose in Purpose::ALL {
+        let (channel, payer, payee) = kit::in_world(world, purpose);
+        let big = Nano::grams(400);
+        let full = Channel { cap: Nano::grams(1 << 30), ..channel };
+        for (channel, last) in [(full, FINISH), (Channel { series: 1, ..full }, LEAVE)] {
+            meter.read(&world.top_up(&channel, &payer, big));
+            let key = kit::payee_key().public();
+            let body = channel::set_key(1, &key).unwrap();
+            let at = channel.address().unwrap();
+            meter.read(&world.call(&payee, at, CHANNEL_END_VALUE, body));
+            let now = world.chain.now();
+            let first = kit::voucher(399_000_000_000, u64::MAX - 1, now);
+            meter.read(&world.redeem(&channel, &world.stranger.clone(), &first));
+            let second = kit::voucher(400_000_000_000, u64::MAX, now);
+            meter.read(&world.redeem(&channel, &payee, &second));
+            assert_eq!(world.channel(&channel).paid, big);
+            meter.read(&world.top_up(&channel, &payer, big));
+            meter.read(&world.end_channel(&channel, &payer, kit::CLOSE));
+            world.chain.warp(DELAY).unwrap();
+            meter.read(&world.end_channel(&channel, &payee, last));
+        }
+    }
+}
+
 #[test]
 fn costs_stay_below_four_fifths_of_what_is_attached() {
     let (mut world, _) = full_world();
@@ -188,10 +225,11 @@ fn costs_stay_below_four_fifths_of_what_is_attached() {
     let init = world.task_init(108);
     meter.read(&world.fund(&init));
     owner_ways(&mut world, &mut meter);
+    channel_ways(&mut world, &mut meter);
 
     let (prove, _) = meter.0["prove"];
     assert!(prove <= MOST_GAS_OF_A_PROOF, "a proof took {prove} gas");
-    print_and_check(&meter, 25);
+    print_and_check(&meter, 31);
 }
 
 fn print_and_check(meter: &Meter, steps: usize) {
@@ -323,8 +361,14 @@ fn rent_is_reserved_for_the_fullest_contracts() {
 
     let stake = world.stake.address().unwrap();
     let market = world.market;
+    let account = kit::opened(&mut world, Purpose::Account, Nano::grams(8));
+    let now = world.chain.now();
+    let key = channel::set_key(1, &world.session.public()).unwrap();
+    world.redeem(&account, &requestor, &kit::voucher(4_999_999_999, u64::MAX, now));
+    let (operator, at) = (world.operator.clone(), account.address().unwrap());
+    world.call(&operator, at, CHANNEL_END_VALUE, key);
     for (name, address) in
-        [("TASK", tasks[0]), ("STAKE", stake), ("MARKET", market), ("TOMB", ended)]
+        [("TASK", tasks[0]), ("STAKE", stake), ("MARKET", market), ("TOMB", ended), ("CHANNEL", at)]
     {
         let (bits, cells) = account_size(&world, &address);
         let limit = (constant(&format!("{name}_BITS")), constant(&format!("{name}_CELLS")));
@@ -382,6 +426,23 @@ fn what_stakers_attach_is_enough_and_not_much_too_much() {
         println!("attached {:>12} demanded {theirs:>12}", ours.get());
         assert!(ours.get() >= theirs + theirs / 10, "{ours:?} of {theirs}");
         assert!(ours.get() <= theirs * 3, "{ours:?} of {theirs}");
+    }
+}
+
+#[test]
+fn what_we_attach_to_channels_is_enough_and_not_twice_too_much() {
+    let mut world = World::new();
+    let account = kit::opened(&mut world, Purpose::Account, Nano::grams(8));
+    let at = std(&account.address().unwrap());
+    let output = world.chain.run_get_method(&at, "channel_values", &[]).unwrap();
+    let names = ["first top-up", "redeem", "close", "end", "set key"];
+    let ours =
+        [CHANNEL_RENT, REDEEM_VALUE, CHANNEL_END_VALUE, CHANNEL_END_VALUE, CHANNEL_END_VALUE];
+    for ((name, ours), theirs) in names.iter().zip(ours).zip(&output.stack) {
+        let theirs = u64::try_from(theirs.as_int().unwrap()).unwrap();
+        println!("{name:<12} attached {:>12} demanded {theirs:>12}", ours.get());
+        assert!(ours.get() >= theirs + theirs / 10, "{name}: {ours:?} of {theirs}");
+        assert!(ours.get() <= theirs * 5, "{name}: {ours:?} of {theirs}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! What must be true after every transaction, whoever sent what.
 
+mod channels;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use fog_contracts::{
@@ -53,6 +55,7 @@ pub(crate) struct Ledger {
     /// What each stake's data said after its last transaction.
     known: BTreeMap<Address, StakeData>,
     books: BTreeMap<Address, Book>,
+    pub(crate) channels: channels::Channels,
     notices: u64,
     pub(crate) ends: BTreeMap<TaskState, u64>,
     pub(crate) accepted: BTreeMap<u32, u64>,
@@ -117,6 +120,7 @@ impl Ledger {
             delegations: BTreeMap::new(),
             known: BTreeMap::new(),
             books: BTreeMap::new(),
+            channels: channels::Channels::default(),
             notices: 0,
             ends: BTreeMap::new(),
             accepted: BTreeMap::new(),
@@ -164,6 +168,9 @@ impl Ledger {
         }
         if self.stakes.contains_key(&address) {
             self.check_step(chain, &address, &outgoing, incoming.as_ref().filter(|_| done));
+        }
+        if done {
+            self.channels.check(chain, record);
         }
         self.check_end(&address);
         self.check_account(chain, &address);
@@ -347,7 +354,8 @@ impl Ledger {
             assert!(balance <= *had, "a stranger earned {}", balance - had);
         }
         if *address == self.operator {
-            assert!(balance <= self.operator_had + self.notices * NOTICE, "the operator earned");
+            let may = self.operator_had + self.notices * NOTICE + self.channels.sent_to(address);
+            assert!(balance <= may, "the operator earned {}", balance - may);
         }
         if self.stakes.contains_key(address) {
             check_stake(balance, &view.data);

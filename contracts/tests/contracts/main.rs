@@ -4,6 +4,7 @@
 mod alone;
 mod bindings;
 mod bounces;
+mod channels;
 mod deadlines;
 mod delegated;
 mod delegations;

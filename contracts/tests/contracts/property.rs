@@ -3,6 +3,7 @@
 //! after every transaction. `FOG_SEQUENCES` sets how many sequences run, `FOG_SEED` runs one again.
 
 mod actions;
+mod channels;
 mod delegating;
 mod dice;
 mod differential;
@@ -32,7 +33,7 @@ use crate::{
     world::{START, STEP, UNBONDING, WINDOW, config, ours, std},
 };
 
-const MESSAGES: u32 = 140;
+const MESSAGES: u32 = 150;
 const SEQUENCES: u64 = 480;
 const DAY: u32 = 24 * 3600;
 const TASKS: u8 = 6;
@@ -126,6 +127,7 @@ impl Play {
         let market = init.address().unwrap();
         let config = config(2, &verifiers, treasury, burn);
         let mut ledger = Ledger::new(market, treasury, burn, operator);
+        parties.channels().iter().for_each(|channel| ledger.channels.watch(channel));
         let mut dice = Dice(seed);
         let stakes: Vec<_> = parties
             .workers
@@ -247,7 +249,8 @@ impl Play {
             self.drain();
         }
         for _ in 0..messages {
-            match self.dice.below(107) {
+            match self.dice.below(132) {
+                107.. => self.act_on_a_channel(),
                 0..12 => self.fund(),
                 12..30 => self.assign(),
                 30..44 => self.commit(),
@@ -318,6 +321,7 @@ fn leave(play: &mut Play) {
     let stuck = live.iter().filter_map(|task| play.data_at(task));
     let stuck: Vec<_> = stuck.filter(|data| data.state != TaskState::Created).collect();
     assert!(stuck.is_empty(), "these never end: {stuck:?}");
+    play.empty_channels(&stranger);
     play.free_reservations(&stranger);
     play.empty_delegations();
     play.empty_stakes();
@@ -329,6 +333,8 @@ struct Sums {
     sent: u64,
     transactions: u64,
     ends: BTreeMap<TaskState, u64>,
+    redemptions: u64,
+    closed: u64,
     accepted: BTreeMap<u32, u64>,
     proven: u64,
 }
@@ -338,6 +344,8 @@ impl Sums {
         self.sent += other.sent;
         self.transactions += other.transactions;
         self.proven += other.proven;
+        self.redemptions += other.redemptions;
+        self.closed += other.closed;
         for (state, count) in other.ends {
             *self.ends.entry(state).or_default() += count;
         }
@@ -355,6 +363,8 @@ fn sequence(seed: u64) -> Sums {
     Sums {
         sent: play.sent,
         transactions: play.ledger.transactions,
+        redemptions: play.ledger.channels.redemptions,
+        closed: play.ledger.channels.closed,
         ends: play.ledger.ends,
         accepted: play.ledger.accepted,
         proven: play.ledger.proven,
@@ -389,11 +399,13 @@ fn random_sequences_keep_the_books() {
     let sums = sequences(only.map_or(0..count.unwrap_or(SEQUENCES), |seed| seed..seed + 1));
     println!("{} messages, {} transactions checked", sums.sent, sums.transactions);
     println!("ends: {:?}; {} paid by a proof", sums.ends, sums.proven);
+    println!("{} redemptions, {} channels closed", sums.redemptions, sums.closed);
     println!("accepted, by opcode: {:x?}", sums.accepted);
     // A generator that never gets anywhere would prove nothing.
     if only.is_none() && count.is_none() {
         assert!(sums.transactions >= 200_000, "{}", sums.transactions);
         assert!(sums.proven >= 40, "{}", sums.proven);
+        assert!(sums.redemptions >= 1_000 && sums.closed >= 500, "hardly a voucher");
         let ends = sums.ends;
         for state in [TaskState::Paid, TaskState::Slashed, TaskState::Refunded, TaskState::Late] {
             assert!(ends.get(&state).is_some_and(|count| *count >= 100), "{ends:?}");
