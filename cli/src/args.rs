@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Wallet(WalletArgs),
     /// The market's rules: read them; change them as their owner.
     Market(crate::market::MarketArgs),
+    /// Pay for many small tasks by vouchers: accounts and earnings.
+    Account(crate::account::AccountArgs),
     /// Look at a contract: which one it is, and its decoded state.
     Contract(crate::contract::ContractArgs),
     /// Check endpoint, network, wallet, market and node step by step; names cause and cure.

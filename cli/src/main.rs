@@ -1,5 +1,6 @@
 //! `fog`: the one binary. Parses, dispatches, prints; decides nothing.
 
+mod account;
 mod args;
 mod chain;
 mod complete;
@@ -56,6 +57,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
         Command::Proof(args) => proof::proof(&args, output),
         Command::Completion(args) => complete::print(&args),
         Command::Node(args) => block_on(node::node(args, &settings, output)),
+        Command::Account(args) => block_on(account::account(args, &settings, output)),
         Command::Wallet(args) => block_on(wallet::wallet(args, &settings, output)),
         Command::Market(args) => block_on(market::market(args, &settings, output)),
         Command::Contract(args) => block_on(contract::contract(args, &settings, output)),

@@ -131,10 +131,14 @@ impl VoucherFile {
     /// [`ChannelError`].
     pub fn sign(
         &mut self,
+        network: i32,
         at: &ChannelData,
         key: &SecretKey,
         now: u32,
     ) -> Result<(), ChannelError> {
+        if self.network != network {
+            return Err(ChannelError::Elsewhere("network"));
+        }
         if self.channel != at.channel.address()? {
             return Err(ChannelError::Elsewhere("contract"));
         }

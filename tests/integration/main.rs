@@ -1,6 +1,7 @@
 //! Integration tests: one binary.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
+mod account;
 mod architecture;
 mod clients;
 mod crash;

@@ -1,0 +1,415 @@
+//! `fog account`: accounts and earnings, for either side of them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Subcommand};
+use fog_chain::ChainClient;
+use fog_contracts::channel::{Channel, ChannelData, ChannelStatus, Purpose, op};
+use fog_protocol::{
+    Address, Entry, EntryProof, EntryTree, Hash32, Nano, PublicKey, SecretKey, TaskId,
+};
+use fog_requestor::{VoucherFile, end_channel, read_channel, settle, top_up};
+use fog_wallet::TESTNET;
+use serde::Serialize;
+
+use crate::{
+    chain, files, keys,
+    output::{Output, exit_with, failed},
+    secrets::refuse_local,
+    settings::{Asked, Settings},
+};
+
+const MAX_ENTRIES: u64 = 1 << 30;
+const MAX_VOUCHER: u64 = 1 << 16;
+const MAX_PROOF: u64 = 1 << 20;
+/// Exit code for a file that cannot be read as what it should be.
+const MALFORMED: u8 = 2;
+
+#[derive(Debug, Args)]
+pub(crate) struct AccountArgs {
+    #[command(subcommand)]
+    command: AccountCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AccountCommand {
+    /// The wallet and public key that the other side needs to open one with you.
+    Key(KeyArgs),
+    /// Open an account at a node (or earnings for a worker) and pay into it.
+    Open(OpenArgs),
+    /// Pay more into one.
+    TopUp {
+        /// The contract.
+        address: Address,
+        /// How much: 10, 10GRAM.
+        amount: Nano,
+    },
+    /// What it holds, and how much more may be owed before its payee must settle.
+    Show {
+        /// The contract.
+        address: Address,
+        /// What is owed in all: vouched for, promised or being worked on.
+        #[arg(long, value_name = "AMOUNT")]
+        owed: Option<Nano>,
+    },
+    /// Sign a voucher for entries, or the other side's voucher if it says the same.
+    Sign(SignArgs),
+    /// Redeem a voucher that both have signed: pays its payee what is new in it.
+    Settle {
+        /// The voucher.
+        voucher: PathBuf,
+    },
+    /// Leave. The payer gives notice, and after the delay gets the rest; the payee renounces it.
+    Close {
+        /// The contract.
+        address: Address,
+    },
+    /// Prove that a task is among the entries behind a voucher.
+    Prove {
+        /// The task.
+        task: TaskId,
+        /// The entries, one JSON document a line.
+        #[arg(long, value_name = "FILE")]
+        entries: PathBuf,
+        /// Where to write the proof; otherwise it goes to standard output.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Check such a proof, against a root or what a contract last paid for. Exit 1: it is not so.
+    Check {
+        /// The proof.
+        proof: PathBuf,
+        /// A voucher's root.
+        #[arg(long, value_name = "HASH", required_unless_present = "at", conflicts_with = "at")]
+        root: Option<Hash32>,
+        /// The contract: the root of its last redemption.
+        #[arg(long, value_name = "ADDRESS")]
+        at: Option<Address>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct KeyArgs {
+    /// The worker's session key instead of the wallet's.
+    #[arg(long)]
+    session: bool,
+}
+
+#[derive(Debug, Args)]
+struct OpenArgs {
+    /// What is paid in at first.
+    amount: Nano,
+    /// The payee's wallet.
+    #[arg(long, value_name = "ADDRESS")]
+    payee: Address,
+    /// The key that signs for the payee: it says so with `fog account key`.
+    #[arg(long, value_name = "KEY")]
+    payee_key: PublicKey,
+    /// Exposure cap: the most that one redemption takes.
+    #[arg(long, value_name = "AMOUNT")]
+    cap: Nano,
+    /// From your notice to your exit: the time in which the payee still settles.
+    #[arg(long, default_value = "1d", value_parser = humantime::parse_duration)]
+    delay: Duration,
+    /// Which one of several between the same two.
+    #[arg(long, default_value_t = 0)]
+    series: u32,
+    /// Earnings of a worker, paid by a node, instead of a requestor's account.
+    #[arg(long)]
+    earnings: bool,
+}
+
+#[derive(Debug, Args)]
+struct SignArgs {
+    /// The contract.
+    address: Address,
+    /// All entries since it began, one JSON document a line: task, worker, amount, verdict,
+    /// evidence.
+    #[arg(long, value_name = "FILE")]
+    entries: PathBuf,
+    /// The other side's voucher; without it a new one is made.
+    #[arg(long, value_name = "FILE")]
+    voucher: Option<PathBuf>,
+    /// How long a new voucher is valid, at most a year.
+    #[arg(long, default_value = "60d", value_parser = humantime::parse_duration)]
+    valid: Duration,
+    /// Sign with the worker's session key instead of the wallet's.
+    #[arg(long)]
+    session: bool,
+    /// Where to write the voucher; otherwise it goes to standard output.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(crate) async fn account(
+    args: AccountArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    match args.command {
+        AccountCommand::Key(args) => key(&args, settings, output).await,
+        AccountCommand::Open(args) => open(&args, settings, output).await,
+        AccountCommand::TopUp { address, amount } => {
+            let chain = chain::connect(settings)?;
+            let at = read_channel(&chain, &address).await?;
+            let wallet = keys::unlock(settings, &chain).await?;
+            top_up(&chain, &wallet, &at.channel, amount).await?;
+            show(&chain, &address, None, output).await
+        }
+        AccountCommand::Show { address, owed } => {
+            show(&chain::connect(settings)?, &address, owed, output).await
+        }
+        AccountCommand::Sign(args) => sign(&args, settings, output).await,
+        AccountCommand::Settle { voucher } => {
+            let file: VoucherFile = read_json(&voucher, MAX_VOUCHER)?;
+            let chain = chain::connect(settings)?;
+            let wallet = keys::unlock(settings, &chain).await?;
+            let paid = settle(&chain, &wallet, &file).await?;
+            output.note(&format!("{paid} paid"));
+            show(&chain, &file.channel, None, output).await
+        }
+        AccountCommand::Close { address } => close(&address, settings, output).await,
+        AccountCommand::Prove { task, entries, out } => {
+            let tree = read_entries(&entries)?;
+            let proof = tree.open(&task).with_context(|| format!("{task} is not among them"))?;
+            write_json(&proof, out.as_deref(), output)
+        }
+        AccountCommand::Check { proof, root, at } => {
+            let proof: EntryProof = read_json(&proof, MAX_PROOF)?;
+            let root = match (root, at) {
+                (Some(root), _) => root,
+                (None, Some(at)) => read_channel(&chain::connect(settings)?, &at).await?.root,
+                (None, None) => bail!("give --root or --at"),
+            };
+            check(&proof, &root, output)
+        }
+    }
+}
+
+/// The key that signs for the user here.
+async fn signing_key(
+    session: bool,
+    chain: &ChainClient,
+    settings: &Settings,
+) -> anyhow::Result<SecretKey> {
+    if !session {
+        return Ok(keys::unlock(settings, chain).await?.key.clone());
+    }
+    let keystore = keys::open(settings)?;
+    let name = keys::wallet_name(settings, &keystore)?;
+    let password = keys::password(settings, Asked::Known)?;
+    let key = keys::session_key(&keystore, &name, &password)?;
+    refuse_local(&[keystore.info(&keys::session_name(&name))?], chain).await?;
+    Ok(key)
+}
+
+#[derive(Serialize)]
+struct ShownKey {
+    wallet: Address,
+    key: PublicKey,
+}
+
+async fn key(args: &KeyArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let wallet = crate::wallet::selected(settings)?;
+    let chain = chain::connect(settings)?;
+    let key = signing_key(args.session, &chain, settings).await?.public();
+    let shown = ShownKey { wallet, key };
+    output.document(&shown, || format!("wallet  {wallet}\nkey     {key}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open(args: &OpenArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let chain = chain::connect(settings)?;
+    let wallet = keys::unlock(settings, &chain).await?;
+    let channel = Channel {
+        purpose: if args.earnings { Purpose::Earnings } else { Purpose::Account },
+        payer: wallet.wallet.address(),
+        payee: args.payee,
+        payer_key: wallet.key.public(),
+        payee_key: args.payee_key,
+        cap: args.cap,
+        delay: u32::try_from(args.delay.as_secs()).context("the delay is too long")?,
+        series: args.series,
+    };
+    let address = top_up(&chain, &wallet, &channel, args.amount).await?;
+    show(&chain, &address, None, output).await
+}
+
+#[derive(Serialize)]
+struct Shown {
+    address: Address,
+    purpose: &'static str,
+    status: String,
+    balance_nano: Nano,
+    paid_nano: Nano,
+    entries: u64,
+    root: Hash32,
+    closes_at: u32,
+    payer: Address,
+    payee: Address,
+    payer_key: PublicKey,
+    payee_key: PublicKey,
+    cap_nano: Nano,
+    delay_seconds: u32,
+    room_nano: Nano,
+}
+
+async fn show(
+    chain: &ChainClient,
+    address: &Address,
+    owed: Option<Nano>,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let at = read_channel(chain, address).await?;
+    let shown = shown(address, &at, owed);
+    output.document(&shown, || {
+        let closing = match at.status {
+            ChannelStatus::Closing => format!(" at {} (chain time)", at.close_at),
+            ChannelStatus::Open | ChannelStatus::Closed => String::new(),
+        };
+        format!(
+            "{} {address}\n  {}{closing}\n  balance {}, paid {} for {} entries\n  root    {}\n  \
+             cap     {}, room for {} more\n  payer   {}\n  payee   {}",
+            shown.purpose,
+            shown.status,
+            at.balance,
+            at.paid,
+            at.count,
+            at.root,
+            at.channel.cap,
+            shown.room_nano,
+            shown.payer,
+            shown.payee,
+        )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shown(address: &Address, at: &ChannelData, owed: Option<Nano>) -> Shown {
+    let terms = &at.channel;
+    Shown {
+        address: *address,
+        purpose: match terms.purpose {
+            Purpose::Account => "account",
+            Purpose::Earnings => "earnings",
+        },
+        status: format!("{:?}", at.status).to_lowercase(),
+        balance_nano: at.balance,
+        paid_nano: at.paid,
+        entries: at.count,
+        root: at.root,
+        closes_at: at.close_at,
+        payer: terms.payer,
+        payee: terms.payee,
+        payer_key: terms.payer_key,
+        payee_key: at.payee_key,
+        cap_nano: terms.cap,
+        delay_seconds: terms.delay,
+        room_nano: at.room(owed.unwrap_or(at.paid)),
+    }
+}
+
+async fn sign(args: &SignArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let tree = read_entries(&args.entries)?;
+    let theirs: Option<VoucherFile> =
+        args.voucher.as_deref().map(|path| read_json(path, MAX_VOUCHER)).transpose()?;
+    let chain = chain::connect(settings)?;
+    let at = read_channel(&chain, &args.address).await?;
+    let now = chain.chain_time().await?;
+    let mut file = if let Some(file) = theirs {
+        file.matches(&tree)?;
+        file
+    } else {
+        let valid = u32::try_from(args.valid.as_secs()).context("--valid is too long")?;
+        let until = now.checked_add(valid).context("--valid is too long")?;
+        VoucherFile::of(TESTNET, args.address, &tree, until)
+    };
+    let key = signing_key(args.session, &chain, settings).await?;
+    file.sign(TESTNET, &at, &key, now)?;
+    write_json(&file, args.out.as_deref(), output)
+}
+
+/// The payer's notice, or its exit once the delay is over; the payee's leaving.
+async fn close(
+    address: &Address,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let chain = chain::connect(settings)?;
+    let at = read_channel(&chain, address).await?;
+    let own = crate::wallet::selected(settings)?;
+    let now = chain.chain_time().await?;
+    let word = match at.status {
+        ChannelStatus::Closed => bail!("it is closed already"),
+        ChannelStatus::Closing if now >= at.close_at => op::FINISH,
+        ChannelStatus::Closing if own == at.channel.payer => bail!(
+            "the notice is given: run this again in {}",
+            humantime::format_duration(Duration::from_secs(u64::from(at.close_at - now)))
+        ),
+        ChannelStatus::Open if own == at.channel.payer => op::CLOSE,
+        ChannelStatus::Open | ChannelStatus::Closing if own == at.channel.payee => op::LEAVE,
+        ChannelStatus::Open | ChannelStatus::Closing => {
+            bail!("this wallet is neither its payer nor its payee")
+        }
+    };
+    let wallet = keys::unlock(settings, &chain).await?;
+    end_channel(&chain, &wallet, address, word).await?;
+    show(&chain, address, None, output).await
+}
+
+#[derive(Serialize)]
+struct Checked {
+    opens: bool,
+    root: Hash32,
+}
+
+fn check(proof: &EntryProof, root: &Hash32, output: &Output) -> anyhow::Result<ExitCode> {
+    let checked = Checked { opens: proof.opens(root), root: *root };
+    output.document(&checked, || {
+        let Entry { task, amount, .. } = &proof.entry;
+        if checked.opens {
+            format!("yes: task {task} is entered there with {amount}")
+        } else {
+            format!("no: this entry does not belong to the root {root}")
+        }
+    })?;
+    Ok(if checked.opens { ExitCode::SUCCESS } else { failed() })
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path, max: u64) -> anyhow::Result<T> {
+    let bytes = files::read(path, max)?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| exit_with(MALFORMED, format!("{}: {error}", path.display())))
+}
+
+/// Entries in their order: one JSON document a line.
+fn read_entries(path: &Path) -> anyhow::Result<EntryTree> {
+    let bytes = files::read(path, MAX_ENTRIES)?;
+    let mut tree = EntryTree::default();
+    let documents = serde_json::Deserializer::from_slice(&bytes).into_iter::<Entry>();
+    for (number, entry) in documents.enumerate() {
+        let told = |cause: &dyn std::fmt::Display| {
+            exit_with(MALFORMED, format!("{}, entry {number}: {cause}", path.display()))
+        };
+        tree.append(entry.map_err(|error| told(&error))?).map_err(|error| told(&error))?;
+    }
+    Ok(tree)
+}
+
+fn write_json<T: Serialize>(
+    value: &T,
+    out: Option<&Path>,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let text = serde_json::to_string_pretty(value)?;
+    match out {
+        Some(path) => files::write(path, format!("{text}\n").as_bytes())?,
+        None => output.document(value, || text)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
