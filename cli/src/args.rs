@@ -57,6 +57,10 @@ pub(crate) enum Command {
     Task(TaskArgs),
     /// Stake, work, earn.
     Worker(WorkerArgs),
+    /// Delegate stake to workers, and take it back.
+    Stake(crate::stake::StakeArgs),
+    /// Every slash, from the contracts' own logs.
+    Slashes(crate::slashes::SlashesArgs),
     /// Run a node against a chain: the embedded one of `fog dev`, or a TON test network.
     Node(NodeArgs),
     /// Keys and money.
@@ -341,6 +345,12 @@ pub(crate) enum WorkerCommand {
     },
     /// Pay earnings out to the wallet.
     Withdraw,
+    /// Set what you take of what delegated stake earns. A raise waits as long as unbonding takes.
+    Commission {
+        /// Per cent, 0 to 50, at most two decimals.
+        #[arg(value_parser = crate::stake::percent)]
+        percent: u16,
+    },
     /// What the stake contract holds.
     Show,
 }

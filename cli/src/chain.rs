@@ -69,6 +69,17 @@ pub(crate) async fn call(
     Ok(Sent { wallet: from.wallet.address(), lt: tx.lt, hash: tx.hash })
 }
 
+/// A client of the second endpoint, if there is one.
+pub(crate) fn connect_witness(settings: &Settings) -> anyhow::Result<Option<ChainClient>> {
+    let Some(endpoint) = witness(settings) else { return Ok(None) };
+    let config = ChainConfig::new(endpoint, TESTNET).with_confirmations(settings.confirmations);
+    let config = match &settings.witness_api_key {
+        Some(key) => config.with_api_key(ApiKey::new(key.clone())),
+        None => config,
+    };
+    Ok(Some(ChainClient::new(config)?))
+}
+
 pub(crate) async fn send(
     chain: &ChainClient,
     from: &UnlockedWallet,

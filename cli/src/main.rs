@@ -19,6 +19,8 @@ mod run;
 mod secrets;
 mod settings;
 mod signal;
+mod slashes;
+mod stake;
 mod task;
 mod testnet;
 mod wallet;
@@ -64,6 +66,8 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => block_on(doctor::doctor(args, &settings, output)),
         Command::Task(args) => block_on(task::task(args, &settings, output)),
         Command::Worker(args) => block_on(worker::worker(args, &settings, output)),
+        Command::Stake(args) => block_on(stake::stake(args, &settings, output)),
+        Command::Slashes(args) => block_on(slashes::slashes(args, &settings, output)),
         Command::Demo(args) => block_on(demo::demo(args, output)),
         Command::Dev(args) => block_on(dev::dev(args, output)),
         Command::Testnet(args) => block_on(testnet::testnet(args, &settings, output)),

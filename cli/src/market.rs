@@ -104,15 +104,24 @@ impl Change {
     }
 }
 
+/// The market meant: named, or in the settings, or the node's. Only which one it is is taken from the
+/// node; what it is, from the chain.
+pub(crate) async fn address(
+    named: Option<Address>,
+    settings: &Settings,
+) -> anyhow::Result<Address> {
+    Ok(match named.or(settings.market) {
+        Some(address) => address,
+        None => NodeClient::connect(&settings.node).await?.info().market,
+    })
+}
+
 pub(crate) async fn market(
     args: MarketArgs,
     settings: &Settings,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
-    let address = match args.market.or(settings.market) {
-        Some(address) => address,
-        None => NodeClient::connect(&settings.node).await?.info().market,
-    };
+    let address = address(args.market, settings).await?;
     let body = match args.command {
         MarketCommand::Show => return show(address, settings, output).await,
         MarketCommand::Propose { file } => {

@@ -49,6 +49,12 @@ pub(crate) async fn worker(
             staking::withdraw_earnings(&chain, &identity.wallet, &identity.stake).await?;
             show(&identity.stake, settings, output).await
         }
+        WorkerCommand::Commission { percent } => {
+            let identity = identity(settings).await?;
+            let chain = chain::connect(settings)?;
+            staking::set_commission(&chain, &identity.wallet, &identity.stake, percent).await?;
+            show(&identity.stake, settings, output).await
+        }
         WorkerCommand::Show => {
             let owner = crate::wallet::selected(settings)?;
             let market = market(settings).await?;
@@ -98,6 +104,12 @@ struct Shown {
     unbonded_at: u32,
     earnings_nano: Nano,
     reservations: usize,
+    delegated_nano: Nano,
+    delegated_leaving_nano: Nano,
+    delegated_vesting_nano: Nano,
+    commission_bps: u16,
+    next_commission_bps: u16,
+    next_commission_at: u32,
 }
 
 async fn show(stake: &Address, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
@@ -113,17 +125,25 @@ async fn show(stake: &Address, settings: &Settings, output: &Output) -> anyhow::
         unbonded_at: data.unbond_at,
         earnings_nano: data.earnings,
         reservations: data.reservations.len(),
+        delegated_nano: data.pool.coins,
+        delegated_leaving_nano: data.pool.leaving,
+        delegated_vesting_nano: data.pool.vesting,
+        commission_bps: data.pool.commission,
+        next_commission_bps: data.pool.next_commission,
+        next_commission_at: data.pool.commission_at,
     };
     output.document(&shown, || {
         format!(
-            "stake      {}\nown        {} ({} free, {} reserved for {} tasks, {} unbonding)\n\
-             earnings   {}",
+            "stake      {}\nown        {} ({} unbonding)\ndelegated  {} ({} leaving)\n\
+             free       {} ({} reserved for {} tasks)\nearnings   {}",
             shown.stake,
             shown.own_nano,
+            shown.unbonding_nano,
+            shown.delegated_nano,
+            shown.delegated_leaving_nano,
             shown.free_nano,
             shown.reserved_nano,
             shown.reservations,
-            shown.unbonding_nano,
             shown.earnings_nano,
         )
     })?;

@@ -198,7 +198,7 @@ impl Config {
         })
     }
 
-    fn parse(cell: &Cell) -> Result<Self, ContractError> {
+    pub(crate) fn parse(cell: &Cell) -> Result<Self, ContractError> {
         let (task_code_hash, task_code_depth, [min_step, max_step, timelock], settings) =
             cells::read("Config", cell, |slice| {
                 Ok((

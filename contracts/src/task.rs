@@ -126,7 +126,7 @@ impl TaskInit {
         })
     }
 
-    fn parse(cell: &Cell) -> Result<Self, ContractError> {
+    pub(crate) fn parse(cell: &Cell) -> Result<Self, ContractError> {
         let (market, requestor, operator, terms) = cells::read("TaskInit", cell, |slice| {
             Ok((
                 take_address(slice)?,

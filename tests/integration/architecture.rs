@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// What each room may depend on (not counting its tests).
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("protocol", &[]),
     ("verifier", &["protocol"]),
     ("market", &["protocol", "verifier"]),
@@ -14,6 +14,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("chain", &["protocol"]),
     ("circuits", &["protocol"]),
     ("requestor", &["protocol", "verifier", "wallet", "contracts", "chain"]),
+    ("staker", &["protocol", "wallet", "contracts", "chain"]),
     ("worker", &["protocol", "verifier", "wallet", "contracts", "chain"]),
     ("node", &["protocol", "verifier", "market", "wallet", "contracts", "chain"]),
     ("tvm", &[]),
@@ -42,6 +43,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
             "wallet",
             "contracts",
             "chain",
+            "staker",
             "requestor",
             "worker",
             "node",

@@ -2,8 +2,10 @@
 //! back as what was said.
 
 use fog_contracts::{
-    Kind, Notify, TaskState,
+    Kind, Notify, StakeLog, TaskState,
     channel::{ChannelData, ChannelNotice, Purpose},
+    delegation::DelegationData,
+    history,
     market::{Config, MarketData},
     stake::StakeData,
     task::TaskData,
@@ -42,6 +44,10 @@ fn parse_all(cell: &Cell) {
     let market = MarketData::parse(cell);
     assert!(market.is_err() || market.unwrap().config.is_none_or(|c| c.verifiers.len() <= 256));
     let _ = TaskData::parse(cell);
+    let delegation = DelegationData::parse(cell);
+    assert!(delegation.is_err() || delegation.unwrap().queue.len() <= 8);
+    let _ = (StakeLog::parse(cell), history::assigned(cell));
+    let _ = (history::configured(cell), history::registered(cell));
     let _ = Notify::parse(cell);
     let _ = ChannelNotice::parse(cell);
     for purpose in Purpose::ALL {
