@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::fog::{file, fog, json, run};
 
 /// A process that ends with the test.
-struct Guard(Child);
+pub(crate) struct Guard(pub(crate) Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -28,8 +28,13 @@ pub(crate) struct Dev {
 
 /// Starts `fog dev` and reads its banner.
 pub(crate) fn dev(home: &Path, data: &Path) -> Dev {
+    dev_at(home, data, "127.0.0.1:0")
+}
+
+/// The same at this address; the chain listens on the next port.
+pub(crate) fn dev_at(home: &Path, data: &Path, listen: &str) -> Dev {
     let mut command = fog(home);
-    command.args(["dev", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    command.args(["dev", "--json", "--listen", listen, "--data"]).arg(data);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut documents =
         serde_json::Deserializer::from_reader(child.stdout.take().unwrap()).into_iter::<Value>();
@@ -42,7 +47,7 @@ impl Dev {
         self.banner[name].as_str().unwrap()
     }
 
-    fn account(&self, index: usize) -> &Value {
+    pub(crate) fn account(&self, index: usize) -> &Value {
         &self.banner["accounts"][index]
     }
 
@@ -78,7 +83,7 @@ impl Dev {
     }
 }
 
-fn until(what: &str, mut look: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut look: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !look() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");

@@ -16,4 +16,5 @@ mod offline;
 mod oracle;
 mod scenario;
 mod soak;
+mod staking;
 mod testnet;
