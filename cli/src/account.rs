@@ -13,7 +13,7 @@ use fog_contracts::channel::{Channel, ChannelData, ChannelStatus, Purpose, op};
 use fog_protocol::{
     Address, Entry, EntryProof, EntryTree, Hash32, Nano, PublicKey, SecretKey, TaskId,
 };
-use fog_requestor::{VoucherFile, end_channel, read_channel, settle, top_up};
+use fog_requestor::{VoucherFile, end_channel, read_channel, set_channel_key, settle, top_up};
 use fog_wallet::TESTNET;
 use serde::Serialize;
 
@@ -63,6 +63,13 @@ enum AccountCommand {
     Settle {
         /// The voucher.
         voucher: PathBuf,
+    },
+    /// As its payee: another key signs for you from now on; vouchers with the old one are void.
+    SetKey {
+        /// The contract.
+        address: Address,
+        /// The public key.
+        key: PublicKey,
     },
     /// Leave. The payer gives notice, and after the delay gets the rest; the payee renounces it.
     Close {
@@ -172,6 +179,16 @@ pub(crate) async fn account(
             let paid = settle(&chain, &wallet, &file).await?;
             output.note(&format!("{paid} paid"));
             show(&chain, &file.channel, None, output).await
+        }
+        AccountCommand::SetKey { address, key } => {
+            let chain = chain::connect(settings)?;
+            let at = read_channel(&chain, &address).await?;
+            if crate::wallet::selected(settings)? != at.channel.payee {
+                bail!("only its payee {} may change that key", at.channel.payee);
+            }
+            let wallet = keys::unlock(settings, &chain).await?;
+            set_channel_key(&chain, &wallet, &address, &key).await?;
+            show(&chain, &address, None, output).await
         }
         AccountCommand::Close { address } => close(&address, settings, output).await,
         AccountCommand::Prove { task, entries, out } => {

@@ -265,6 +265,20 @@ pub async fn end_channel(
     read_channel(chain, address).await
 }
 
+/// Makes `key` sign for the payee from now on; `wallet` is the payee's.
+///
+/// # Errors
+/// [`ChannelError`].
+pub async fn set_channel_key(
+    chain: &ChainClient,
+    wallet: &UnlockedWallet,
+    address: &Address,
+    key: &PublicKey,
+) -> Result<(), ChannelError> {
+    let message = OutMessage::new(*address, CHANNEL_END_VALUE).with_body(channel::set_key(0, key)?);
+    perform(chain, wallet, address, message).await
+}
+
 /// Sends one message and waits for the contract's own transaction.
 async fn perform(
     chain: &ChainClient,
@@ -283,4 +297,95 @@ async fn perform(
         return Ok(());
     }
     Err(ChannelError::Refused(explain_exit(tx.exit_code.unwrap_or_default())))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use fog_protocol::{Entry, EntryVerdict, TaskId};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NETWORK: i32 = -3;
+    const NOW: u32 = 1_800_000_000;
+
+    fn keys() -> [SecretKey; 2] {
+        [1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]))
+    }
+
+    fn channel() -> ChannelData {
+        let [payer, payee] = keys();
+        let terms = Channel {
+            purpose: Purpose::Account,
+            payer: Address::basechain([1; 32]),
+            payee: Address::basechain([2; 32]),
+            payer_key: payer.public(),
+            payee_key: payee.public(),
+            cap: Nano::grams(5),
+            delay: 600,
+            series: 0,
+        };
+        ChannelData { balance: Nano::grams(8), ..ChannelData::fresh(&terms) }
+    }
+
+    fn entries(amount: u64) -> EntryTree {
+        let entry = Entry {
+            task: TaskId(Hash32([1; 32])),
+            worker: Address::basechain([3; 32]),
+            amount: Nano::new(amount),
+            verdict: EntryVerdict::Accepted,
+            evidence: Hash32([4; 32]),
+        };
+        EntryTree::of([entry]).unwrap()
+    }
+
+    fn file(amount: u64) -> VoucherFile {
+        let at = channel().channel.address().unwrap();
+        VoucherFile::of(NETWORK, at, &entries(amount), NOW + 3600)
+    }
+
+    #[test]
+    fn both_sign_what_both_know_and_the_contract_would_take_it() {
+        let (at, [payer, payee]) = (channel(), keys());
+        let mut voucher = file(1000);
+        voucher.sign(NETWORK, &at, &payer, NOW).unwrap();
+        assert!(matches!(voucher.signatures(), Err(ChannelError::Unsigned("payee"))));
+        let text = serde_json::to_string(&voucher).unwrap();
+        let mut read: VoucherFile = serde_json::from_str(&text).unwrap();
+        read.matches(&entries(1000)).unwrap();
+        assert!(matches!(read.matches(&entries(999)), Err(ChannelError::OtherEntries { .. })));
+        read.sign(NETWORK, &at, &payee, NOW).unwrap();
+        let signed = read.signatures().unwrap();
+        assert_eq!(at.check(NETWORK, &read.voucher(), &signed, NOW), Ok(Nano::new(1000)));
+    }
+
+    #[test]
+    fn nothing_is_signed_that_would_be_worth_nothing() {
+        let (at, [payer, _]) = (channel(), keys());
+        let stranger = SecretKey::from_seed(&[9; 32]);
+        let refused = |mut voucher: VoucherFile, network, key: &SecretKey, now| {
+            let before = voucher.clone();
+            assert!(voucher.sign(network, &at, key, now).is_err());
+            assert_eq!(voucher, before);
+        };
+        refused(file(1000), -239, &payer, NOW);
+        refused(file(1000), NETWORK, &stranger, NOW);
+        refused(file(1000), NETWORK, &payer, NOW + 3601);
+        refused(file(0), NETWORK, &payer, NOW);
+        refused(file(5_000_000_001), NETWORK, &payer, NOW);
+        refused(file(8_000_000_001), NETWORK, &payer, NOW);
+        let elsewhere = VoucherFile { channel: Address::basechain([8; 32]), ..file(1000) };
+        refused(elsewhere, NETWORK, &payer, NOW);
+    }
+
+    proptest! {
+        #[test]
+        fn any_voucher_text_is_read_or_refused(text in "\\PC{0,200}", cut in 0usize..600) {
+            let _ = serde_json::from_str::<VoucherFile>(&text);
+            let whole = serde_json::to_string(&file(1000)).unwrap();
+            let cut = cut % whole.len();
+            prop_assert!(serde_json::from_str::<VoucherFile>(&whole[..cut]).is_err());
+        }
+    }
 }

@@ -7,7 +7,9 @@ mod draft;
 mod node;
 mod pay;
 
-pub use channel::{ChannelError, VoucherFile, end_channel, read_channel, settle, top_up};
+pub use channel::{
+    ChannelError, VoucherFile, end_channel, read_channel, set_channel_key, settle, top_up,
+};
 pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, nonce};
 pub use node::{NodeClient, NodeError};
 pub use pay::{PayError, confirm, send};

@@ -125,6 +125,21 @@ fn many_tasks_are_paid_by_one_voucher_and_either_side_leaves() {
     assert!(scene.refused("node", &["settle", &voucher], 1).contains("not newer"));
     proofs(&scene, &address, &first);
 
+    // The node takes another key: what its old one signed is void, what its new one signs counts.
+    let keys = |args: &[&str]| scene.ok("node", args)["key"].as_str().unwrap().to_owned();
+    let (wallet, session) = (keys(&["key"]), keys(&["key", "--session"]));
+    assert!(scene.refused("requestor", &["set-key", &address, &session], 1).contains("payee"));
+    let set = scene.ok("node", &["set-key", &address, &session]);
+    assert_eq!(set["payee_key"], json!(session));
+    let sign = ["sign", &address, "--entries", &first];
+    assert!(scene.refused("node", &sign, 1).contains("not newer"));
+    let more = scene.entries("more.ndjson", 2_000);
+    let sign = ["sign", &address, "--entries", &more];
+    assert!(scene.refused("node", &sign, 1).contains("neither"));
+    let by_session = [&sign[..], &["--session"]].concat();
+    assert!(scene.ok("node", &by_session)["payee"].is_string());
+    scene.ok("node", &["set-key", &address, &wallet]);
+
     // A total that nobody signed.
     let second = scene.entries("second.ndjson", 3_000);
     let voucher = scene.voucher(&address, &second, "second.json");

@@ -205,6 +205,15 @@ fn overflowing_totals_are_refused() {
             let body = channel::top_up(QUERY, Nano::new(amount)).unwrap();
             assert_eq!(solo.send(channel.payer, GRAM, body).exit, 104);
         }
+        // Not even where somebody paid years of rent ahead, which nobody gets out again.
+        assert_eq!(solo.send(STRANGER, 20 * GRAM, Cell::default()).exit, 0);
+        let before = solo.stored();
+        let body = channel::top_up(QUERY, Nano::grams(2)).unwrap();
+        assert_eq!(solo.send(channel.payer, GRAM, body).exit, 104);
+        assert_eq!(solo.stored(), before);
+        let held = solo.balance;
+        assert_eq!(top_up(&mut solo, channel.payer, Nano::grams(2)).exit, 0);
+        assert!(solo.balance >= held + 2 * GRAM, "the rent is still there");
         let zero = channel::top_up(QUERY, Nano::ZERO).unwrap();
         assert_eq!(solo.send(channel.payer, GRAM, zero).exit, 104);
     });

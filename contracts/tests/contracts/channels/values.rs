@@ -1,8 +1,9 @@
 //! The least that must be attached to a channel's messages, and years of rent.
 
-use fog_contracts::channel::{self, Channel, ChannelStatus, Purpose};
+use fog_contracts::channel::{self, Channel, ChannelStatus, MAX_VALIDITY, Purpose, Voucher};
 use fog_protocol::{Nano, SecretKey};
 use fog_testnet::chain::{Receipt, StackItem, Transfer};
+use tycho_types::{cell::CellBuilder, models::StateInit};
 
 use super::kit::{
     CAP, CLOSE, DELAY, FINISH, LEAVE, PUT_IN, in_world, opened, redeem_body, voucher,
@@ -183,6 +184,38 @@ fn a_closed_channel_cannot_be_opened_again() {
         assert_eq!(failures(&world.redeem(&channel, &payee, &old)), [101]);
         // Long before its rent is used up no voucher of its time is valid any more.
         assert!(world.chain.now() > old.valid_until);
+        world.assert_conserved();
+    }
+}
+
+/// Decades without rent freeze a closed channel, which keeps its state's hash: the first StateInit
+/// does not open it anew. (Before 2106 its debt cannot grow so large that it would be deleted; and
+/// were it, the vouchers of its time would have expired long ago.)
+#[test]
+fn decades_without_rent_do_not_open_a_closed_channel_anew() {
+    for purpose in Purpose::ALL {
+        let mut world = World::new();
+        let channel = opened(&mut world, purpose, PUT_IN);
+        let (_, payer, payee) = in_world(&world, purpose);
+        let now = world.chain.now();
+        let old = Voucher { valid_until: now + MAX_VALIDITY, ..voucher(GRAM, 1, now) };
+        assert_eq!(failures(&world.redeem(&channel, &payee, &old)), [0; 0]);
+        assert_eq!(failures(&world.end_channel(&channel, &payee, LEAVE)), [0; 0]);
+        let at = std(&channel.address().unwrap());
+        let closed = world.chain.account(&at).unwrap();
+        let state = StateInit { code: closed.code, data: closed.data, ..StateInit::default() };
+        world.chain.warp(80 * YEAR).unwrap();
+        world.attach = Some(1_000);
+        world.end_channel(&channel, &payer, FINISH);
+        let frozen = world.chain.account(&at).unwrap().frozen_hash.expect("it is frozen");
+        let hash = *CellBuilder::build_from(&state).unwrap().repr_hash();
+        assert_eq!(frozen, hash);
+        // Its first StateInit is refused, its last one wakes it: closed, as it was.
+        world.top_up(&channel, &payer, PUT_IN);
+        assert_eq!(world.chain.account(&at).unwrap().frozen_hash, Some(hash));
+        let wake = Transfer::deploy(at, 2 * u128::from(GRAM), state, redeem_body(&channel, &old));
+        assert_eq!(failures(&world.chain.send_from(&payer, &wake).unwrap()), [101]);
+        assert_eq!(world.channel(&channel).status, ChannelStatus::Closed);
         world.assert_conserved();
     }
 }
