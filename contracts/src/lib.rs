@@ -15,6 +15,7 @@ mod describe;
 pub mod epoch;
 mod exit;
 mod fees;
+pub mod heard;
 pub mod history;
 mod log;
 pub mod market;

@@ -208,23 +208,58 @@ impl Config {
                     slice.load_reference_cloned()?,
                 ))
             })?;
-        let (config, keys, params) = cells::read("Settings", &settings, |slice| {
-            let config = Self {
-                task_code_hash,
-                task_code_depth,
-                min_step,
-                max_step,
-                timelock,
-                threshold: slice.load_u8()?,
-                fee_bps: slice.load_u16()?,
-                treasury: take_address(slice)?,
-                stake_code_hash: take_hash(slice)?,
-                stake_code_depth: slice.load_u16()?,
-                verifiers: Vec::new(),
-                stake: StakeParams::current(0, Address::basechain([0; 32])),
-            };
-            Ok((config, take_maybe(slice)?, slice.load_reference_cloned()?))
-        })?;
+        let settings = Settings::parse(&settings)?;
+        Ok(Self {
+            task_code_hash,
+            task_code_depth,
+            min_step,
+            max_step,
+            timelock,
+            threshold: settings.threshold,
+            fee_bps: settings.fee_bps,
+            treasury: settings.treasury,
+            stake_code_hash: settings.stake_code_hash,
+            stake_code_depth: settings.stake_code_depth,
+            verifiers: settings.verifiers,
+            stake: settings.stake,
+        })
+    }
+}
+
+/// What a task takes over from its market when it opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// See [`Config::threshold`].
+    pub threshold: u8,
+    /// See [`Config::fee_bps`].
+    pub fee_bps: u16,
+    /// See [`Config::treasury`].
+    pub treasury: Address,
+    /// See [`Config::stake_code_hash`].
+    pub stake_code_hash: Hash32,
+    /// See [`Config::stake_code_depth`].
+    pub stake_code_depth: u16,
+    /// See [`Config::verifiers`].
+    pub verifiers: Vec<PublicKey>,
+    /// See [`Config::stake`].
+    pub stake: StakeParams,
+}
+
+impl Settings {
+    /// Reads the cell.
+    ///
+    /// # Errors
+    /// [`ContractError::Layout`].
+    pub fn parse(cell: &Cell) -> Result<Self, ContractError> {
+        let ((threshold, fee_bps, treasury), stake_code, keys, params) =
+            cells::read("Settings", cell, |slice| {
+                Ok((
+                    (slice.load_u8()?, slice.load_u16()?, take_address(slice)?),
+                    (take_hash(slice)?, slice.load_u16()?),
+                    take_maybe(slice)?,
+                    slice.load_reference_cloned()?,
+                ))
+            })?;
         let mut verifiers = Vec::new();
         for entry in Dict::<u8, HashBytes>::from_raw(keys).iter() {
             let (index, key) = entry.map_err(|error| ContractError::Layout {
@@ -237,7 +272,15 @@ impl Config {
             }
             verifiers.push(PublicKey(Hash32(key.0)));
         }
-        Ok(Self { verifiers, stake: StakeParams::parse(&params)?, ..config })
+        Ok(Self {
+            threshold,
+            fee_bps,
+            treasury,
+            stake_code_hash: stake_code.0,
+            stake_code_depth: stake_code.1,
+            verifiers,
+            stake: StakeParams::parse(&params)?,
+        })
     }
 }
 

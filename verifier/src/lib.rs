@@ -15,6 +15,7 @@ mod verdict;
 pub use evidence::{AuditBasis, Evidence, EvidenceError, Finding};
 pub use execute::{Execute, ExecuteError, Execution, Job, binding};
 pub use executor::Executor;
+pub use proof_check::check_proof;
 pub use verdict::{
     Conclusion, Judgement, OpenError, Rejected, Submission, Verified, VerifyError, Work, rehydrate,
     verify,

@@ -1,11 +1,10 @@
 //! A proof task's result against its policy.
 
-use fog_protocol::PublicInput;
+use fog_protocol::{Address, Listing, Policy, PublicInput, TaskId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    Submission,
     groth16::{Malformed, Validity, VerifyingKey, check_listing, check_task_proof},
 };
 
@@ -19,6 +18,24 @@ struct ProofResult<'a> {
     public: &'a RawValue,
 }
 
+/// `None` if `output`, the result of `worker` for `listing`, is a proof that holds, else the stable
+/// code of what is wrong with it. `key` is the `verification_key.json` of the policy; under another
+/// policy nothing is a proof.
+///
+/// # Errors
+/// The requestor's own key or list of public inputs is unusable: no verdict on the worker.
+pub fn check_proof(
+    listing: &Listing,
+    worker: &Address,
+    key: &[u8],
+    output: &[u8],
+) -> Result<Option<String>, Malformed> {
+    match &listing.policy {
+        Policy::Groth16 { publics, .. } => fault(key, publics, output, listing.id(), worker),
+        _ => Ok(Some("result_not_a_proof".to_owned())),
+    }
+}
+
 /// `None` if the submitted proof holds, else the stable code of what is wrong with it.
 ///
 /// # Errors
@@ -26,11 +43,13 @@ struct ProofResult<'a> {
 pub(crate) fn fault(
     key: &[u8],
     publics: &[PublicInput],
-    submission: &Submission,
+    output: &[u8],
+    task: TaskId,
+    worker: &Address,
 ) -> Result<Option<String>, Malformed> {
     let key = VerifyingKey::from_snarkjs(key)?;
     check_listing(&key, publics)?;
-    let Ok(result) = serde_json::from_slice::<ProofResult<'_>>(submission.output()) else {
+    let Ok(result) = serde_json::from_slice::<ProofResult<'_>>(output) else {
         return Ok(Some("result_not_a_proof".to_owned()));
     };
     let checked = check_task_proof(
@@ -38,8 +57,8 @@ pub(crate) fn fault(
         result.proof.get().as_bytes(),
         result.public.get().as_bytes(),
         publics,
-        submission.task().0.0,
-        submission.worker().hash.0,
+        task.0.0,
+        worker.hash.0,
     );
     Ok(match checked {
         Ok(Validity::Valid) => None,

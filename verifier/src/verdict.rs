@@ -283,7 +283,8 @@ pub fn verify(
         }
         (Policy::Groth16 { key, publics, .. }, _) => {
             let bytes = work.key.ok_or(VerifyError::WrongWork("no verification key"))?;
-            let fault = proof_check::fault(bytes, publics, &submission)?;
+            let (task, worker) = (submission.task, &submission.worker);
+            let fault = proof_check::fault(bytes, publics, &submission.output, task, worker)?;
             Finding::Proof { key: key.hash, fault }
         }
     };

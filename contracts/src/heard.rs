@@ -1,0 +1,159 @@
+//! Messages to a task, read back: a stranger checks a task's story with what its contract was told.
+
+use std::collections::BTreeMap;
+
+use fog_protocol::{Hash32, PublicKey, Signature};
+use tycho_types::{
+    cell::{Cell, CellSlice},
+    dict::Dict,
+    error::Error,
+};
+
+use crate::{
+    ContractError,
+    cells::{self, take_address, take_coins, take_hash, take_maybe},
+    market::Settings,
+    task::{Assign, Verdict, op},
+};
+
+/// Reads a message body with this opcode; the query id means nothing to readers.
+fn read<T>(
+    what: &'static str,
+    op: u32,
+    body: &Cell,
+    parse: impl FnOnce(&mut CellSlice<'_>) -> Result<T, Error>,
+) -> Result<T, ContractError> {
+    cells::read(what, body, |slice| {
+        if slice.load_u32()? != op {
+            return Err(Error::InvalidTag);
+        }
+        let _query = slice.load_u64()?;
+        parse(slice)
+    })
+}
+
+fn signature(cell: &Cell) -> Result<Signature, ContractError> {
+    cells::read("Signature", cell, |slice| {
+        let mut bytes = [0; 64];
+        slice.load_raw(&mut bytes, 512)?;
+        Ok(Signature(bytes))
+    })
+}
+
+/// `Opened`, from the market: the settings that hold for the task.
+///
+/// # Errors
+/// [`ContractError::Layout`].
+pub fn opened(body: &Cell) -> Result<Settings, ContractError> {
+    let settings = read("Opened", op::OPENED, body, |slice| slice.load_reference_cloned())?;
+    Settings::parse(&settings)
+}
+
+/// `Assign`, from the node.
+///
+/// # Errors
+/// [`ContractError::Layout`].
+pub fn assign(body: &Cell) -> Result<Assign, ContractError> {
+    let (owner, price, reserve, valid_until, consent) =
+        read("Assign", op::ASSIGN, body, |slice| {
+            Ok((
+                take_address(slice)?,
+                take_coins(slice)?,
+                take_coins(slice)?,
+                slice.load_u32()?,
+                slice.load_reference_cloned()?,
+            ))
+        })?;
+    Ok(Assign { owner, price, reserve, valid_until, consent: signature(&consent)? })
+}
+
+/// `Reserved`, from the stake: the session key that is bound to the task.
+///
+/// # Errors
+/// [`ContractError::Layout`].
+pub fn reserved(body: &Cell) -> Result<PublicKey, ContractError> {
+    read("Reserved", op::RESERVED, body, take_hash).map(PublicKey)
+}
+
+/// `Commit`: the commitment and the session key's signature.
+///
+/// # Errors
+/// [`ContractError::Layout`].
+pub fn commit(body: &Cell) -> Result<(Hash32, Signature), ContractError> {
+    let (commitment, signed) = read("Commit", op::COMMIT, body, |slice| {
+        Ok((take_hash(slice)?, slice.load_reference_cloned()?))
+    })?;
+    Ok((commitment, signature(&signed)?))
+}
+
+/// `Verdict`, with the verifiers' signatures.
+///
+/// # Errors
+/// [`ContractError::Layout`].
+pub fn verdict(body: &Cell) -> Result<Verdict, ContractError> {
+    let (accepted, evidence, valid_until, map) = read("Verdict", op::VERDICT, body, |slice| {
+        Ok((slice.load_bit()?, take_hash(slice)?, slice.load_u32()?, take_maybe(slice)?))
+    })?;
+    let mut signatures = BTreeMap::new();
+    for entry in Dict::<u8, Cell>::from_raw(map).iter() {
+        let (index, cell) = entry.map_err(|error| ContractError::Layout {
+            what: "Verdict",
+            cause: error.to_string(),
+        })?;
+        signatures.insert(index, signature(&cell)?);
+    }
+    Ok(Verdict { accepted, evidence, valid_until, signatures })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use fog_protocol::{Address, Nano};
+    use proptest::prelude::*;
+    use tycho_types::cell::CellBuilder;
+
+    use super::*;
+    use crate::task;
+
+    proptest! {
+        #[test]
+        fn what_is_said_is_heard(
+            hash in any::<[u8; 32]>(), half in any::<[u8; 32]>(), price in any::<u64>(),
+            until in any::<u32>(), accepted in any::<bool>(),
+            indexes in prop::collection::btree_set(any::<u8>(), 0..5),
+        ) {
+            let (owner, hash) = (Address::basechain(hash), Hash32(hash));
+            let mut bytes = [0; 64];
+            bytes[..32].copy_from_slice(&half);
+            let signed = Signature(bytes);
+            let (price, reserve) = (Nano::new(price), Nano::new(price / 3));
+            let said = Assign { owner, price, reserve, valid_until: until, consent: signed };
+            prop_assert_eq!(assign(&task::assign(7, &said).unwrap()).unwrap(), said);
+            let body = task::commit(7, &hash, &signed).unwrap();
+            prop_assert_eq!(commit(&body).unwrap(), (hash, signed));
+            let signatures = indexes.iter().map(|index| (*index, signed)).collect();
+            let said = Verdict { accepted, evidence: hash, valid_until: until, signatures };
+            let body = task::verdict(7, &said).unwrap();
+            prop_assert_eq!(verdict(&body).unwrap(), said);
+            prop_assert!(assign(&body).is_err() && commit(&body).is_err());
+        }
+
+        #[test]
+        fn no_cell_makes_them_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..127),
+            child in prop::collection::vec(any::<u8>(), 0..127),
+            op in prop::sample::select(vec![op::OPENED, op::ASSIGN, op::COMMIT, op::VERDICT]),
+        ) {
+            let mut builder = CellBuilder::new();
+            builder.store_u32(op).unwrap();
+            let fits = bytes.len().min(120);
+            builder.store_raw(&bytes[..fits], (fits * 8) as u16).unwrap();
+            let mut inner = CellBuilder::new();
+            inner.store_raw(&child, (child.len() * 8) as u16).unwrap();
+            builder.store_reference(inner.build().unwrap()).unwrap();
+            let body = builder.build().unwrap();
+            let _ = (opened(&body), assign(&body), reserved(&body), commit(&body), verdict(&body));
+        }
+    }
+}

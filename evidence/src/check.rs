@@ -1,0 +1,290 @@
+//! The checks, in the order of a task's life; each says what it found.
+
+use fog_contracts::{
+    Consent, VerdictTerms, commit_hash, consent_hash, stake::StakeInit, stake_code, task::TaskInit,
+    verdict_hash,
+};
+use fog_protocol::{Address, Hash32, Policy, Tagged as _};
+use fog_verifier::{Execute, Finding, Job, check_proof, merkle};
+use serde::Serialize;
+
+use crate::{Bundle, bundle::Heard};
+
+/// How a step came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It holds.
+    Passed,
+    /// It does not.
+    Failed,
+    /// Its bytes are not at hand.
+    NotChecked,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Its name.
+    pub name: &'static str,
+    /// How it came out.
+    pub status: Status,
+    /// What was found.
+    pub found: String,
+}
+
+/// All steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// No step failed.
+    pub ok: bool,
+    /// No step was left out.
+    pub complete: bool,
+    /// The task.
+    pub task: Hash32,
+    /// Its contract.
+    pub escrow: Option<Address>,
+    /// Hash of the evidence, as it stands on chain.
+    pub evidence: Hash32,
+    /// `accepted` or `rejected`.
+    pub verdict: &'static str,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+/// What a step found: it holds, it does not, or it could not be looked at.
+enum Found {
+    Holds(String),
+    Wrong(String),
+    Unknown(String),
+}
+
+impl<E: std::fmt::Display> From<Result<String, E>> for Found {
+    fn from(result: Result<String, E>) -> Self {
+        match result {
+            Ok(found) => Self::Holds(found),
+            Err(cause) => Self::Wrong(cause.to_string()),
+        }
+    }
+}
+
+/// Checks everything a bundle says, and runs the program again with `execute` if its bytes are
+/// there. What only the chain can say is not checked: that these messages were really received.
+#[must_use]
+pub fn check(bundle: &Bundle, execute: &dyn Execute) -> Report {
+    let mut report = Report {
+        ok: true,
+        complete: true,
+        task: bundle.listing.id().0,
+        escrow: TaskInit::of(&bundle.listing).address().ok(),
+        evidence: bundle.evidence.digest(),
+        verdict: if bundle.evidence.accepts() { "accepted" } else { "rejected" },
+        steps: Vec::new(),
+    };
+    let mut add = |name: &'static str, found: Found| {
+        let (status, found) = match found {
+            Found::Holds(found) => (Status::Passed, found),
+            Found::Wrong(found) => (Status::Failed, found),
+            Found::Unknown(found) => (Status::NotChecked, found),
+        };
+        report.ok &= status != Status::Failed;
+        report.complete &= status != Status::NotChecked;
+        report.steps.push(Step { name, status, found });
+    };
+    add("listing", listing(bundle).into());
+    match bundle.heard() {
+        Err((part, error)) => {
+            add("messages", Found::Wrong(format!("`{part}` does not read: {error}")));
+        }
+        Ok(heard) => {
+            add("rules", rules(&heard).into());
+            add("assignment", assignment(bundle, &heard).into());
+            add("commitment", commitment(bundle, &heard).into());
+            add("verdict", verdict(bundle, &heard).into());
+        }
+    }
+    add("evidence", evidence(bundle).into());
+    add("result", result(bundle, execute));
+    report
+}
+
+fn listing(bundle: &Bundle) -> Result<String, String> {
+    bundle.listing.check().map_err(|error| error.to_string())?;
+    let escrow = TaskInit::of(&bundle.listing).address().map_err(|error| error.to_string())?;
+    if bundle.evidence.task != bundle.listing.id() {
+        return Err("the evidence is about another task".to_owned());
+    }
+    Ok(format!("task {} in contract {escrow}", bundle.listing.id()))
+}
+
+fn rules(heard: &Heard) -> Result<String, String> {
+    let settings = &heard.settings;
+    let count = settings.verifiers.len();
+    if settings.threshold == 0 || usize::from(settings.threshold) > count {
+        return Err(format!("{} of {count} verifiers were to sign", settings.threshold));
+    }
+    if settings.stake_code_hash != stake_code().hash {
+        let theirs = settings.stake_code_hash;
+        return Err(format!("stakes have code {theirs}, which this program does not know"));
+    }
+    Ok(format!("{} of {count} verifiers, as the market told the task", settings.threshold))
+}
+
+fn stake(bundle: &Bundle, heard: &Heard) -> Result<Address, String> {
+    let (market, owner) = (bundle.listing.market, heard.assign.owner);
+    let init = StakeInit { market, owner, params: heard.settings.stake };
+    init.address().map_err(|error| error.to_string())
+}
+
+fn escrow(bundle: &Bundle) -> Result<Address, String> {
+    TaskInit::of(&bundle.listing).address().map_err(|error| error.to_string())
+}
+
+fn assignment(bundle: &Bundle, heard: &Heard) -> Result<String, String> {
+    let assign = &heard.assign;
+    if assign.price > bundle.listing.price_cap {
+        return Err(format!("{} is above the listing's {}", assign.price, bundle.listing.price_cap));
+    }
+    let consent = Consent {
+        network: bundle.listing.network,
+        stake: stake(bundle, heard)?,
+        task: escrow(bundle)?,
+        reserve: assign.reserve,
+        price: assign.price,
+        valid_until: assign.valid_until,
+    };
+    let hash = consent_hash(&consent).map_err(|error| error.to_string())?;
+    let signed = heard.session.verify(&hash.0, &assign.consent);
+    signed.map_err(|_| "the worker's session key did not sign this assignment".to_owned())?;
+    let (worker, price, reserve) = (assign.owner, assign.price, assign.reserve);
+    Ok(format!("{worker} agreed to {price} with {reserve} of its stake reserved"))
+}
+
+fn commitment(bundle: &Bundle, heard: &Heard) -> Result<String, String> {
+    let (evidence, escrow) = (&bundle.evidence, escrow(bundle)?);
+    if evidence.worker != heard.assign.owner {
+        return Err("the evidence is about another worker than was assigned".to_owned());
+    }
+    if evidence.commitment != heard.commitment {
+        return Err("the evidence is about another commitment than the worker's".to_owned());
+    }
+    let hash = commit_hash(bundle.listing.network, &escrow, &heard.commitment)
+        .map_err(|error| error.to_string())?;
+    let signed = heard.session.verify(&hash.0, &heard.signature);
+    signed.map_err(|_| "the worker's session key did not sign this commitment".to_owned())?;
+    Ok(format!("{}, signed by the worker", heard.commitment))
+}
+
+fn verdict(bundle: &Bundle, heard: &Heard) -> Result<String, String> {
+    let (verdict, evidence) = (&heard.verdict, &bundle.evidence);
+    if verdict.evidence != evidence.digest() {
+        return Err("the verdict names other evidence than this".to_owned());
+    }
+    if verdict.accepted != evidence.accepts() {
+        return Err("the verdict says the opposite of what its evidence shows".to_owned());
+    }
+    let terms = VerdictTerms {
+        network: bundle.listing.network,
+        task: escrow(bundle)?,
+        stake: stake(bundle, heard)?,
+        price: heard.assign.price,
+        commitment: heard.commitment,
+        accepted: verdict.accepted,
+        evidence: verdict.evidence,
+        valid_until: verdict.valid_until,
+    };
+    let hash = verdict_hash(&terms).map_err(|error| error.to_string())?;
+    let wanted = usize::from(heard.settings.threshold);
+    if verdict.signatures.len() != wanted {
+        return Err(format!("{} verifiers signed, not {wanted}", verdict.signatures.len()));
+    }
+    for (index, signature) in &verdict.signatures {
+        let key = heard.settings.verifiers.get(usize::from(*index));
+        let key = key.ok_or_else(|| format!("there is no verifier {index}"))?;
+        let signed = key.verify(&hash.0, signature);
+        signed.map_err(|_| format!("verifier {index} did not sign this verdict"))?;
+    }
+    let word = if verdict.accepted { "accepted" } else { "rejected" };
+    Ok(format!("{word}, signed by verifiers {:?}", verdict.signatures.keys().collect::<Vec<_>>()))
+}
+
+fn evidence(bundle: &Bundle) -> Result<String, String> {
+    bundle.evidence.check(&bundle.listing).map_err(|error| error.to_string())?;
+    Ok(bundle.evidence.reason())
+}
+
+/// Runs the program, or checks the proof, again.
+fn result(bundle: &Bundle, execute: &dyn Execute) -> Found {
+    for (name, given, wanted) in files(bundle) {
+        if Hash32::of(given) != wanted {
+            return Found::Wrong(format!("the {name} in the bundle is not the listing's"));
+        }
+    }
+    match (&bundle.evidence.finding, &bundle.listing.policy) {
+        (Finding::Proof { fault, .. }, _) => proof(bundle, fault.as_deref()),
+        (Finding::NotChecked | Finding::Replayed { .. }, _) => replay(bundle, execute),
+    }
+}
+
+/// The files that are there, with the hashes they must have.
+fn files(bundle: &Bundle) -> Vec<(&'static str, &[u8], Hash32)> {
+    let listing = &bundle.listing;
+    let program = bundle.program.iter().zip(listing.program.blobs());
+    let mut files: Vec<_> =
+        program.map(|(bytes, blob)| ("program", bytes.as_slice(), blob.hash)).collect();
+    files.extend(bundle.input.as_ref().map(|bytes| ("input", &bytes[..], listing.input.hash)));
+    if let (Policy::Groth16 { key, .. }, Some(bytes)) = (&listing.policy, &bundle.key) {
+        files.push(("key", bytes, key.hash));
+    }
+    if let Some(bytes) = &bundle.output {
+        files.push(("output", bytes, bundle.evidence.output_hash));
+    }
+    files
+}
+
+fn proof(bundle: &Bundle, fault: Option<&str>) -> Found {
+    let (Some(key), Some(output)) = (&bundle.key, &bundle.output) else {
+        return Found::Unknown("give --verification-key and --result to check the proof".to_owned());
+    };
+    match check_proof(&bundle.listing, &bundle.evidence.worker, key, output) {
+        Ok(found) if found.as_deref() == fault => Found::Holds(match found {
+            None => "the proof, checked again, holds".to_owned(),
+            Some(code) => format!("the proof, checked again, is refused: {code}"),
+        }),
+        Ok(None) => Found::Wrong("the proof holds, the evidence says it does not".to_owned()),
+        Ok(Some(code)) => Found::Wrong(format!("the proof is refused ({code})")),
+        Err(error) => Found::Wrong(format!("the listing's proof policy is unusable: {error}")),
+    }
+}
+
+fn replay(bundle: &Bundle, execute: &dyn Execute) -> Found {
+    let (evidence, listing) = (&bundle.evidence, &bundle.listing);
+    let complete = bundle.program.len() == listing.program.blobs().len();
+    let (Some(input), true) = (&bundle.input, complete) else {
+        return Found::Unknown("give --module and --input to run the program again".to_owned());
+    };
+    let job = Job::new(listing, &bundle.program, input, &evidence.worker);
+    let execution = match execute.execute(&job) {
+        Ok(execution) => execution,
+        Err(error) => return Found::Wrong(format!("the program could not be run: {error}")),
+    };
+    let root = merkle::result_root(execution.exit, &execution.output);
+    let here = (execution.exit, root, execution.fuel_used);
+    let claimed = (evidence.exit, evidence.result_root, evidence.fuel_used);
+    let fuel = execution.fuel_used;
+    match &evidence.finding {
+        Finding::Replayed { exit, result_root, fuel_used, .. } => {
+            if here == (*exit, *result_root, *fuel_used) {
+                Found::Holds(format!("run again with {fuel} fuel: as the verifiers found"))
+            } else {
+                Found::Wrong(format!("run again with {fuel} fuel: not what the verifiers found"))
+            }
+        }
+        Finding::NotChecked | Finding::Proof { .. } if here == claimed => {
+            Found::Holds(format!("never checked before; run now with {fuel} fuel: it is right"))
+        }
+        Finding::NotChecked | Finding::Proof { .. } => {
+            Found::Wrong(format!("never checked before; run now with {fuel} fuel: it is WRONG"))
+        }
+    }
+}

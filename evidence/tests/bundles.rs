@@ -1,0 +1,410 @@
+//! Bundles of every kind: each holds, every changed byte is found and located, and whoever seals a
+//! forged one again is found by what it says.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use fog_contracts::{
+    Consent, VerdictTerms, commit_hash, consent_hash,
+    market::{self, Choice, Config},
+    task::{self, Assign, TaskInit, Verdict},
+    verdict_hash,
+};
+use fog_evidence::{Bundle, BundleError, Status, Told, check};
+use fog_protocol::{
+    Address, BlobRef, Durations, GuestExit, Hash32, Listing, Nano, Policy, Program, ResourceLimits,
+    SecretKey, Tagged as _, commitment_hash,
+};
+use fog_verifier::{
+    AuditBasis, Evidence, Execute, ExecuteError, Execution, Finding, Job, draw, merkle,
+};
+use proptest::prelude::*;
+use tycho_types::cell::{Cell, CellBuilder};
+
+const MODULE: &[u8] = b"a module";
+const INPUT: &[u8] = b"an input";
+const RIGHT: &[u8] = b"the right result";
+const WRONG: &[u8] = b"a wrong result";
+const FUEL: u64 = 1_234;
+const NONCE: Hash32 = Hash32([5; 32]);
+const PRICE: Nano = Nano::new(1_000_000_000);
+const RESERVE: Nano = Nano::new(19_000_000_000);
+
+/// A program with one result, whatever runs it.
+struct Honest;
+
+impl Execute for Honest {
+    fn execute(&self, job: &Job<'_>) -> Result<Execution, ExecuteError> {
+        assert_eq!((job.blobs[0].as_slice(), job.input), (MODULE, INPUT));
+        Ok(Execution { exit: GuestExit::Success, output: RIGHT.to_vec(), fuel_used: FUEL })
+    }
+}
+
+fn key(number: u8) -> SecretKey {
+    SecretKey::from_seed(&[number; 32])
+}
+
+fn verifiers() -> Vec<SecretKey> {
+    (101..104).map(key).collect()
+}
+
+fn config() -> Config {
+    Config::of(Choice {
+        min_step: 10,
+        max_step: 3600,
+        timelock: 600,
+        threshold: 2,
+        fee_bps: 500,
+        treasury: Address::basechain([1; 32]),
+        verifiers: verifiers().iter().map(SecretKey::public).collect(),
+        unbonding: 3 * 3600 + 1,
+        burn: Address::basechain([2; 32]),
+    })
+}
+
+fn listing(rate_ppm: u32) -> Listing {
+    Listing {
+        version: Listing::VERSION,
+        network: -3,
+        market: Address::basechain([0xaa; 32]),
+        operator: Address::basechain([0xbb; 32]),
+        requestor: Address::basechain([0xcc; 32]),
+        requestor_key: key(7).public(),
+        program: Program::Wasi { module: BlobRef::of(MODULE) },
+        input: BlobRef::of(INPUT),
+        limits: ResourceLimits::default(),
+        price_cap: PRICE,
+        policy: Policy::Replay { rate_ppm },
+        durations: Durations { bid: 600, commit: 600, verdict: 600, window: 60 },
+        nonce_hash: draw::nonce_hash(&NONCE),
+        salt: Hash32([9; 32]),
+    }
+}
+
+fn told(body: Cell) -> Told {
+    Told { lt: 42, transaction: Hash32([0x42; 32]), body }
+}
+
+fn message(op: u32, write: impl FnOnce(&mut CellBuilder)) -> Told {
+    let mut body = CellBuilder::new();
+    body.store_u32(op).unwrap();
+    body.store_u64(1).unwrap();
+    write(&mut body);
+    told(body.build().unwrap())
+}
+
+/// The settings cell inside a configuration.
+fn settings(config: &Config) -> Cell {
+    let setup = market::setup(0, config).unwrap();
+    setup.reference_cloned(0).unwrap().reference_cloned(0).unwrap()
+}
+
+/// How a bundle differs from an honest one.
+#[derive(Clone)]
+struct Story {
+    output: &'static [u8],
+    basis: AuditBasis,
+    rate_ppm: u32,
+    session: u8,
+    consent_reserve: Nano,
+    signers: Vec<u8>,
+    network: i32,
+    accepted: Option<bool>,
+    price: Nano,
+}
+
+fn story(output: &'static [u8], basis: AuditBasis) -> Story {
+    Story {
+        output,
+        basis,
+        rate_ppm: 50_000,
+        session: 50,
+        consent_reserve: RESERVE,
+        signers: vec![0, 2],
+        network: -3,
+        accepted: None,
+        price: PRICE,
+    }
+}
+
+fn worker() -> Address {
+    Address::basechain([0xdd; 32])
+}
+
+fn evidence_of(listing: &Listing, story: &Story) -> Evidence {
+    let root = merkle::result_root(GuestExit::Success, story.output);
+    let salt = Hash32([8; 32]);
+    let here = merkle::result_root(GuestExit::Success, RIGHT);
+    Evidence {
+        task: listing.id(),
+        worker: worker(),
+        commitment: commitment_hash(&listing.id(), &worker(), &root, FUEL, &salt),
+        exit: GuestExit::Success,
+        result_root: root,
+        output_hash: Hash32::of(story.output),
+        output_bytes: story.output.len() as u64,
+        fuel_used: FUEL,
+        salt,
+        finding: if story.basis.is_audit() {
+            let exit = GuestExit::Success;
+            Finding::Replayed { exit, result_root: here, fuel_used: FUEL, runs: 2 }
+        } else {
+            Finding::NotChecked
+        },
+        basis: story.basis.clone(),
+        rate_ppm: story.rate_ppm,
+    }
+}
+
+fn bundle(story: &Story) -> Bundle {
+    let (listing, config) = (listing(50_000), config());
+    let escrow = TaskInit::of(&listing).address().unwrap();
+    let stake = config.stake_of(listing.market, worker()).address().unwrap();
+    let session = key(50);
+    let signer = key(story.session);
+    let evidence = evidence_of(&listing, story);
+    let consent = Consent {
+        network: story.network,
+        stake,
+        task: escrow,
+        reserve: story.consent_reserve,
+        price: story.price,
+        valid_until: 9_999,
+    };
+    let consent = signer.sign(&consent_hash(&consent).unwrap().0);
+    let (price, reserve) = (story.price, RESERVE);
+    let assign = Assign { owner: worker(), price, reserve, valid_until: 9_999, consent };
+    let commit = commit_hash(story.network, &escrow, &evidence.commitment).unwrap();
+    let terms = VerdictTerms {
+        network: story.network,
+        task: escrow,
+        stake,
+        price,
+        commitment: evidence.commitment,
+        accepted: story.accepted.unwrap_or(evidence.accepts()),
+        evidence: evidence.digest(),
+        valid_until: 10_500,
+    };
+    let hash = verdict_hash(&terms).unwrap();
+    let all = verifiers();
+    let sign = |index: &u8| (*index, all[usize::from(*index)].sign(&hash.0));
+    let verdict = Verdict {
+        accepted: terms.accepted,
+        evidence: terms.evidence,
+        valid_until: terms.valid_until,
+        signatures: story.signers.iter().map(sign).collect(),
+    };
+    let signed = signer.sign(&commit.0);
+    Bundle {
+        opened: message(task::op::OPENED, |body| {
+            body.store_reference(settings(&config)).unwrap();
+        }),
+        assign: told(task::assign(1, &assign).unwrap()),
+        reserved: message(task::op::RESERVED, |body| {
+            body.store_raw(&session.public().0.0, 256).unwrap();
+        }),
+        commit: told(task::commit(1, &evidence.commitment, &signed).unwrap()),
+        verdict: told(task::verdict(1, &verdict).unwrap()),
+        evidence,
+        program: vec![MODULE.to_vec()],
+        input: Some(INPUT.to_vec()),
+        key: None,
+        output: Some(story.output.to_vec()),
+        listing,
+    }
+}
+
+/// A seed with which the draw comes out as wished.
+fn seed(drawn: bool, output: &'static [u8]) -> Hash32 {
+    let listing = listing(50_000);
+    let made = evidence_of(&listing, &story(output, AuditBasis::Probation));
+    let is = |seed: &Hash32| {
+        draw::is_drawn(seed, &NONCE, &listing.id(), &made.commitment, 50_000) == drawn
+    };
+    (0..10_000u32).map(|n| Hash32::of(&n.to_le_bytes())).find(is).unwrap()
+}
+
+/// One of each kind.
+fn kinds() -> Vec<(&'static str, Bundle)> {
+    let drawn = |output| AuditBasis::Drawn { seed: seed(true, output), nonce: NONCE };
+    let left_out = AuditBasis::NotDrawn { seed: seed(false, RIGHT), nonce: NONCE };
+    vec![
+        ("accepted after a draw", bundle(&story(RIGHT, drawn(RIGHT)))),
+        ("rejected after a draw", bundle(&story(WRONG, drawn(WRONG)))),
+        ("not drawn", bundle(&story(RIGHT, left_out))),
+        ("probation", bundle(&story(RIGHT, AuditBasis::Probation))),
+        ("flagged, rejected", bundle(&story(WRONG, AuditBasis::Flagged))),
+        ("nonce withheld", bundle(&story(RIGHT, AuditBasis::NonceWithheld))),
+    ]
+}
+
+#[test]
+fn each_kind_holds_and_reads_back() {
+    for (name, bundle) in kinds() {
+        let bytes = bundle.encode().unwrap();
+        assert_eq!(Bundle::decode(&bytes).unwrap(), bundle, "{name}");
+        let report = check(&bundle, &Honest);
+        assert!(report.ok && report.complete, "{name}: {report:#?}");
+        assert_eq!(report.steps.len(), 7);
+    }
+}
+
+#[test]
+fn any_one_changed_byte_is_found_and_located() {
+    for (name, bundle) in kinds() {
+        let bytes = bundle.encode().unwrap();
+        for at in 0..bytes.len() {
+            for bit in [1, 0x80] {
+                let mut changed = bytes.clone();
+                changed[at] ^= bit;
+                let error = Bundle::decode(&changed).expect_err(name);
+                let said = error.to_string();
+                assert!(
+                    ["no evidence bundle", "version", "head", "part `"]
+                        .iter()
+                        .any(|place| said.contains(place)),
+                    "{name}, byte {at}: {said}"
+                );
+            }
+        }
+        for cut in 0..bytes.len() {
+            assert!(Bundle::decode(&bytes[..cut]).is_err(), "{name} cut at {cut}");
+        }
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert_eq!(Bundle::decode(&longer), Err(BundleError::Surplus(1)));
+    }
+}
+
+/// The name of the first step that fails.
+fn fails(bundle: &Bundle) -> &'static str {
+    // Sealed again, so that only its meaning can give it away.
+    let bundle = Bundle::decode(&bundle.encode().unwrap()).unwrap();
+    let report = check(&bundle, &Honest);
+    assert!(!report.ok);
+    report.steps.iter().find(|step| step.status == Status::Failed).unwrap().name
+}
+
+#[test]
+fn a_forged_story_fails_at_the_step_that_it_forges() {
+    let honest = story(RIGHT, AuditBasis::Probation);
+    let with = |change: &dyn Fn(&mut Story)| {
+        let mut story = honest.clone();
+        change(&mut story);
+        bundle(&story)
+    };
+    assert_eq!(fails(&with(&|s| s.session = 51)), "assignment");
+    assert_eq!(fails(&with(&|s| s.consent_reserve = Nano::new(1))), "assignment");
+    assert_eq!(fails(&with(&|s| s.network = -239)), "assignment");
+    assert_eq!(fails(&with(&|s| s.price = Nano::new(PRICE.get() + 1))), "assignment");
+    assert_eq!(fails(&with(&|s| s.signers = vec![0])), "verdict");
+    assert_eq!(fails(&with(&|s| s.signers = vec![0, 1, 2])), "verdict");
+    assert_eq!(fails(&with(&|s| s.accepted = Some(false))), "verdict");
+    assert_eq!(fails(&with(&|s| s.rate_ppm = 49_999)), "evidence");
+    // A draw that was not.
+    let other = AuditBasis::NotDrawn { seed: seed(true, RIGHT), nonce: NONCE };
+    assert_eq!(fails(&bundle(&story(RIGHT, other))), "evidence");
+    let other = AuditBasis::Drawn { seed: seed(true, RIGHT), nonce: Hash32([6; 32]) };
+    assert_eq!(fails(&bundle(&story(RIGHT, other))), "evidence");
+
+    let mut forged = bundle(&honest);
+    forged.listing.price_cap = Nano::new(PRICE.get() * 2);
+    assert_eq!(fails(&forged), "listing");
+    let mut forged = bundle(&honest);
+    forged.evidence.worker = Address::basechain([1; 32]);
+    assert_eq!(fails(&forged), "commitment");
+    let mut forged = bundle(&honest);
+    forged.evidence.salt = Hash32([1; 32]);
+    assert_eq!(fails(&forged), "verdict");
+    let mut forged = bundle(&honest);
+    forged.commit = bundle(&story(WRONG, AuditBasis::Probation)).commit;
+    assert_eq!(fails(&forged), "commitment");
+    let mut forged = bundle(&honest);
+    forged.opened = message(task::op::OPENED, |body| {
+        let verifiers = vec![key(1).public(), key(2).public(), key(3).public()];
+        let config = Config { verifiers, ..config() };
+        body.store_reference(settings(&config)).unwrap();
+    });
+    assert_eq!(fails(&forged), "verdict");
+    let mut forged = bundle(&honest);
+    forged.reserved = forged.commit.clone();
+    assert_eq!(fails(&forged), "messages");
+    for change in [
+        |bundle: &mut Bundle| bundle.program[0].push(1),
+        |bundle: &mut Bundle| bundle.input = Some(vec![]),
+        |bundle: &mut Bundle| bundle.output = Some(vec![]),
+    ] {
+        let mut forged = bundle(&honest);
+        change(&mut forged);
+        assert_eq!(fails(&forged), "result");
+    }
+}
+
+#[test]
+fn a_wrong_result_that_was_not_drawn_is_told_now() {
+    let basis = AuditBasis::NotDrawn { seed: seed(false, WRONG), nonce: NONCE };
+    let report = check(&bundle(&story(WRONG, basis)), &Honest);
+    let result = report.steps.last().unwrap();
+    assert_eq!((result.name, result.status), ("result", Status::Failed));
+    assert!(result.found.contains("WRONG"), "{}", result.found);
+}
+
+#[test]
+fn without_bytes_it_says_what_it_could_not_check() {
+    let mut bundle = bundle(&story(RIGHT, AuditBasis::Probation));
+    (bundle.program, bundle.input, bundle.output) = (vec![], None, None);
+    let report = check(&bundle, &Honest);
+    assert!(report.ok && !report.complete);
+    assert_eq!(report.steps.last().unwrap().status, Status::NotChecked);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        prop_assert!(Bundle::decode(&bytes).is_err());
+        let known = [b"FOGEVID\x01".as_slice(), &bytes].concat();
+        prop_assert!(Bundle::decode(&known).is_err());
+    }
+
+    /// Parts of any content, properly sealed.
+    #[test]
+    fn no_sealed_parts_make_it_panic(
+        part in 0usize..7, at in any::<prop::sample::Index>(), byte in any::<u8>(),
+    ) {
+        let bytes = bundle(&story(RIGHT, AuditBasis::Probation)).encode().unwrap();
+        let (start, length) = place(&bytes, part);
+        let mut changed = bytes.clone();
+        changed[start + at.index(length)] = byte;
+        let sealed = seal(&changed);
+        if let Ok(read) = Bundle::decode(&sealed) {
+            prop_assert_eq!(read.encode().unwrap(), sealed, "one encoding");
+            let _ = check(&read, &Honest);
+        }
+    }
+}
+
+const HEAD: usize = 9;
+const ENTRY: usize = 37;
+
+/// Where the body of a part stands.
+fn place(bytes: &[u8], part: usize) -> (usize, usize) {
+    let length = |entry: usize| {
+        let at = HEAD + entry * ENTRY + 1;
+        u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
+    };
+    let first = HEAD + usize::from(bytes[8]) * ENTRY + 32;
+    (first + (0..part).map(length).sum::<usize>(), length(part))
+}
+
+/// Makes all hashes of a changed bundle fit again.
+fn seal(bytes: &[u8]) -> Vec<u8> {
+    let mut sealed = bytes.to_vec();
+    let count = usize::from(bytes[8]);
+    for part in 0..count {
+        let (start, length) = place(bytes, part);
+        let hash = Hash32::of(&bytes[start..start + length]);
+        let at = HEAD + part * ENTRY + 5;
+        sealed[at..at + 32].copy_from_slice(&hash.0);
+    }
+    let end = HEAD + count * ENTRY;
+    let head = Hash32::of(&sealed[..end]);
+    sealed[end..end + 32].copy_from_slice(&head.0);
+    sealed
+}
