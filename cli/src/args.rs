@@ -77,6 +77,9 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Check proofs, without any network.
     Proof(ProofArgs),
+    /// Check an evidence bundle again, without any network: who agreed to what, what was found, who
+    /// signed. Exit 0 holds, 1 does not, 2 damaged.
+    Verify(VerifyArgs),
     /// Print a completion script for your shell.
     Completion(CompletionArgs),
 }
@@ -256,11 +259,60 @@ pub(crate) enum TaskCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Everything its verdict rests on, in one file for `fog verify`.
+    Evidence {
+        /// The task.
+        id: TaskId,
+        /// Where to write it.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        #[command(flatten)]
+        files: BundleFiles,
+    },
+    /// Why trust its result: what was checked, by whom, at which odds, with what at stake.
+    Receipt {
+        /// The task.
+        id: TaskId,
+    },
     /// Take back a task nobody has been assigned to.
     Cancel {
         /// The task.
         id: TaskId,
     },
+}
+
+/// Bytes that listing and evidence only name by hash.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct BundleFiles {
+    /// The module, to run it again.
+    #[arg(long, value_name = "FILE", conflicts_with = "zkey")]
+    pub(crate) module: Option<PathBuf>,
+    /// A circuit's proving key (.zkey).
+    #[arg(long, value_name = "FILE", requires = "witness")]
+    pub(crate) zkey: Option<PathBuf>,
+    /// The circuit's witness calculator (.wasm).
+    #[arg(long, value_name = "FILE", requires = "zkey")]
+    pub(crate) witness: Option<PathBuf>,
+    /// The input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// The verification key, to check the proof again.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) verification_key: Option<PathBuf>,
+    /// The result.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) result: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The bundle: `fog task evidence ID --out FILE` makes one.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) files: BundleFiles,
+    /// Also ask the chain (`--chain`) whether the task's contract was really told all this.
+    #[arg(long)]
+    pub(crate) online: bool,
 }
 
 #[derive(Debug, Args)]

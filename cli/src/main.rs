@@ -8,6 +8,7 @@ mod contract;
 mod demo;
 mod dev;
 mod doctor;
+mod evidence;
 mod files;
 mod keys;
 mod market;
@@ -15,6 +16,7 @@ mod node;
 mod output;
 mod progress;
 mod proof;
+mod receipt;
 mod run;
 mod secrets;
 mod settings;
@@ -56,6 +58,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
     let settings = settings::Settings::load(&cli.global)?;
     match cli.command {
         Command::Run(args) => run::run(&args, output),
+        Command::Verify(args) => block_on(evidence::verify(args, &settings, output)),
         Command::Proof(args) => proof::proof(&args, output),
         Command::Completion(args) => complete::print(&args),
         Command::Node(args) => block_on(node::node(args, &settings, output)),

@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use crate::{
     args::{PolicyName, PostArgs, TaskArgs, TaskCommand},
-    chain, files, keys,
+    chain, evidence, files, keys,
     output::{Output, exit_with, failed, table},
+    receipt,
     settings::Settings,
 };
 
@@ -39,11 +40,15 @@ pub(crate) async fn task(
             let view = find(&requestor.node, &id).await?;
             result(&requestor, &view, out.as_deref(), output).await
         }
+        TaskCommand::Evidence { id, out, files } => {
+            evidence::write(&id, &out, &files, settings, output).await
+        }
+        TaskCommand::Receipt { id } => receipt::receipt(&id, settings, output).await,
         TaskCommand::Cancel { id } => cancel(&id, settings, output).await,
     }
 }
 
-async fn connect(settings: &Settings) -> anyhow::Result<NodeClient> {
+pub(crate) async fn connect(settings: &Settings) -> anyhow::Result<NodeClient> {
     Ok(NodeClient::connect(&settings.node).await?)
 }
 
@@ -55,7 +60,7 @@ async fn requestor(settings: &Settings) -> anyhow::Result<Requestor> {
     Ok(Requestor { node, chain, wallet })
 }
 
-async fn find(node: &NodeClient, id: &TaskId) -> anyhow::Result<TaskView> {
+pub(crate) async fn find(node: &NodeClient, id: &TaskId) -> anyhow::Result<TaskView> {
     node.task(id).await.map_err(|error| {
         if error.is_not_found() {
             anyhow::anyhow!("this node knows no task {id}: `fog task ls` lists those it knows")

@@ -96,10 +96,8 @@ pub fn verdict(body: &Cell) -> Result<Verdict, ContractError> {
     })?;
     let mut signatures = BTreeMap::new();
     for entry in Dict::<u8, Cell>::from_raw(map).iter() {
-        let (index, cell) = entry.map_err(|error| ContractError::Layout {
-            what: "Verdict",
-            cause: error.to_string(),
-        })?;
+        let (index, cell) = entry
+            .map_err(|error| ContractError::Layout { what: "Verdict", cause: error.to_string() })?;
         signatures.insert(index, signature(&cell)?);
     }
     Ok(Verdict { accepted, evidence, valid_until, signatures })

@@ -191,8 +191,7 @@ impl Bundle {
 
     pub(crate) fn heard(&self) -> Result<Heard, (Part, ContractError)> {
         let at = |part| move |error| (part, error);
-        let (commitment, signature) =
-            heard::commit(&self.commit.body).map_err(at(Part::Commit))?;
+        let (commitment, signature) = heard::commit(&self.commit.body).map_err(at(Part::Commit))?;
         Ok(Heard {
             settings: heard::opened(&self.opened.body).map_err(at(Part::Opened))?,
             assign: heard::assign(&self.assign.body).map_err(at(Part::Assign))?,
@@ -215,6 +214,5 @@ pub(crate) struct Heard {
 }
 
 fn read<T: BorshDeserialize>(part: Part, bytes: &[u8]) -> Result<T, BundleError> {
-    borsh::from_slice(bytes)
-        .map_err(|error| BundleError::Part { part, cause: error.to_string() })
+    borsh::from_slice(bytes).map_err(|error| BundleError::Part { part, cause: error.to_string() })
 }

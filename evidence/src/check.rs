@@ -143,7 +143,10 @@ fn escrow(bundle: &Bundle) -> Result<Address, String> {
 fn assignment(bundle: &Bundle, heard: &Heard) -> Result<String, String> {
     let assign = &heard.assign;
     if assign.price > bundle.listing.price_cap {
-        return Err(format!("{} is above the listing's {}", assign.price, bundle.listing.price_cap));
+        return Err(format!(
+            "{} is above the listing's {}",
+            assign.price, bundle.listing.price_cap
+        ));
     }
     let consent = Consent {
         network: bundle.listing.network,
@@ -244,7 +247,9 @@ fn files(bundle: &Bundle) -> Vec<(&'static str, &[u8], Hash32)> {
 
 fn proof(bundle: &Bundle, fault: Option<&str>) -> Found {
     let (Some(key), Some(output)) = (&bundle.key, &bundle.output) else {
-        return Found::Unknown("give --verification-key and --result to check the proof".to_owned());
+        return Found::Unknown(
+            "give --verification-key and --result to check the proof".to_owned(),
+        );
     };
     match check_proof(&bundle.listing, &bundle.evidence.worker, key, output) {
         Ok(found) if found.as_deref() == fault => Found::Holds(match found {

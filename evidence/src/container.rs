@@ -125,8 +125,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<(Part, &[u8])>, BundleError> {
     let mut parts: Vec<(Part, &[u8])> = Vec::with_capacity(count);
     let mut at = head.end;
     for entry in table.chunks_exact(ENTRY) {
-        let (&[kind], entry) =
-            entry.split_first_chunk::<1>().ok_or(BundleError::Cut("head"))?;
+        let (&[kind], entry) = entry.split_first_chunk::<1>().ok_or(BundleError::Cut("head"))?;
         let part = Part::from_number(kind).ok_or(BundleError::UnknownPart(kind))?;
         let (length, hash) = entry.split_first_chunk::<4>().ok_or(BundleError::Cut("head"))?;
         if parts.last().is_some_and(|(before, _)| *before >= part) {

@@ -6,6 +6,7 @@ use fog_protocol::{
     Hash32, Listing, RequestAuth, SecretKey, Signed, TaskId,
     api::{ApiError, NodeInfo, OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
+use fog_verifier::Evidence;
 use reqwest::{Method, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 
@@ -130,6 +131,14 @@ impl NodeClient {
     /// [`NodeError`].
     pub async fn task(&self, task: &TaskId) -> Result<TaskView, NodeError> {
         self.get(&format!("/v1/tasks/{task}")).await
+    }
+
+    /// The evidence of a task's verdict. Of a draw it is secret until the epoch's seed is revealed.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn evidence(&self, task: &TaskId) -> Result<Evidence, NodeError> {
+        self.get(&format!("/v1/tasks/{task}/evidence")).await
     }
 
     /// A page of tasks, newest first.

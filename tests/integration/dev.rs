@@ -76,7 +76,7 @@ impl Dev {
         assert!(child.wait().unwrap().success());
     }
 
-    fn worker(&self, home: &Path) -> Guard {
+    pub(crate) fn worker(&self, home: &Path) -> Guard {
         let mut command = self.fog(home, &["worker", "up", "--wallet", "worker"]);
         let log = std::fs::File::create(home.join("worker.log")).unwrap();
         Guard(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())

@@ -9,6 +9,7 @@ mod demo;
 mod dependencies;
 mod dev;
 mod doctor;
+mod evidence;
 mod fog;
 mod keys;
 mod market;

@@ -4,9 +4,7 @@ use fog_protocol::{Address, Listing, Policy, PublicInput, TaskId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{
-    groth16::{Malformed, Validity, VerifyingKey, check_listing, check_task_proof},
-};
+use crate::groth16::{Malformed, Validity, VerifyingKey, check_listing, check_task_proof};
 
 /// A proof task's result: snarkjs' two files in one JSON object.
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fog_protocol::{
-    Durations, Listing, Nano, Policy, Signed, TaskStatus,
+    Durations, Hash32, Listing, Nano, Policy, Signed, TaskId, TaskStatus,
     api::{OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
 use fog_verifier::{AuditBasis, ExecuteError, Job};
@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::{
     App,
-    extract::{QueryOf, SignedRequest, TaskPath, body, json},
+    extract::{PathOf, QueryOf, SignedRequest, TaskPath, body, json},
 };
 use crate::{
     coordinator::Command,
@@ -244,6 +244,21 @@ pub(super) async fn evidence(
     State(app): State<App>,
     TaskPath { 0: id }: TaskPath,
 ) -> Result<Response, Denied> {
+    evidence_of(&app, id).await
+}
+
+/// `GET /v1/evidence/{hash}`: the same, by the hash that a verdict or a slash names on chain.
+pub(super) async fn evidence_by_hash(
+    State(app): State<App>,
+    PathOf { 0: hash }: PathOf<Hash32>,
+) -> Result<Response, Denied> {
+    let task = app.shared.store.task_of_evidence(&hash).await?.ok_or_else(|| {
+        Denied::new(Why::NotFound, "unknown_evidence", "this node has no evidence of that hash")
+    })?;
+    evidence_of(&app, task).await
+}
+
+async fn evidence_of(app: &App, id: TaskId) -> Result<Response, Denied> {
     let evidence = app.shared.store.evidence(&id).await?.ok_or_else(|| {
         Denied::new(Why::NotFound, "no_verdict", "there is no verdict on this task yet")
     })?;

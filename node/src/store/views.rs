@@ -177,6 +177,18 @@ impl Store {
         Ok(row.map(|row| to_value(row.try_get("evidence")?)).transpose()?)
     }
 
+    /// The task whose verdict rests on this evidence.
+    pub(crate) async fn task_of_evidence(
+        &self,
+        hash: &Hash32,
+    ) -> Result<Option<TaskId>, NodeError> {
+        let row = sqlx::query("SELECT task FROM verdicts WHERE evidence_hash = $1")
+            .bind(from_hash(hash))
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(row.map(|row| to_hash(row.try_get("task")?).map(TaskId)).transpose()?)
+    }
+
     /// Tasks after row `after` that have not ended, with row and escrow, in order.
     pub(crate) async fn living_escrows(
         &self,

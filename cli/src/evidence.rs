@@ -1,0 +1,220 @@
+//! `fog task evidence` and `fog verify`.
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::{Context as _, bail};
+use fog_chain::{ChainClient, Tx};
+use fog_contracts::task::{TaskInit, op};
+use fog_evidence::{Bundle, Report, Status, Step, Told, check};
+use fog_protocol::{Address, Hash32, Listing, Policy, TaskId};
+use fog_verifier::{Executor, sandbox::process::RunnerConfig};
+use serde::Serialize;
+
+use crate::{
+    args::{BundleFiles, VerifyArgs},
+    chain, files,
+    output::{Output, failed, usage},
+    settings::Settings,
+    task,
+};
+
+/// Longest file that is read: programs and inputs are shorter.
+const MAX_FILE: u64 = 512 << 20;
+/// Pages of a contract's history that are read at most.
+const MAX_PAGES: usize = 64;
+const PAGE: usize = 100;
+
+/// The five messages of a task's life that a bundle holds.
+struct Messages {
+    opened: Told,
+    assign: Told,
+    reserved: Told,
+    commit: Told,
+    verdict: Told,
+}
+
+/// Reads them from the chain.
+async fn messages(chain: &ChainClient, escrow: &Address) -> anyhow::Result<Messages> {
+    let mut history = Vec::new();
+    let mut next = chain.account(escrow).await?.last;
+    for _ in 0..MAX_PAGES {
+        let Some(from) = next else { break };
+        let page = chain.transactions(escrow, Some(from), PAGE, None).await?;
+        next = page.last().and_then(|tx| tx.prev);
+        history.extend(page);
+    }
+    // Newest first: the last of each kind that counted, so of several assignments the one that
+    // became work.
+    let find = |op: u32, what: &str| {
+        let counts = |tx: &&Tx| {
+            let message = tx.in_msg.as_ref();
+            !tx.aborted && message.is_some_and(|m| !m.bounced && m.op() == Some(op))
+        };
+        let tx = history.iter().find(counts);
+        let tx = tx.with_context(|| format!("the task has no {what} on chain"))?;
+        let body = tx.in_msg.as_ref().map(|message| message.body.clone()).unwrap_or_default();
+        anyhow::Ok(Told { lt: tx.lt, transaction: tx.hash, body })
+    };
+    Ok(Messages {
+        opened: find(op::OPENED, "opening")?,
+        assign: find(op::ASSIGN, "assignment")?,
+        reserved: find(op::RESERVED, "reservation")?,
+        commit: find(op::COMMIT, "commitment")?,
+        verdict: find(op::VERDICT, "verdict")?,
+    })
+}
+
+pub(crate) async fn write(
+    id: &TaskId,
+    out: &Path,
+    files: &BundleFiles,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let node = task::connect(settings).await?;
+    let view = task::find(&node, id).await?;
+    let evidence = node.evidence(id).await?;
+    let escrow = TaskInit::of(&view.listing).address()?;
+    let told = messages(&chain::connect(settings)?, &escrow).await?;
+    let mut bundle = Bundle {
+        listing: view.listing,
+        opened: told.opened,
+        assign: told.assign,
+        reserved: told.reserved,
+        commit: told.commit,
+        verdict: told.verdict,
+        evidence,
+        program: Vec::new(),
+        input: None,
+        key: None,
+        output: None,
+    };
+    add(&mut bundle, files)?;
+    let bytes = bundle.encode()?;
+    files::write(out, &bytes)?;
+    #[derive(Serialize)]
+    struct Written {
+        task: TaskId,
+        file: String,
+        bytes: usize,
+        sha256: Hash32,
+    }
+    let (file, sha256) = (out.display().to_string(), Hash32::of(&bytes));
+    let written = Written { task: *id, file, bytes: bytes.len(), sha256 };
+    output.document(&written, || {
+        format!(
+            "{} ({} bytes)\ncheck it anywhere, without a node: fog verify {0}",
+            written.file, written.bytes
+        )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Puts files into the bundle, if they are the ones that it names.
+fn add(bundle: &mut Bundle, given: &BundleFiles) -> anyhow::Result<()> {
+    let read = |path: &Path, wanted: Hash32| {
+        let bytes = files::read(path, MAX_FILE)?;
+        let found = Hash32::of(&bytes);
+        if found != wanted {
+            let shown = path.display();
+            return Err(usage(format!("{shown} is another file: sha256 {found}, not {wanted}")));
+        }
+        Ok(bytes)
+    };
+    let program: Vec<_> =
+        [&given.module, &given.zkey, &given.witness].into_iter().flatten().collect();
+    if !program.is_empty() {
+        let blobs = bundle.listing.program.blobs();
+        if blobs.len() != program.len() {
+            return Err(usage(format!("the task's program consists of {} files", blobs.len())));
+        }
+        let pairs = program.iter().zip(blobs);
+        bundle.program =
+            pairs.map(|(path, blob)| read(path, blob.hash)).collect::<Result<_, _>>()?;
+    }
+    if let Some(path) = &given.input {
+        bundle.input = Some(read(path, bundle.listing.input.hash)?);
+    }
+    if let Some(path) = &given.verification_key {
+        bundle.key = Some(read(path, key_hash(&bundle.listing)?)?);
+    }
+    if let Some(path) = &given.result {
+        bundle.output = Some(read(path, bundle.evidence.output_hash)?);
+    }
+    Ok(())
+}
+
+fn key_hash(listing: &Listing) -> anyhow::Result<Hash32> {
+    match &listing.policy {
+        Policy::Groth16 { key, .. } => Ok(key.hash),
+        _ => Err(usage("the task's policy has no verification key")),
+    }
+}
+
+pub(crate) async fn verify(
+    args: VerifyArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let bytes = files::read(&args.file, MAX_FILE)?;
+    let shown = args.file.display();
+    let mut bundle = Bundle::decode(&bytes).map_err(|error| usage(format!("{shown}: {error}")))?;
+    add(&mut bundle, &args.files)?;
+    let mut config = RunnerConfig::current_exe().context("cannot find this program's own file")?;
+    config.children = 1;
+    let executor = Executor::start(config)?;
+    let checked = tokio::task::spawn_blocking(move || (check(&bundle, &executor), bundle));
+    let (mut report, bundle) = checked.await?;
+    if args.online {
+        let step = anchored(&bundle, settings).await?;
+        report.ok &= step.status == Status::Passed;
+        report.steps.push(step);
+    }
+    output.document(&report, || text(&report))?;
+    Ok(if report.ok { ExitCode::SUCCESS } else { failed() })
+}
+
+/// Was the task's contract really told what the bundle says?
+async fn anchored(bundle: &Bundle, settings: &Settings) -> anyhow::Result<Step> {
+    let client = chain::connect(settings)?;
+    let network = client.config().network_id;
+    if network != bundle.listing.network {
+        bail!("the bundle is of network {}, --chain of {network}", bundle.listing.network);
+    }
+    let escrow = TaskInit::of(&bundle.listing).address()?;
+    let there = messages(&client, &escrow).await?;
+    let pairs = [
+        ("opening", &bundle.opened, &there.opened),
+        ("assignment", &bundle.assign, &there.assign),
+        ("reservation", &bundle.reserved, &there.reserved),
+        ("commitment", &bundle.commit, &there.commit),
+        ("verdict", &bundle.verdict, &there.verdict),
+    ];
+    let other = pairs.iter().find(|(_, ours, theirs)| ours != theirs);
+    let (status, found) = match other {
+        None => (Status::Passed, format!("{escrow} was told all of it")),
+        Some((what, ..)) => (Status::Failed, format!("{escrow} was told another {what}")),
+    };
+    Ok(Step { name: "chain", status, found })
+}
+
+fn text(report: &Report) -> String {
+    let mut lines = vec![
+        format!("task      {}", report.task),
+        format!("verdict   {}, evidence {}", report.verdict, report.evidence),
+    ];
+    for Step { name, status, found } in &report.steps {
+        let mark = match status {
+            Status::Passed => "ok",
+            Status::Failed => "FAILED",
+            Status::NotChecked => "open",
+        };
+        lines.push(format!("  {mark:7} {name:11} {found}"));
+    }
+    lines.push(match (report.ok, report.complete) {
+        (true, true) => "It holds.".to_owned(),
+        (true, false) => "It holds as far as it was checked.".to_owned(),
+        (false, _) => "It does NOT hold.".to_owned(),
+    });
+    lines.join("\n")
+}

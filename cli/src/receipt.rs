@@ -1,0 +1,139 @@
+//! `fog task receipt`: why trust a result.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use fog_contracts::market::MarketData;
+use fog_protocol::{Hash32, Nano, RATE_ONE, TaskId, TaskStatus, api::TaskView};
+use serde::Serialize;
+
+use crate::{chain, output::Output, settings::Settings, task};
+
+/// Why trust this result?
+#[derive(Debug, Serialize)]
+struct Receipt {
+    task: TaskId,
+    status: TaskStatus,
+    strategy: &'static str,
+    /// Share of results that are checked.
+    rate: f64,
+    /// Was this one?
+    audited: bool,
+    checked: Option<String>,
+    /// Odds that a wrong result in its place would have been found.
+    detection: f64,
+    /// Wrong results after which a worker has been caught with 95 % certainty.
+    caught_within: u32,
+    price_nano: Option<Nano>,
+    stake_at_risk_nano: Option<Nano>,
+    /// What one wrong result earns its worker on average: price kept where it is not found, stake
+    /// lost where it is.
+    cheating_earns_nano: Option<i128>,
+    verifiers: usize,
+    threshold: u8,
+    evidence: Option<Hash32>,
+    result: Option<Hash32>,
+}
+
+pub(crate) async fn receipt(
+    id: &TaskId,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let view = task::find(&task::connect(settings).await?, id).await?;
+    let market = chain::connect(settings)?.account(&view.listing.market).await?;
+    let data = market.data.context("the task's market is not on this chain")?;
+    let config = MarketData::parse(&data)?.config.context("the task's market is not set up")?;
+    let receipt = of(&view, config.verifiers.len(), config.threshold);
+    output.document(&receipt, || text(&receipt))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
+    let rate = f64::from(view.listing.policy.rate_ppm()) / f64::from(RATE_ONE);
+    let audited = view.verdict.as_ref().is_some_and(|verdict| verdict.audited);
+    let cheating = view.price.zip(view.reserve).map(|(price, reserve)| {
+        let ppm = i128::from(view.listing.policy.rate_ppm());
+        let one = i128::from(RATE_ONE);
+        let (price, reserve) = (i128::from(price.get()), i128::from(reserve.get()));
+        (price * (one - ppm) - reserve * ppm) / one
+    });
+    Receipt {
+        task: view.id,
+        status: view.status,
+        strategy: view.listing.policy.name(),
+        rate,
+        audited,
+        checked: view.verdict.as_ref().map(|verdict| verdict.reason.clone()),
+        detection: if audited { 1.0 } else { rate },
+        caught_within: caught_within(rate),
+        price_nano: view.price,
+        stake_at_risk_nano: view.reserve,
+        cheating_earns_nano: cheating,
+        verifiers,
+        threshold,
+        evidence: view.verdict.as_ref().map(|verdict| verdict.evidence),
+        result: view.result_hash,
+    }
+}
+
+/// The least n with 1 - (1 - rate)^n >= 0.95.
+fn caught_within(rate: f64) -> u32 {
+    if rate >= 0.95 { 1 } else { ((0.05f64).ln() / (1.0 - rate).ln()).ceil() as u32 }
+}
+
+fn text(receipt: &Receipt) -> String {
+    let percent = |share: f64| format!("{} %", (share * 10_000.0).round() / 100.0);
+    let shown = |amount: Option<Nano>| amount.map_or_else(|| "-".to_owned(), |a| a.to_string());
+    let how = match receipt.strategy {
+        "replay" => format!(
+            "replay: {} of results are run again; a worker of wrong ones is caught within {} with \
+             95 % certainty",
+            percent(receipt.rate),
+            receipt.caught_within
+        ),
+        other => format!("{other}: every result is checked"),
+    };
+    let mut lines = vec![
+        format!("task       {} ({})", receipt.task, receipt.status),
+        format!("strategy   {how}"),
+        format!(
+            "this one   {}; a wrong result here is found with {}",
+            receipt.checked.as_deref().unwrap_or("no verdict yet"),
+            percent(receipt.detection)
+        ),
+        format!(
+            "at stake   {} for a price of {}",
+            shown(receipt.stake_at_risk_nano),
+            shown(receipt.price_nano)
+        ),
+    ];
+    if let Some(nano) = receipt.cheating_earns_nano {
+        let gram = nano as f64 / 1e9;
+        lines.push(format!("cheating   earns {gram:+.6} GRAM a task on average"));
+    }
+    lines.push(format!(
+        "by whom    {} of {} verifiers have to sign",
+        receipt.threshold, receipt.verifiers
+    ));
+    if let Some(evidence) = receipt.evidence {
+        lines.push(format!("evidence   {evidence} (fog task evidence ID --out FILE)"));
+    }
+    if let Some(result) = receipt.result {
+        lines.push(format!("result     sha256 {result}"));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::caught_within;
+
+    #[test]
+    fn the_odds_are_those_of_the_formula() {
+        assert_eq!(caught_within(0.05), 59);
+        assert_eq!(caught_within(1.0), 1);
+        assert_eq!(caught_within(0.5), 5);
+        assert!(1.0 - 0.95f64.powi(58) < 0.95);
+    }
+}
