@@ -1,4 +1,5 @@
-//! Messages to a task, read back: a stranger checks a task's story with what its contract was told.
+//! Messages to the contracts, read back: a stranger follows a market, or checks a task's story, by
+//! what the contracts were told. Bodies come from the chain: anything may be in them.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use tycho_types::{
 use crate::{
     ContractError,
     cells::{self, take_address, take_coins, take_hash, take_maybe},
-    market::Settings,
-    task::{Assign, Verdict, op},
+    market::{self, Config, Settings},
+    task::{Assign, TaskInit, Verdict, op},
 };
 
 /// Reads a message body with this opcode; the query id means nothing to readers.
@@ -38,6 +39,36 @@ fn signature(cell: &Cell) -> Result<Signature, ContractError> {
         slice.load_raw(&mut bytes, 512)?;
         Ok(Signature(bytes))
     })
+}
+
+/// The configuration that a `Setup` or a `Propose` carries to a market.
+///
+/// # Errors
+/// [`ContractError::Layout`] if it is neither.
+pub fn configured(body: &Cell) -> Result<Config, ContractError> {
+    let config = cells::read("Setup or Propose", body, |slice| {
+        if !matches!(slice.load_u32()?, market::op::SETUP | market::op::PROPOSE) {
+            return Err(Error::InvalidTag);
+        }
+        let _query = slice.load_u64()?;
+        slice.load_reference_cloned()
+    })?;
+    Config::parse(&config)
+}
+
+/// The task that a `Register` to a market is of.
+///
+/// # Errors
+/// [`ContractError::Layout`] if it is none.
+pub fn registered(body: &Cell) -> Result<TaskInit, ContractError> {
+    let init = cells::read("Register", body, |slice| {
+        if slice.load_u32()? != market::op::REGISTER {
+            return Err(Error::InvalidTag);
+        }
+        let _query = slice.load_u64()?;
+        slice.load_reference_cloned()
+    })?;
+    TaskInit::parse(&init)
 }
 
 /// `Opened`, from the market: the settings that hold for the task.

@@ -16,7 +16,6 @@ pub mod epoch;
 mod exit;
 mod fees;
 pub mod heard;
-pub mod history;
 mod log;
 pub mod market;
 mod notify;

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fog_chain::{ChainClient, ChainError, Cursor, Follower, MsgKind, Tx};
 use fog_contracts::{
-    StakeLog, history,
+    StakeLog, heard,
     market::{self, Config},
     task::{self, TaskData},
 };
@@ -319,8 +319,8 @@ fn read(role: Role, tx: &Tx) -> Vec<Found> {
             let assigns = tx.out_msgs.iter().filter(|message| {
                 message.kind == MsgKind::Internal && message.op() == Some(task::op::ASSIGN)
             });
-            let workers = assigns.filter_map(|message| history::assigned(&message.body).ok());
-            workers.map(Found::Worker).collect()
+            let workers = assigns.filter_map(|message| heard::assign(&message.body).ok());
+            workers.map(|assign| Found::Worker(assign.owner)).collect()
         }
         Role::Stake(worker) => slashes(worker, tx),
     }
@@ -330,10 +330,10 @@ fn market_told(tx: &Tx) -> Option<Found> {
     let message = tx.in_msg.as_ref().filter(|message| !message.bounced)?;
     match message.op()? {
         market::op::REGISTER => {
-            history::registered(&message.body).ok().map(|init| Found::Node(init.operator))
+            heard::registered(&message.body).ok().map(|init| Found::Node(init.operator))
         }
         market::op::SETUP | market::op::PROPOSE => {
-            history::configured(&message.body).ok().map(|config| Found::Config(Box::new(config)))
+            heard::configured(&message.body).ok().map(|config| Found::Config(Box::new(config)))
         }
         _ => None,
     }

@@ -5,7 +5,7 @@ use fog_contracts::{
     Kind, Notify, StakeLog, TaskState,
     channel::{ChannelData, ChannelNotice, Purpose},
     delegation::DelegationData,
-    history,
+    heard,
     market::{Config, MarketData},
     stake::StakeData,
     task::TaskData,
@@ -46,8 +46,8 @@ fn parse_all(cell: &Cell) {
     let _ = TaskData::parse(cell);
     let delegation = DelegationData::parse(cell);
     assert!(delegation.is_err() || delegation.unwrap().queue.len() <= 8);
-    let _ = (StakeLog::parse(cell), history::assigned(cell));
-    let _ = (history::configured(cell), history::registered(cell));
+    let _ = (StakeLog::parse(cell), heard::assign(cell));
+    let _ = (heard::configured(cell), heard::registered(cell));
     let _ = Notify::parse(cell);
     let _ = ChannelNotice::parse(cell);
     for purpose in Purpose::ALL {
