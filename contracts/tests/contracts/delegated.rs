@@ -6,8 +6,9 @@ use fog_contracts::{
     stake, task,
 };
 use fog_protocol::{Address, Hash32, Nano};
-use fog_testnet::chain::{Receipt, Treasury};
+use fog_testnet::chain::{Receipt, StackItem, Treasury};
 
+use crate::gates::gate;
 use crate::world::{FEE_BPS, PRICE, RESERVE, UNBONDING, WINDOW, World, failures, ours, std};
 
 const COMMITMENT: Hash32 = Hash32([0x11; 32]);
@@ -348,4 +349,85 @@ fn the_last_one_out_leaves_nothing_behind() {
     assert_eq!((stake.pool.leaving, stake.pool.leaving_shares), (Nano::ZERO, Hash32([0; 32])));
     assert_eq!(stake.pool.vesting, Nano::ZERO);
     world.assert_conserved();
+}
+
+/// One nanogram below the least is refused and changes nothing; the least goes all the way.
+#[test]
+fn the_least_carries_a_stakers_commands() {
+    let mut world = World::new();
+    world.deposit(Nano::grams(100));
+    let staker = world.staker(0);
+    // Deployed, to be asked what it demands; with the rent it keeps, a second time costs less.
+    world.delegate(&staker, Nano::grams(1));
+    let at = world.delegation_of(&staker).address().unwrap();
+    let output = world.chain.run_get_method(&std(&at), "delegation_values", &[]).unwrap();
+    let least: Vec<u64> =
+        output.stack.iter().map(|item| u64::try_from(item.as_int().unwrap()).unwrap()).collect();
+    let fresh = world.staker(1);
+    let amount = Nano::grams(5);
+    gate(&mut world, least[0], amount.get(), 104, &|world| world.delegate(&fresh, amount));
+    assert_eq!(world.worth(&fresh), amount.get());
+    let shares = world.delegation(&fresh).shares;
+    gate(&mut world, least[1], 0, 104, &|world| world.undelegate(&fresh, shares));
+    assert_eq!(world.delegation(&fresh).queue.len(), 1);
+    world.chain.warp(UNBONDING + 1).unwrap();
+    gate(&mut world, least[2], 0, 104, &|world| world.claim(&fresh));
+    assert_eq!(world.delegation(&fresh).queue.len(), 0);
+    assert_eq!(world.stake().pool.leaving, Nano::ZERO);
+    // A worker's withdrawal past its stakers: what it always costs, and the looking.
+    world.owner_op(stake::unbond(1, Nano::grams(1)).unwrap());
+    world.chain.warp(UNBONDING + 1).unwrap();
+    let market = std(&world.market);
+    let values = world.chain.run_get_method(&market, "attached_values", &[StackItem::int(1)]);
+    let owner = u64::try_from(values.unwrap().stack[5].as_int().unwrap()).unwrap();
+    let gas_price = 400;
+    let least = owner + crate::fees::constant("GAS_BACKING") * gas_price;
+    gate(&mut world, least, 0, 104, &|world| world.owner_op(stake::withdraw(1).unwrap()));
+    assert_eq!(world.stake().stake, Nano::grams(99));
+}
+
+/// Ten years later rent has eaten what was kept for it: topped up by anyone, everything is there.
+#[test]
+fn ten_years_later_a_staker_gets_everything() {
+    let mut world = World::new();
+    world.deposit(Nano::grams(100));
+    let staker = world.staker(0);
+    world.delegate(&staker, Nano::grams(50));
+    let shares = world.delegation(&staker).shares;
+    world.undelegate(&staker, shares / 2);
+    world.chain.warp(10 * 365 * 86_400).unwrap();
+    let before = world.balance(&ours(&staker.address));
+    assert_eq!(failures(&world.claim(&staker)), [0; 0]);
+    let shares = world.delegation(&staker).shares;
+    assert_eq!(failures(&world.undelegate(&staker, shares)), [0; 0]);
+    world.chain.warp(UNBONDING + 1).unwrap();
+    assert_eq!(failures(&world.claim(&staker)), [0; 0]);
+    let got = world.balance(&ours(&staker.address)) - before;
+    assert!(got.abs_diff(Nano::grams(50).get()) < 200_000_000, "{got}");
+}
+
+/// A stake whose balance does not give what is claimed: the claim comes back, and nothing is lost.
+#[test]
+fn a_claim_that_cannot_be_paid_comes_back() {
+    let mut world = World::new();
+    let worker = Nano::new(1);
+    world.deposit(worker);
+    let staker = world.staker(0);
+    world.delegate(&staker, Nano::grams(50));
+    let shares = world.delegation(&staker).shares;
+    world.undelegate(&staker, shares);
+    // The rent of fourteen years; nothing else is in there that could pay for it.
+    world.chain.warp(14 * 365 * 86_400).unwrap();
+    let refused = world.claim(&staker);
+    let hurt = |tx: &fog_testnet::chain::TxRecord| {
+        tx.action_code().unwrap().unwrap_or(0) != 0 || tx.exit_code().unwrap() == Some(5)
+    };
+    assert!(refused.transactions.iter().any(hurt), "it is not paid");
+    assert_eq!(world.delegation(&staker).queue.len(), 1, "the entry came back");
+    let (at, stranger) = (world.stake.address().unwrap(), world.stranger.clone());
+    world.call(&stranger, at, Nano::grams(3), Default::default());
+    let before = world.balance(&ours(&staker.address));
+    assert_eq!(failures(&world.claim(&staker)), [0; 0]);
+    let got = world.balance(&ours(&staker.address)) - before;
+    assert!(got.abs_diff(Nano::grams(50).get()) < 200_000_000, "{got}");
 }
