@@ -249,7 +249,7 @@ impl Play {
             self.drain();
         }
         for _ in 0..messages {
-            match self.dice.below(132) {
+            match self.dice.below(127) {
                 107.. => self.act_on_a_channel(),
                 0..12 => self.fund(),
                 12..30 => self.assign(),

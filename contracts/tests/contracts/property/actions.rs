@@ -108,7 +108,7 @@ impl Play {
     pub(super) fn verdict(&mut self) {
         let task = self.task_in(&[TaskState::Committed]);
         let work = self.data(&task).and_then(|data| data.work);
-        let accepted = !self.dice.once_in(3);
+        let accepted = !self.dice.once_in(2);
         let mut terms = VerdictTerms {
             network: -3,
             task: address(&task),
