@@ -1,6 +1,8 @@
 //! Delegated stake, one contract at a time: who may say what in which state, what comes back, and
 //! what is refused.
 
+mod orders;
+
 use fog_contracts::{
     delegation::{self, DelegationData, DelegationInit},
     op, stake,
