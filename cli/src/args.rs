@@ -80,6 +80,8 @@ pub(crate) enum Command {
     /// Check an evidence bundle again, without any network: who agreed to what, what was found, who
     /// signed. Exit 0 holds, 1 does not, 2 damaged.
     Verify(VerifyArgs),
+    /// Circuits whose proofs contracts check, and their keys.
+    Circuit(CircuitArgs),
     /// Print a completion script for your shell.
     Completion(CompletionArgs),
 }
@@ -120,17 +122,53 @@ pub(crate) struct ProofArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProofCommand {
-    /// Check a snarkjs Groth16 proof over BN254. Exit 0 valid, 1 not valid, 2 malformed.
+    /// Check a Groth16 proof over BN254 or BLS12-381, in files of snarkjs (JSON) or arkworks (bytes).
+    /// Exit 0 valid, 1 not valid, 2 malformed.
     Verify {
-        /// snarkjs' verification_key.json.
+        /// The curve [default: the one a JSON file names, else told by the proof's length].
+        #[arg(long, value_enum)]
+        curve: Option<ProofCurve>,
+        /// snarkjs' verification_key.json, or what arkworks wrote (`serialize_compressed`).
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
-        /// snarkjs' proof.json.
+        /// snarkjs' proof.json, or arkworks' bytes.
         #[arg(long, value_name = "FILE")]
         proof: PathBuf,
-        /// snarkjs' public.json.
+        /// snarkjs' public.json, or arkworks' bytes of the list of scalars.
         #[arg(long, value_name = "FILE")]
         public: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProofCurve {
+    /// circom's default.
+    Bn254,
+    /// The one contracts check.
+    #[value(name = "bls12-381")]
+    Bls12381,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CircuitArgs {
+    #[command(subcommand)]
+    pub(crate) command: CircuitCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CircuitCommand {
+    /// The circuits that ship, and the keys in the folder.
+    Ls,
+    /// Make a circuit's keys: NAME.pk for workers, NAME.vk for requestors.
+    Setup {
+        /// The circuit's name: see `fog circuit ls`.
+        name: String,
+        /// The public keys of local networks instead of fresh ones: anybody can forge with them.
+        #[arg(long)]
+        local: bool,
+        /// Where to [default: ~/.local/share/fog/circuits].
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
 }
 
@@ -318,9 +356,12 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PostArgs {
     /// A WASI preview 1 command module (.wasm), from any language.
-    #[arg(long, value_name = "FILE", required_unless_present = "zkey")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["zkey", "circuit"])]
     pub(crate) module: Option<PathBuf>,
-    /// Its standard input (or the circuit's input.json).
+    /// With the `proof` policy: the verifying key (arkworks' bytes) of a circuit over BLS12-381.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "zkey"])]
+    pub(crate) circuit: Option<PathBuf>,
+    /// Its standard input (or the circuit's input.json, or input).
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
     /// The most you pay: 0.5, 0.5GRAM, 500000000n.
@@ -373,6 +414,8 @@ pub(crate) enum PolicyName {
     Replay,
     /// Every result is a Groth16 proof, and checked.
     Groth16,
+    /// The proof is the verdict: the contract checks it and pays.
+    Proof,
 }
 
 #[derive(Debug, Args)]
@@ -424,6 +467,9 @@ pub(crate) struct WorkerUpArgs {
     /// Folder of the journal [default: ~/.local/share/fog/worker].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Folder of the circuits it can prove [default: ~/.local/share/fog/circuits].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) circuits: Option<PathBuf>,
     /// Harness only: stop at once when standard input closes, as it does when the parent dies.
     #[arg(long, hide = true)]
     pub(crate) tied: bool,

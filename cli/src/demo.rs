@@ -4,8 +4,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use fog_harness::{
-    Report,
-    demo::{self, DemoOptions, Progress as Step, ProofWork},
+    Report, SettledBy,
+    demo::{self, CircuitWork, DemoOptions, Progress as Step, ProofWork},
 };
 use fog_protocol::{Nano, PublicInput, RATE_ONE};
 
@@ -58,6 +58,7 @@ pub(crate) async fn demo(args: DemoArgs, output: &Output) -> anyhow::Result<Exit
         text,
         guest: GUEST.to_vec(),
         proof: proof_work()?,
+        circuit: CircuitWork::score()?,
         data,
         program: std::env::current_exe().context("cannot find this program's own file")?,
     };
@@ -121,7 +122,12 @@ fn text_report(report: &Report) -> String {
             task.policy.clone(),
             task.worker.as_ref().map(short).unwrap_or_default(),
             task.status.to_string(),
-            (if task.audited { "yes" } else { "no" }).to_owned(),
+            match (task.settled_by, task.audited) {
+                (SettledBy::Proof, _) => "on chain",
+                (SettledBy::Verdict | SettledBy::Deadline, true) => "yes",
+                (SettledBy::Verdict | SettledBy::Deadline, false) => "no",
+            }
+            .to_owned(),
             task.price_nano.to_string(),
             task.transactions.len().to_string(),
             task.transactions.last().map(short).unwrap_or_default(),

@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod chain;
+mod circuit;
 mod complete;
 mod contract;
 mod demo;
@@ -60,6 +61,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args, output),
         Command::Verify(args) => block_on(evidence::verify(args, &settings, output)),
         Command::Proof(args) => proof::proof(&args, output),
+        Command::Circuit(args) => circuit::circuit(args, &settings, output),
         Command::Completion(args) => complete::print(&args),
         Command::Node(args) => block_on(node::node(args, &settings, output)),
         Command::Account(args) => block_on(account::account(args, &settings, output)),

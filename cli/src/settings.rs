@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) keys: PathBuf,
     /// Folder of workers' journals.
     pub(crate) worker_data: PathBuf,
+    /// Folder of the circuits workers can prove.
+    pub(crate) circuits: PathBuf,
     /// The `Market` contract.
     pub(crate) market: Option<fog_protocol::Address>,
     /// The wallet's name.
@@ -56,6 +58,7 @@ impl Settings {
             witness_api_key: None,
             keys: config.join("keys"),
             worker_data: data.join("worker"),
+            circuits: data.join("circuits"),
             market: None,
             wallet: None,
             password_file: None,

@@ -70,13 +70,20 @@ pub(crate) async fn find(node: &NodeClient, id: &TaskId) -> anyhow::Result<TaskV
     })
 }
 
+/// Largest verifying key of a circuit.
+const MAX_CIRCUIT_KEY: u64 = 4 << 10;
+
 fn draft(args: &PostArgs) -> anyhow::Result<Draft> {
     let program = match (&args.module, &args.zkey, &args.witness) {
+        (None, None, _) if args.circuit.is_some() => {
+            let key = args.circuit.as_deref().context("--circuit is missing")?;
+            DraftProgram::Circuit(files::read(key, MAX_CIRCUIT_KEY)?)
+        }
         (Some(module), None, _) => DraftProgram::Wasi(files::read(module, MAX_MODULE)?),
         (None, Some(zkey), Some(witness)) => {
             DraftProgram::Circom(files::read(zkey, MAX_MODULE)?, files::read(witness, MAX_MODULE)?)
         }
-        _ => bail!("give either --module, or --zkey with --witness"),
+        _ => bail!("give either --module, or --zkey with --witness, or --circuit"),
     };
     let policy = match args.policy {
         PolicyName::Replay => {
@@ -87,6 +94,7 @@ fn draft(args: &PostArgs) -> anyhow::Result<Draft> {
             let publics = args.publics.iter().map(|text| public_input(text)).collect();
             DraftPolicy::Groth16(files::read(key, 4 << 20)?, publics)
         }
+        PolicyName::Proof => DraftPolicy::Proof,
     };
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;

@@ -216,6 +216,9 @@ async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow:
         session: identity.session,
         data_dir: args.data.unwrap_or_else(|| settings.worker_data.clone()),
         runner: None,
+        // A cheat would only be late: what it proves is not what it hands in.
+        circuits: (!args.adversary)
+            .then(|| args.circuits.unwrap_or_else(|| settings.circuits.clone())),
         limits: WorkerLimits {
             slots: args.slots.max(args.parallel),
             parallel: args.parallel,

@@ -8,7 +8,10 @@ use std::fmt;
 
 use fog_protocol::{Address, Hash32};
 use sha2::{Digest as _, Sha256};
-use tycho_types::cell::{Cell, CellBuilder, CellSlice};
+use tycho_types::{
+    boc::Boc,
+    cell::{Cell, CellBuilder, CellSlice},
+};
 
 use crate::cells::{self, ContractError, Fields as _};
 
@@ -17,6 +20,8 @@ const CONTEXT: u32 = 0x4650_5246;
 const CELL_BYTES: usize = 127;
 /// Largest result that is paid for on chain, in bytes: it travels in the proof's message.
 pub const MAX_RESULT_BYTES: usize = 4096;
+/// Longest message believed in, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = MAX_RESULT_BYTES + 4096;
 /// Depth of a key's cell tree.
 const KEY_DEPTH: u16 = 1;
 
@@ -326,6 +331,26 @@ impl Prove {
             cell.store_reference(proof)?;
             cell.store_reference(self.result.clone())
         })
+    }
+
+    /// The message as bytes, without a query: what travels from worker to node.
+    ///
+    /// # Errors
+    /// [`ContractError::Build`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ContractError> {
+        Ok(Boc::encode(self.body(0)?))
+    }
+
+    /// Reads what [`Prove::to_bytes`] wrote; anything else is refused.
+    ///
+    /// # Errors
+    /// [`ContractError::Layout`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ContractError> {
+        let layout = |cause: String| ContractError::Layout { what: "Prove", cause };
+        if bytes.len() > MAX_MESSAGE_BYTES {
+            return Err(layout(format!("{} bytes", bytes.len())));
+        }
+        Self::parse(&Boc::decode(bytes).map_err(|error| layout(error.to_string()))?)
     }
 
     /// Reads a message's body.

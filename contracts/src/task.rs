@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fog_protocol::{Address, Hash32, Listing, Nano, Signature};
+use fog_protocol::{Address, Hash32, Listing, Nano, Policy, Signature};
 use tycho_types::{
     cell::{Cell, CellSlice},
     dict::Dict,
@@ -97,7 +97,12 @@ impl TaskInit {
                 commit: listing.durations.commit,
                 verdict: listing.durations.verdict,
                 window: listing.durations.window,
-                statement: None,
+                statement: match listing.policy {
+                    Policy::Proof { key } => {
+                        Some(crate::proof::statement_hash(&listing.input.hash, &key))
+                    }
+                    Policy::Replay { .. } | Policy::Groth16 { .. } => None,
+                },
             },
         }
     }

@@ -43,6 +43,35 @@ pub struct ProofWork {
     pub publics: Vec<PublicInput>,
 }
 
+/// A task whose contract checks the proof.
+#[derive(Debug, Clone)]
+pub struct CircuitWork {
+    /// The circuit's verifying key.
+    pub key: Vec<u8>,
+    /// Its input.
+    pub input: Vec<u8>,
+    /// What must come out.
+    pub result: Vec<u8>,
+}
+
+impl CircuitWork {
+    /// The circuit that ships, `score`, with the keys of local networks: the twelve weights 1 to 12,
+    /// and a year's features.
+    ///
+    /// # Errors
+    /// [`NetworkError::Setup`] if the program has no such circuit.
+    pub fn score() -> Result<Self, NetworkError> {
+        let missing = || NetworkError::Setup("the circuit `score` does not ship".to_owned());
+        let program = fog_circuits::program("score").ok_or_else(missing)?;
+        let key = fog_circuits::local_verifying_key(program).ok_or_else(missing)?.to_vec();
+        let features = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31_u16];
+        let input: Vec<u8> = (1..=12_u16).chain(features).flat_map(u16::to_be_bytes).collect();
+        let setup = |error: fog_circuits::InputError| NetworkError::Setup(error.to_string());
+        let result = program.run(&input).map_err(setup)?;
+        Ok(Self { key, input, result })
+    }
+}
+
 /// What the demo is to do.
 #[derive(Debug, Clone)]
 pub struct DemoOptions {
@@ -62,6 +91,8 @@ pub struct DemoOptions {
     pub guest: Vec<u8>,
     /// The proof task.
     pub proof: ProofWork,
+    /// The task that its contract settles by a proof.
+    pub circuit: CircuitWork,
     /// The network's files.
     pub data: PathBuf,
     /// The `fog` program.

@@ -22,6 +22,6 @@ pub use network::{
     LocalChain, LocalNetwork, NetworkError, NetworkOptions, Timing, node_config, verifier_key,
 };
 pub use node_process::{NodeProcess, NodeSpec};
-pub use report::{Money, NetworkReport, Report, ResultReport, TaskReport, WorkerReport};
+pub use report::{Money, NetworkReport, Report, ResultReport, SettledBy, TaskReport, WorkerReport};
 pub use testnet::{ChainSetup, Testnet, TestnetMarket, TestnetOptions};
 pub use workers::{Conduct, WorkerProcess, WorkerSpec};

@@ -48,10 +48,24 @@ pub struct TaskReport {
     pub price_nano: Nano,
     /// Was the result checked?
     pub audited: bool,
+    /// What decided it.
+    pub settled_by: SettledBy,
     /// Its transactions' hashes.
     pub transactions: Vec<Hash32>,
     /// What it was for.
     pub label: String,
+}
+
+/// What decided a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SettledBy {
+    /// Verifiers signed.
+    Verdict,
+    /// The contract checked a proof: nobody signed, nobody waited.
+    Proof,
+    /// Time was over.
+    Deadline,
 }
 
 /// One worker.

@@ -8,12 +8,14 @@ use fog_chain::{AccountInfo, ApiKey, ChainClient, ChainError, Follower};
 use fog_contracts::{
     Consent, ContractError, VerdictTerms,
     market::{Config, MarketData},
+    proof::{Context, Prove, VerifyingKey, binding},
     stake::StakeData,
     task::{self, TaskInit},
 };
 use fog_protocol::{
     Address, AddressForm, Bid, Hash32, Listing, Nano, PublicKey, SecretKey, Signature, api::Posted,
 };
+use fog_verifier::groth16::{Malformed, Validity, check_contract_key, check_contract_proof};
 use fog_wallet::{AddressText, OutMessage, TransferLink};
 use tycho_types::{boc::Boc, cell::CellBuilder};
 
@@ -41,6 +43,9 @@ pub(crate) enum PortError {
     /// The consent does not sign this bid.
     #[error("the consent is not the session key's signature over this bid's terms")]
     Consent,
+    /// A proof or a verifying key that the contract would not take.
+    #[error("the proof is refused: {0}")]
+    Proof(String),
     /// A time beyond the chain's 32 bits.
     #[error("the time {0} does not fit the chain's 32 bits")]
     Time(u64),
@@ -246,6 +251,42 @@ impl ChainPort {
         session.verify(&hash.0, signature).map_err(|_| PortError::Consent)
     }
 
+    /// Does the message settle this task for the worker with this stake? Everything is checked that
+    /// the contract will check.
+    pub(crate) fn check_proof(
+        network: i32,
+        listing: &Listing,
+        stake: &Address,
+        prove: &Prove,
+    ) -> Result<(), PortError> {
+        let init = TaskInit::of(listing);
+        let statement = Some(prove.statement.hash()?);
+        if init.terms.statement != statement {
+            return Err(PortError::Proof("it is of another statement than the task's".into()));
+        }
+        let context = Context { network, task: init.address()?, stake: *stake };
+        let result = Hash32(prove.result.repr_hash().0);
+        let bound = binding(&context.hash()?, &prove.statement.input, &result);
+        let refused = |malformed: Malformed| PortError::Proof(malformed.to_string());
+        let key = check_contract_key(&prove.statement.key.to_ark_bytes()).map_err(refused)?;
+        match check_contract_proof(&key, &prove.proof.to_ark_bytes(), &bound.0).map_err(refused)? {
+            Validity::Valid => Ok(()),
+            Validity::NotValid(reason) => Err(PortError::Proof(reason.to_string())),
+        }
+    }
+
+    /// Does the listing name the key it comes with?
+    pub(crate) fn check_circuit(key: &[u8], named: &Hash32) -> Result<(), PortError> {
+        let refused = |reason: String| PortError::Proof(reason);
+        check_contract_key(key).map_err(|malformed| refused(malformed.to_string()))?;
+        let key = VerifyingKey::from_ark_bytes(key).map_err(|error| refused(error.to_string()))?;
+        if key.hash()? == *named {
+            Ok(())
+        } else {
+            Err(refused("the policy names another verifying key than the program".into()))
+        }
+    }
+
     /// The message that performs an intent. `query` is the intent's row: what comes back names it.
     pub(crate) fn message(
         &self,
@@ -288,6 +329,10 @@ impl ChainPort {
                 (escrow, fog_contracts::END_VALUE, task::finalize(query)?)
             }
             Intent::Expire { escrow } => (escrow, fog_contracts::END_VALUE, task::expire(query)?),
+            Intent::Prove { escrow, message } => {
+                let body = Prove::from_bytes(message)?.body(query)?;
+                (escrow, fog_contracts::PROVE_VALUE, body)
+            }
         };
         Ok(OutMessage::new(*escrow, value).with_body(body))
     }
@@ -334,6 +379,7 @@ pub(crate) fn transaction_kind(op: Option<u32>, bounced: bool) -> &'static str {
         Some(task::op::VERDICT) => "verdict",
         Some(task::op::FINALIZE) => "finalize",
         Some(task::op::CANCEL) => "cancel",
+        Some(task::op::PROVE) => "prove",
         Some(task::op::EXPIRE) => "expire",
         Some(task::op::SETTLED | task::op::SLASHED | task::op::RELEASED) => "close",
         Some(_) | None => "other",

@@ -105,6 +105,14 @@ pub enum WorkerFrame {
         /// Signed by the session key.
         commit: Signed<Commit>,
     },
+    /// A proof of a task whose contract checks it: the node puts it on chain. Sent again until the
+    /// task is closed; anyone else may put it there as well.
+    Prove {
+        /// The task.
+        task: TaskId,
+        /// The contract's `Prove` message, base64 of its cells.
+        message: String,
+    },
     /// After a restart: tasks in the worker's journal; the node answers each with
     /// [`ServerFrame::Assigned`], [`ServerFrame::Committed`] or [`ServerFrame::Closed`].
     Resume {

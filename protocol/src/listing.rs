@@ -93,6 +93,12 @@ pub enum Program {
         /// circom's witness calculator (`.wasm`).
         witness: BlobRef,
     },
+    /// A circuit over BLS12-381 that the worker has a prover for; the task's contract checks the
+    /// proof.
+    Circuit {
+        /// Its verifying key, as arkworks writes it.
+        key: BlobRef,
+    },
 }
 
 impl Program {
@@ -102,6 +108,7 @@ impl Program {
         match self {
             Self::Wasi { module } => vec![*module],
             Self::Circom { zkey, witness } => vec![*zkey, *witness],
+            Self::Circuit { key } => vec![*key],
         }
     }
 }
@@ -166,15 +173,21 @@ pub enum Policy {
         /// One entry a public input, in the circuit's order.
         publics: Vec<PublicInput>,
     },
+    /// The proof is the verdict: the task's contract checks it and pays, no verifier signs.
+    Proof {
+        /// What names the circuit on chain: the hash of its verifying key's cell.
+        key: Hash32,
+    },
 }
 
 impl Policy {
-    /// Short name for tables: `replay`, `groth16`.
+    /// Short name for tables: `replay`, `groth16`, `proof`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Replay { .. } => "replay",
             Self::Groth16 { .. } => "groth16",
+            Self::Proof { .. } => "proof",
         }
     }
 
@@ -183,7 +196,7 @@ impl Policy {
     pub const fn rate_ppm(&self) -> u32 {
         match self {
             Self::Replay { rate_ppm } => *rate_ppm,
-            Self::Groth16 { .. } => RATE_ONE,
+            Self::Groth16 { .. } | Self::Proof { .. } => RATE_ONE,
         }
     }
 }
@@ -293,6 +306,19 @@ impl Listing {
                 policy: "replay",
                 cure: "post a circom program with the `groth16` policy",
             }),
+            (Policy::Proof { .. }, Program::Circuit { .. }) => Ok(()),
+            (Policy::Proof { .. }, Program::Wasi { .. } | Program::Circom { .. }) => {
+                Err(ListingError::Mismatch {
+                    policy: "proof",
+                    cure: "post a circuit's verifying key over BLS12-381 as the program",
+                })
+            }
+            (Policy::Replay { .. } | Policy::Groth16 { .. }, Program::Circuit { .. }) => {
+                Err(ListingError::Mismatch {
+                    policy: self.policy.name(),
+                    cure: "post a circuit over BLS12-381 with the `proof` policy",
+                })
+            }
             (Policy::Groth16 { publics, .. }, Program::Wasi { .. } | Program::Circom { .. }) => {
                 if publics.is_empty() || publics.len() > MAX_PUBLICS {
                     return Err(ListingError::Policy("needs 1 to 64 public inputs"));

@@ -1,11 +1,11 @@
 //! From what a requestor wants to a listing it can sign.
 
-use fog_contracts::task::TaskInit;
+use fog_contracts::{proof::VerifyingKey, task::TaskInit};
 use fog_protocol::{
     Address, BlobRef, Curve, Durations, Hash32, Listing, Nano, Policy, Program, PublicInput,
     ResourceLimits, SecretKey, TaskId, api::NodeInfo, tagged_hash,
 };
-use fog_verifier::draw;
+use fog_verifier::{draw, groth16::check_contract_key};
 
 use crate::RequestorError;
 
@@ -16,6 +16,8 @@ pub enum DraftProgram {
     Wasi(Vec<u8>),
     /// A circom circuit: zkey and witness calculator.
     Circom(Vec<u8>, Vec<u8>),
+    /// A circuit over BLS12-381: its verifying key, as arkworks writes it.
+    Circuit(Vec<u8>),
 }
 
 /// The policy of a draft.
@@ -25,6 +27,8 @@ pub enum DraftPolicy {
     Replay(u32),
     /// Groth16 with this `verification_key.json` and these public inputs.
     Groth16(Vec<u8>, Vec<PublicInput>),
+    /// A proof for a circuit, checked by the task's contract.
+    Proof,
 }
 
 /// A task that is not posted yet.
@@ -66,6 +70,14 @@ pub fn nonce(key: &SecretKey, salt: &Hash32) -> Hash32 {
     tagged_hash("fog/nonce-secret/v1", &[key.seed().as_ref(), &salt.0])
 }
 
+/// The hash a circuit is known by, of a key that is sound as far as anybody can see.
+fn circuit_hash(key: &[u8]) -> Result<Hash32, RequestorError> {
+    let refused = |cause: String| RequestorError::Circuit(cause);
+    check_contract_key(key).map_err(|malformed| refused(malformed.to_string()))?;
+    let key = VerifyingKey::from_ark_bytes(key).map_err(|error| refused(error.to_string()))?;
+    Ok(key.hash()?)
+}
+
 impl Draft {
     /// The listing of this draft at the node `info` describes.
     ///
@@ -85,7 +97,12 @@ impl Draft {
             }
             name
         };
+        let circuit = match &self.program {
+            DraftProgram::Circuit(key) => Some(circuit_hash(key)?),
+            DraftProgram::Wasi(_) | DraftProgram::Circom(..) => None,
+        };
         let program = match self.program {
+            DraftProgram::Circuit(key) => Program::Circuit { key: keep(key) },
             DraftProgram::Wasi(module) => Program::Wasi { module: keep(module) },
             DraftProgram::Circom(zkey, witness) => {
                 Program::Circom { zkey: keep(zkey), witness: keep(witness) }
@@ -96,6 +113,8 @@ impl Draft {
             DraftPolicy::Groth16(key, publics) => {
                 Policy::Groth16 { curve: Curve::Bn254, key: keep(key), publics }
             }
+            // Without a circuit the listing's own check says what is missing.
+            DraftPolicy::Proof => Policy::Proof { key: circuit.unwrap_or_default() },
         };
         let listing = Listing {
             version: Listing::VERSION,

@@ -6,6 +6,7 @@ mod channel;
 mod draft;
 mod node;
 mod pay;
+mod proof;
 
 pub use channel::{
     ChannelError, VoucherFile, end_channel, read_channel, set_channel_key, settle, top_up,
@@ -16,7 +17,7 @@ pub use pay::{PayError, confirm, send};
 
 use fog_chain::ChainClient;
 use fog_contracts::{FUND_VALUE, task};
-use fog_protocol::{Hash32, SecretKey, Signed, TaskId, api::TaskView};
+use fog_protocol::{Hash32, Policy, SecretKey, Signed, TaskId, api::TaskView};
 use fog_wallet::{OutMessage, UnlockedWallet};
 
 /// Why a task could not be posted or paid.
@@ -37,6 +38,12 @@ pub enum RequestorError {
     /// The node names another task or escrow than the listing gives: do not pay.
     #[error("the node answered with another {0} than the listing gives: nothing was paid")]
     Disagrees(&'static str),
+    /// A verifying key that proves nothing, or everything.
+    #[error("the circuit's verifying key cannot be used: {0}")]
+    Circuit(String),
+    /// A proof that does not hold, though the node says it was paid for.
+    #[error("the node's proof does not prove this task's statement: {0}")]
+    WrongProof(String),
     /// A result whose hash is not the verified one.
     #[error("the node's result is not the one that was verified: its hash differs")]
     WrongResult,
@@ -130,15 +137,23 @@ impl Requestor {
     }
 }
 
-/// Fetches a verified result and checks it against the hash in its verdict.
+/// Fetches a verified result and checks it against the hash in its verdict; where a proof is the
+/// verdict, checks the proof.
 ///
 /// # Errors
-/// [`RequestorError::WrongResult`], [`RequestorError::Node`].
+/// [`RequestorError::WrongResult`], [`RequestorError::WrongProof`], [`RequestorError::Node`].
 pub async fn fetch(
     node: &NodeClient,
     key: &SecretKey,
     view: &TaskView,
 ) -> Result<Vec<u8>, RequestorError> {
+    if let Policy::Proof { .. } = view.listing.policy {
+        let workers = node.workers().await?;
+        let worker = workers.iter().find(|worker| Some(worker.worker) == view.worker);
+        let unknown = || RequestorError::WrongProof("its worker is not known".to_owned());
+        let stake = worker.ok_or_else(unknown)?.stake;
+        return proof::result(view, stake, &node.proof(&view.id).await?);
+    }
     let bytes = node.result(key, &view.id).await?;
     if view.result_hash.is_some_and(|hash| hash != Hash32::of(&bytes)) {
         return Err(RequestorError::WrongResult);

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use fog_contracts::proof::MAX_MESSAGE_BYTES;
 use fog_protocol::{
     Hash32, Listing, RequestAuth, SecretKey, Signed, TaskId,
     api::{ApiError, NodeInfo, OpenNonce, Posted, TaskPage, TaskView, WorkerView},
@@ -166,6 +167,16 @@ impl NodeClient {
         let path = format!("/v1/tasks/{task}/result");
         let answer = self.send(Method::GET, &path, Some(key), Vec::new()).await?;
         read_body(&self.base, answer, usize::MAX >> 1).await
+    }
+
+    /// The message that settled a task whose contract checks the proof.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn proof(&self, task: &TaskId) -> Result<Vec<u8>, NodeError> {
+        let path = format!("/v1/tasks/{task}/proof");
+        let answer = self.send(Method::GET, &path, None, Vec::new()).await?;
+        read_body(&self.base, answer, MAX_MESSAGE_BYTES).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, NodeError> {

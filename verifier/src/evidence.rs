@@ -217,7 +217,9 @@ impl Evidence {
             {
                 Ok(())
             }
-            (Policy::Groth16 { .. } | Policy::Replay { .. }, _, _) => Err(EvidenceError::Policy),
+            (Policy::Groth16 { .. } | Policy::Replay { .. } | Policy::Proof { .. }, _, _) => {
+                Err(EvidenceError::Policy)
+            }
         }
     }
 

@@ -36,7 +36,7 @@ impl<'a> Job<'a> {
         let task = listing.id();
         let binding = match listing.policy {
             Policy::Groth16 { .. } => Some(binding(&task, worker)),
-            Policy::Replay { .. } => None,
+            Policy::Replay { .. } | Policy::Proof { .. } => None,
         };
         Self {
             program: &listing.program,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fog_protocol::{GuestExit, Program};
 
 use crate::{
-    Execute, ExecuteError, Execution, Job,
+    Execute, ExecuteError, Execution, Job, groth16,
     sandbox::{
         self, Exit, LimitKind, Limits, Outcome,
         process::{NoProof, ProofOutput, ProveJob, RunnerConfig, RunnerError, RunnerPool},
@@ -54,7 +54,16 @@ impl Executor {
                 }
             }
             (Program::Circom { .. }, [_, _]) => Ok(()),
-            (Program::Wasi { .. } | Program::Circom { .. }, _) => Err(missing()),
+            (Program::Circuit { .. }, [key]) => match groth16::check_contract_key(key) {
+                Ok(_) => Ok(()),
+                Err(malformed) => Err(ExecuteError::Refused {
+                    code: malformed.code().to_owned(),
+                    reason: format!("{malformed}; {}", malformed.cure()),
+                }),
+            },
+            (Program::Wasi { .. } | Program::Circom { .. } | Program::Circuit { .. }, _) => {
+                Err(missing())
+            }
         }
     }
 
@@ -106,7 +115,13 @@ impl Execute for Executor {
         match (job.program, job.blobs) {
             (Program::Wasi { .. }, [module]) => self.command(job, module),
             (Program::Circom { .. }, [zkey, witness]) => self.proof(job, zkey, witness),
-            (Program::Wasi { .. } | Program::Circom { .. }, _) => Err(missing()),
+            (Program::Circuit { .. }, [_]) => Err(ExecuteError::Refused {
+                code: "needs_prover".to_owned(),
+                reason: "a circuit is run by its prover, not in the sandbox".to_owned(),
+            }),
+            (Program::Wasi { .. } | Program::Circom { .. } | Program::Circuit { .. }, _) => {
+                Err(missing())
+            }
         }
     }
 }

@@ -278,6 +278,9 @@ pub fn verify(
     let finding = match (&work.listing.policy, work.basis.is_audit()) {
         (Policy::Replay { .. }, false) => Finding::NotChecked,
         (Policy::Replay { .. }, true) => replay(work, &submission, execute)?,
+        (Policy::Proof { .. }, _) => {
+            return Err(VerifyError::WrongWork("its contract checks the proof, nobody else"));
+        }
         (Policy::Groth16 { .. }, _) if submission.exit != GuestExit::Success => {
             replay(work, &submission, execute)?
         }
@@ -323,7 +326,7 @@ fn check_blobs(work: &Work<'_>) -> Result<(), VerifyError> {
         (Policy::Groth16 { key, .. }, Some(bytes)) if Hash32::of(bytes) != key.hash => {
             Err(VerifyError::WrongWork("another verification key"))
         }
-        (Policy::Groth16 { .. } | Policy::Replay { .. }, _) => Ok(()),
+        (Policy::Groth16 { .. } | Policy::Replay { .. } | Policy::Proof { .. }, _) => Ok(()),
     }
 }
 

@@ -30,6 +30,8 @@ pub struct WorkerConfig {
     /// The program started for every execution (the `fog` binary), which turns itself into a
     /// sandbox. `None`: the running program.
     pub runner: Option<PathBuf>,
+    /// Folder of the circuits it can prove (`NAME.vk`, `NAME.pk`). `None`: it proves none.
+    pub circuits: Option<PathBuf>,
     /// What it takes on.
     pub limits: WorkerLimits,
     /// What it asks.

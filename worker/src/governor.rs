@@ -164,7 +164,9 @@ impl Governor {
                 .per_gigafuel
                 .mul_div_up(listing.limits.fuel, 1_000_000_000)
                 .map(|price| price.max(self.pricing.base)),
-            Program::Circom { .. } => self.pricing.proof.map(|price| price.max(self.pricing.base)),
+            Program::Circom { .. } | Program::Circuit { .. } => {
+                self.pricing.proof.map(|price| price.max(self.pricing.base))
+            }
         }
     }
 
@@ -193,7 +195,9 @@ impl Governor {
                     / u128::from(self.speed.fuel_per_second.max(1));
                 u64::try_from(ms).unwrap_or(u64::MAX)
             }
-            Program::Circom { .. } => u64::from(self.speed.proof_seconds).saturating_mul(1000),
+            Program::Circom { .. } | Program::Circuit { .. } => {
+                u64::from(self.speed.proof_seconds).saturating_mul(1000)
+            }
         }
     }
 
@@ -246,7 +250,7 @@ impl Governor {
             Program::Wasi { module } => {
                 (module.bytes, listing.input.bytes, u64::from(sandbox.wall_ms))
             }
-            Program::Circom { .. } => (0, 0, u64::MAX),
+            Program::Circom { .. } | Program::Circuit { .. } => (0, 0, u64::MAX),
         };
         for (what, given, most) in [
             ("fuel", listing.limits.fuel, limits.max_fuel),

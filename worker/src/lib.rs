@@ -18,6 +18,7 @@ mod identity;
 pub mod journal;
 mod node_client;
 mod port;
+mod prover;
 pub mod staking;
 mod start;
 mod store;

@@ -26,6 +26,7 @@ use crate::{
     journal::{Journal, JournalError, Recovery},
     node_client::NodeClient,
     port::{ChainPort, ChainStatus, PortError},
+    prover::{LocalKeys, Prover},
     store::Store,
     work::Context,
 };
@@ -147,6 +148,9 @@ impl Worker {
         let Surroundings { execute, speed, chain, watch: pause } = around;
         let pins = journal.state().pins().copied();
         let (market, network) = (config.market, config.chain.network);
+        let local =
+            if is_here(&config.chain.endpoint) { LocalKeys::Taken } else { LocalKeys::Refused };
+        let prover = Prover::open(config.circuits.as_deref(), local);
         let identity = Arc::new(Identity::new(config.owner, config.stake, config.session));
         let client = NodeClient::new(&config.node_url, Arc::clone(&identity))
             .map_err(|error| WorkerError::Node(error.to_string()))?;
@@ -183,6 +187,8 @@ impl Worker {
             client,
             chain: Arc::clone(&chain),
             execute,
+            prover: Arc::new(prover),
+            network,
             store: Store::new(journal),
             session: session_in,
             behaviour: config.behaviour,
@@ -207,6 +213,14 @@ impl Worker {
         let agent = tokio::spawn(agent.run(inputs));
         Ok(WorkerHandle { events: events_out, shutdown, agent, stop, _beside: beside })
     }
+}
+
+/// Is this the API of a chain on this machine?
+fn is_here(endpoint: &str) -> bool {
+    let host = endpoint.split("://").nth(1).unwrap_or_default();
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| {
+        host.strip_prefix(local).is_some_and(|rest| rest.starts_with([':', '/']) || rest.is_empty())
+    })
 }
 
 fn client(config: &WorkerConfig) -> Result<ChainClient, WorkerError> {

@@ -3,7 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fog_protocol::{Address, Listing, Reveal, TaskId, api::Payload};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use fog_contracts::proof;
+use fog_protocol::{
+    Address, GuestExit, Hash32, Listing, Policy, Reveal, TaskId, api::Payload, gateway::WorkerFrame,
+};
 use fog_verifier::{Execute, ExecuteError, Execution, Job};
 use tokio::{
     sync::{mpsc, watch},
@@ -19,6 +23,7 @@ use crate::{
     journal::{JournalError, Outcome},
     node_client::{NodeClient, NodeError},
     port::{ChainPort, PortError, TaskOnChain},
+    prover::{Prover, ProverError},
     store::Store,
 };
 
@@ -33,6 +38,8 @@ pub(crate) struct Context {
     pub(crate) client: NodeClient,
     pub(crate) chain: Arc<dyn ChainPort>,
     pub(crate) execute: Arc<dyn Execute>,
+    pub(crate) prover: Arc<Prover>,
+    pub(crate) network: i32,
     pub(crate) store: Store,
     pub(crate) session: watch::Receiver<Option<Session>>,
     pub(crate) behaviour: Behaviour,
@@ -153,7 +160,13 @@ impl Context {
         let execution = if self.behaviour.executes() {
             let payload = self.fetch(task, assignment).await?;
             self.tell(WorkerEvent::Running { task }).await;
-            self.behaviour.distort(&task, self.run(assignment.listing.clone(), payload).await?)
+            let execution = match assignment.listing.policy {
+                Policy::Proof { key } => self.prove(assignment.escrow, key, payload.input).await?,
+                Policy::Replay { .. } | Policy::Groth16 { .. } => {
+                    self.run(assignment.listing.clone(), payload).await?
+                }
+            };
+            self.behaviour.distort(&task, execution)
         } else {
             self.behaviour.invent(&assignment.listing)
         };
@@ -242,6 +255,39 @@ impl Context {
             Ok(result) => Ok(result?),
             Err(_) => Err(Failure::Own("the execution stopped without an answer".into())),
         }
+    }
+
+    /// Proves the result: what comes out is the message that settles the task.
+    async fn prove(
+        &self,
+        escrow: Address,
+        key: Hash32,
+        input: Vec<u8>,
+    ) -> Result<Execution, Failure> {
+        let prover = Arc::clone(&self.prover);
+        let (network, stake) = (self.network, self.identity.stake);
+        let context = proof::Context { network, task: escrow, stake };
+        let prove = move || {
+            let prove = prover.prove(&key, &context, &input)?;
+            prove.to_bytes().map_err(|error| ProverError::Own(error.to_string()))
+        };
+        match tokio::task::spawn_blocking(prove).await {
+            Ok(Ok(output)) => Ok(Execution { exit: GuestExit::Success, output, fuel_used: 0 }),
+            Ok(Err(ProverError::Impossible(reason))) => Err(Failure::Impossible(reason)),
+            Ok(Err(ProverError::Own(reason))) => Err(Failure::Own(reason)),
+            Err(_) => Err(Failure::Own("the prover stopped without an answer".into())),
+        }
+    }
+
+    /// The message with the proof of `task`, for the node.
+    pub(crate) async fn proof_frame(&self, task: TaskId, outcome: Outcome) -> Option<WorkerFrame> {
+        let results = self.store.results().clone();
+        let loading = tokio::task::spawn_blocking(move || results.load(&task, &outcome));
+        let Ok(Ok(message)) = loading.await else {
+            let _ = self.report.send(Report::ResultLost { task }).await;
+            return None;
+        };
+        Some(WorkerFrame::Prove { task, message: STANDARD.encode(message) })
     }
 
     /// Hands in the result of `task` and reports; goes on until it is taken or cancelled.

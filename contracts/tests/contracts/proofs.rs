@@ -2,7 +2,8 @@
 //! an assigned task on the real TVM; every one is refused, and no money moves.
 
 use ark_bls12_381::{Fq, Fq2, Fr, G1Affine, G2Affine};
-use ark_ff::PrimeField as _;
+use ark_ec::AffineRepr as _;
+use ark_ff::{Field as _, PrimeField as _};
 use fog_contracts::{
     TaskState,
     proof::{
@@ -249,33 +250,43 @@ fn points_must_be_points_of_the_group() {
 fn a_point_that_pairs_alike_is_refused_too() {
     let task = assigned();
     let good = prove_for(task.address, stake_address()).proof;
-    let (outside_1, _) = outside();
-    let read = |bytes: &[u8; 48]| {
-        <G1Affine as ark_serialize::CanonicalDeserialize>::deserialize_compressed_unchecked(
-            &bytes[..],
-        )
-        .unwrap()
-    };
+    let (outside_1, outside_2) = outside();
     // r times a point of the curve has the cofactor's order.
-    let torsion = read(&outside_1).mul_bigint_unchecked();
-    let moved = bytes(&G1Affine::from(read(&good.c) + torsion));
-    assert_ne!(moved, good.c);
-    refused_message(
-        &task,
-        &with_proof(&task, Proof { c: moved, ..good }),
-        &[NOT_PROVEN],
-        "C moved",
-    );
+    let torsion_1: G1Affine = read::<G1Affine>(&outside_1).mul_bigint(Fr::MODULUS).into();
+    let torsion_2: G2Affine = read::<G2Affine>(&outside_2).mul_bigint(Fr::MODULUS).into();
+    let moved_1 = |point| bytes(&G1Affine::from(read::<G1Affine>(point) + torsion_1));
+    let moved_2 = |point| bytes(&G2Affine::from(read::<G2Affine>(point) + torsion_2));
+    for (case, proof) in [
+        ("A moved", Proof { a: moved_1(&good.a), ..good }),
+        ("B moved", Proof { b: moved_2(&good.b), ..good }),
+        ("C moved", Proof { c: moved_1(&good.c), ..good }),
+    ] {
+        assert_ne!(proof, good);
+        refused_message(&task, &with_proof(&task, proof), &[NOT_PROVEN], case);
+    }
 }
 
-trait Torsion {
-    fn mul_bigint_unchecked(self) -> G1Affine;
+fn read<T: ark_serialize::CanonicalDeserialize>(bytes: &[u8]) -> T {
+    T::deserialize_compressed_unchecked(bytes).unwrap()
 }
 
-impl Torsion for G1Affine {
-    fn mul_bigint_unchecked(self) -> G1Affine {
-        use ark_ec::AffineRepr as _;
-        self.mul_bigint(Fr::MODULUS).into()
+/// Proofs with a point at infinity that satisfy the equation.
+#[test]
+fn nothing_is_proven_by_nothing() {
+    let task = assigned();
+    let (secrets, x) = (secrets(), right_number(&task));
+    let zero = Fr::from(0_u64);
+    let any = scalar("any");
+    let claim = (secrets.ic[0] + x * secrets.ic[1]) * secrets.gamma;
+    let a = (secrets.alpha * secrets.beta + claim) * any.inverse().unwrap();
+    assert_eq!(secrets.third(x, a, any), zero);
+    let c = g1(secrets.third(x, zero, any));
+    for (case, proof) in [
+        ("C", Proof { a: g1(a), b: g2(any), c: infinity() }),
+        ("A", Proof { a: infinity(), b: g2(any), c }),
+        ("B", Proof { a: g1(any), b: infinity(), c }),
+    ] {
+        refused_message(&task, &with_proof(&task, proof), &[NOT_PROVEN], case);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fog_protocol::{Nano, TaskStatus};
 
-use crate::{Report, TaskReport};
+use crate::{Report, SettledBy, TaskReport};
 
 /// Sets `ok`, and says what failed.
 pub(super) fn check(report: &mut Report) {
@@ -15,6 +15,10 @@ pub(super) fn check(report: &mut Report) {
         let honest = task.worker.and_then(|worker| honest.get(&worker)).copied();
         if let Some(failure) = wrong_ending(task, honest) {
             failures.push(failure);
+        }
+        let proven = task.policy == "proof" && task.status == TaskStatus::Paid;
+        if proven && task.settled_by != SettledBy::Proof {
+            failures.push(format!("{} was paid by a verdict, not by its proof", task.label));
         }
         if task.transactions.is_empty() {
             failures.push(format!("{} has no transactions", task.label));

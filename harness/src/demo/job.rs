@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use fog_protocol::{Address, Hash32, Nano, ResourceLimits, TaskId, TaskStatus, api::TaskView};
+use fog_protocol::{
+    Address, Hash32, Nano, Policy, ResourceLimits, TaskId, TaskStatus, api::TaskView,
+};
 use fog_requestor::{Draft, DraftPolicy, DraftProgram, Prepared, Requestor};
 
 use super::{DemoError, DemoOptions, Named, POLL, Progress, Watch};
-use crate::{ResultReport, TaskReport, Timing, network::salt, workload};
+use crate::{ResultReport, SettledBy, TaskReport, Timing, network::salt, workload};
 
 /// A chunk is posted at most so often.
 const MAX_ATTEMPTS: u32 = 6;
@@ -19,6 +21,8 @@ const UNMET_PRICE: Nano = Nano::new(1_000);
 enum Kind {
     Chunk(usize),
     Proof,
+    /// Decided by its contract, on the ground of a proof.
+    Proven,
     Unmet,
 }
 
@@ -88,7 +92,7 @@ impl<'a> Job<'a> {
             let chunks = workload::split(&self.options.text, self.options.tasks as usize).len();
             return (0..chunks)
                 .map(|index| (Kind::Chunk(index), 1))
-                .chain([(Kind::Proof, 1), (Kind::Unmet, 1)])
+                .chain([(Kind::Proof, 1), (Kind::Proven, 1), (Kind::Unmet, 1)])
                 .collect();
         }
         let again = |entry: &&Entry| {
@@ -124,6 +128,15 @@ impl<'a> Job<'a> {
                     salt,
                 }
             }
+            Kind::Proven => Draft {
+                program: DraftProgram::Circuit(self.options.circuit.key.clone()),
+                input: self.options.circuit.input.clone(),
+                limits: ResourceLimits::default(),
+                price: PROOF_PRICE,
+                policy: DraftPolicy::Proof,
+                durations,
+                salt,
+            },
             Kind::Proof => {
                 let proof = self.options.proof.clone();
                 Draft {
@@ -228,10 +241,27 @@ impl<'a> Job<'a> {
                 failures.push(format!("chunk {index}: {error}"));
             }
         }
+        self.check_score(&mut failures).await?;
         let merged = workload::document(&counts);
         let local = workload::document(&workload::count_locally(&self.options.text));
         let report = ResultReport { sha256: Hash32::of(&merged), matches_local: merged == local };
         Ok(Collected { report, failures })
+    }
+
+    /// The proven result, with its proof checked once more, must be what the program gives here.
+    async fn check_score(&self, failures: &mut Vec<String>) -> Result<(), DemoError> {
+        let paid = self.entries.iter().find_map(|entry| {
+            let view = entry.view.as_ref()?;
+            (view.status == TaskStatus::Paid && entry.kind == Kind::Proven).then_some(view)
+        });
+        match paid {
+            None => failures.push("no task was paid on the ground of its proof".to_owned()),
+            Some(view) if self.requestor.result(view).await? != self.options.circuit.result => {
+                failures.push("the proven score is another than computed here".to_owned());
+            }
+            Some(_) => {}
+        }
+        Ok(())
     }
 
     pub(crate) fn escrows(&self) -> Vec<Address> {
@@ -254,19 +284,28 @@ impl Entry {
         match self.kind {
             Kind::Chunk(index) => format!("chunk {index}{again}"),
             Kind::Proof => format!("proof{again}"),
+            Kind::Proven => format!("proven score{again}"),
             Kind::Unmet => "unmet".to_owned(),
         }
     }
 
     fn report(&self) -> Option<TaskReport> {
         let view = self.view.as_ref()?;
+        let proven = matches!(view.listing.policy, Policy::Proof { .. });
+        let settled_by = match (view.status, &view.verdict) {
+            (TaskStatus::Paid, None) if proven => SettledBy::Proof,
+            (_, Some(_)) => SettledBy::Verdict,
+            (_, None) => SettledBy::Deadline,
+        };
         Some(TaskReport {
             id: view.id,
             policy: view.listing.policy.name().to_owned(),
             status: view.status,
             worker: view.worker,
             price_nano: view.price.unwrap_or(view.listing.price_cap),
-            audited: view.verdict.as_ref().is_some_and(|verdict| verdict.audited),
+            audited: view.verdict.as_ref().is_some_and(|verdict| verdict.audited)
+                || settled_by == SettledBy::Proof,
+            settled_by,
             transactions: view.transactions.iter().map(|tx| tx.hash).collect(),
             label: self.label(),
         })

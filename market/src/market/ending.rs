@@ -1,12 +1,12 @@
 //! Ends: of tasks, and of time.
 
-use fog_protocol::{Nano, TaskId, TaskStatus};
+use fog_protocol::{Nano, Policy, TaskId, TaskStatus};
 
 use super::{Market, workers::Answers};
 use crate::{
     Action, Outcome, RefundCause, Refused,
     reputation::{Fact, Speed},
-    task::{Ended, Phase},
+    task::{Ended, Phase, Task},
     transition::{Step, Trigger, step},
 };
 
@@ -42,7 +42,7 @@ impl Market {
             Step::Stay | Step::Stale | Step::Gap => return Ok(()),
             Step::Refuse => return Err(Refused::Contradiction { status, said }),
         }
-        let speed = speed(&task.phase);
+        let speed = speed(task, now);
         let worker = self.detach(id, outcome, speed, actions);
         let (amount, reason) = describe(outcome);
         self.end(id, Some(outcome));
@@ -193,11 +193,16 @@ impl Market {
     }
 }
 
-/// How soon the worker had committed; a task whose commitment was never seen counts as slow.
-const fn speed(phase: &Phase) -> Speed {
-    match phase {
+/// How soon the worker had committed, or its proof was paid; a task of which neither was seen counts
+/// as slow.
+fn speed(task: &Task, now: u64) -> Speed {
+    match &task.phase {
         Phase::Committed { work, .. } | Phase::Verifying { work, .. } => work.speed,
         Phase::Accepted { decided, .. } | Phase::Rejected { decided, .. } => decided.speed,
+        Phase::Running { commit_by, .. } if matches!(task.listing.policy, Policy::Proof { .. }) => {
+            let allowed = u64::from(task.listing.durations.commit);
+            Speed::of(now.saturating_sub(commit_by.saturating_sub(allowed)), allowed)
+        }
         Phase::AwaitingFunds { .. }
         | Phase::Open { .. }
         | Phase::Assigning { .. }

@@ -148,7 +148,7 @@ impl Market {
     pub(super) fn basis_without_draw(&self, task: &Task) -> Option<AuditBasis> {
         let assignment = task.assignment()?;
         match task.listing.policy {
-            Policy::Groth16 { .. } => Some(AuditBasis::Proof),
+            Policy::Groth16 { .. } | Policy::Proof { .. } => Some(AuditBasis::Proof),
             Policy::Replay { .. } => {
                 if self.workers.get(&assignment.worker).is_some_and(|w| w.is_flagged()) {
                     Some(AuditBasis::Flagged)

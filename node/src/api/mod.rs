@@ -48,6 +48,7 @@ pub(crate) fn router(shared: Arc<Shared>, intake: CancellationToken) -> Router {
         .route("/v1/tasks/{id}/result", get(tasks::result))
         .route("/v1/tasks/{id}/evidence", get(tasks::evidence))
         .route("/v1/evidence/{hash}", get(tasks::evidence_by_hash))
+        .route("/v1/tasks/{id}/proof", get(tasks::proof))
         .route("/v1/tasks/{id}/payload", get(work::payload))
         .route("/v1/tasks/{id}/submission", put(work::submit))
         .route("/v1/epochs/{number}", get(health::epoch))

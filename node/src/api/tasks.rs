@@ -19,6 +19,7 @@ use super::{
     extract::{PathOf, QueryOf, SignedRequest, TaskPath, body, json},
 };
 use crate::{
+    chain_port::ChainPort,
     coordinator::Command,
     denied::{Denied, Why},
     store::{Kind, Told},
@@ -130,6 +131,10 @@ async fn check_program(app: &App, listing: &Listing) -> Result<(), Denied> {
         let missing = || Denied::new(Why::Invalid, "missing_blob", "a program blob is gone");
         blobs.push(app.shared.store.blob(blob).await?.ok_or_else(missing)?);
     }
+    if let (Policy::Proof { key }, [bytes]) = (&listing.policy, blobs.as_slice()) {
+        return ChainPort::check_circuit(bytes, key)
+            .map_err(|error| Denied::new(Why::Invalid, "bad_program", error.to_string()));
+    }
     let (executor, listing) = (app.shared.executor.clone(), listing.clone());
     let admit = move || executor.admit(&Job::new(&listing, &blobs, &[], &listing.requestor));
     match tokio::task::spawn_blocking(admit).await.map_err(|_| Denied::stopping())? {
@@ -236,6 +241,20 @@ pub(super) async fn result(
         .ok_or_else(|| Denied::new(Why::NotFound, "result_gone", "the result is not kept"))?;
     let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
     Ok((headers, Bytes::from(content)).into_response())
+}
+
+/// `GET /v1/tasks/{id}/proof`: the message that settles a task whose contract checks the proof, with
+/// statement, proof and result, as its cells' bytes. It is public, as it is on chain.
+pub(super) async fn proof(
+    State(app): State<App>,
+    TaskPath { 0: id }: TaskPath,
+) -> Result<Response, Denied> {
+    let message =
+        app.shared.store.proof(&id).await?.ok_or_else(|| {
+            Denied::new(Why::NotFound, "no_proof", "there is no proof of this task")
+        })?;
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
+    Ok((headers, Bytes::from(message)).into_response())
 }
 
 /// `GET /v1/tasks/{id}/evidence`: the verdict's evidence as JSON, for everybody. Evidence of a draw

@@ -25,7 +25,7 @@ use crate::{
     epoch::Epoch,
     follow::{Reading, Reconciler},
     shared::{ChainHealth, Counters, Shared},
-    store::{Batch, Entry, Step, Submitted, WorkerRow, encode},
+    store::{Batch, Entry, Intent, Step, Submitted, WorkerRow, encode},
 };
 
 /// Events between two checkpoints of the state hash.
@@ -59,6 +59,8 @@ pub(crate) struct Actor {
     pub(super) shown_workers: BTreeMap<Address, WorkerRow>,
     /// Results that are here.
     pub(super) received: HashMap<TaskId, Hash32>,
+    /// Tasks whose proof is stored, and on its way.
+    pub(super) proven: HashSet<TaskId>,
     /// Tasks whose commitment, and whose verdict, the chain has told of.
     pub(super) heard_commits: HashSet<TaskId>,
     pub(super) heard_verdicts: HashSet<TaskId>,
@@ -88,6 +90,7 @@ impl Actor {
             escrows: HashMap::new(),
             shown_workers: BTreeMap::new(),
             received: HashMap::new(),
+            proven: HashSet::new(),
             heard_commits: HashSet::new(),
             heard_verdicts: HashSet::new(),
             seen_at: 0,
@@ -260,6 +263,10 @@ impl Actor {
                 self.answer(reply, decided.map_err(refusal));
             }
             Command::Commit { commit, reply } => self.commit(commit, reply)?,
+            Command::Prove { task, worker, message, reply } => {
+                let decided = self.prove(task, &worker, message)?;
+                self.answer(reply, decided);
+            }
             Command::Resume { worker, tasks } => {
                 for task in tasks {
                     self.resume(&worker, task);
@@ -366,6 +373,27 @@ impl Actor {
         };
         self.answer(reply, decided);
         Ok(())
+    }
+
+    /// A checked proof goes to the chain, once.
+    fn prove(
+        &mut self,
+        task: TaskId,
+        worker: &Address,
+        message: Vec<u8>,
+    ) -> Result<Result<(), Denied>, NodeError> {
+        let Some(known) = self.market.task(&task) else { return Ok(Err(Denied::no_task())) };
+        let assigned = known.assignment().is_some_and(|assignment| assignment.worker == *worker);
+        let escrow = known.escrow();
+        if !assigned || !known.is_running() {
+            let message = format!("the task is {}, or another worker's", known.status());
+            return Ok(Err(Denied::new(Why::Conflict, "not_running", message)));
+        }
+        if self.proven.insert(task) {
+            self.batch.steps.push(Step::Proof(task, message.clone()));
+            self.intend(task, &Intent::Prove { escrow, message }, None)?;
+        }
+        Ok(Ok(()))
     }
 
     fn work(&self, id: &TaskId) -> Result<Box<Work>, Denied> {

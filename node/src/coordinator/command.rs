@@ -113,6 +113,17 @@ pub(crate) enum Command {
         /// Answered when it is stored.
         reply: Reply<()>,
     },
+    /// A proof that settles a task; it was checked, for the stake of this worker.
+    Prove {
+        /// The task.
+        task: TaskId,
+        /// Whose.
+        worker: Address,
+        /// The contract's message.
+        message: Vec<u8>,
+        /// Answered when it is stored.
+        reply: Reply<()>,
+    },
     /// A reconnected worker asks about its tasks; the answers go over the gateway.
     Resume {
         /// Who.

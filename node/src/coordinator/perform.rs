@@ -126,7 +126,7 @@ impl Actor {
         self.batch.steps.push(Step::IntentEnd(IntentEnd { task, kind, end }));
     }
 
-    fn intend(
+    pub(super) fn intend(
         &mut self,
         task: TaskId,
         intent: &Intent,

@@ -111,6 +111,7 @@ impl Actor {
         self.shown_workers = workers.into_iter().map(|row| (row.worker, row)).collect();
         self.epochs = self.shared.store.commitment_epochs().await?.into_iter().collect();
         self.received = self.shared.store.received().await?.into_iter().collect();
+        self.proven = self.shared.store.proven().await?.into_iter().collect();
         self.shared.clock.advance(self.market.clock());
         let online: Vec<Address> = self
             .market

@@ -131,7 +131,7 @@ async fn attempt(
     }
     let input = store.blob(job.listing.input).await.map_err(inside)?.ok_or("the input is gone")?;
     let key = match &job.listing.policy {
-        Policy::Replay { .. } => None,
+        Policy::Replay { .. } | Policy::Proof { .. } => None,
         Policy::Groth16 { key, .. } => {
             Some(store.blob(*key).await.map_err(inside)?.ok_or("the key is gone")?)
         }

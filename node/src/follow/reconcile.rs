@@ -287,6 +287,7 @@ fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
         Intent::Verdict { .. } => matches!(state, TaskState::Committed),
         Intent::Finalize { .. } => matches!(state, TaskState::Accepted | TaskState::Rejected),
         Intent::Expire { .. } => !matches!(state, TaskState::Created),
+        Intent::Prove { .. } => matches!(state, TaskState::Assigned),
     };
     if yes { Applicable::Yes } else { Applicable::No }
 }
@@ -321,6 +322,8 @@ fn live_events(task: TaskId, data: &TaskData) -> Vec<Event> {
         TaskState::Open => vec![Event::Opened { task, deadline }],
         TaskState::Assigned => reserved(deadline).into_iter().collect(),
         TaskState::Committed => reserved(deadline).into_iter().chain(committed(deadline)).collect(),
+        // Proven, and thrown back by its stake: nobody gave a verdict, anybody may finalize.
+        TaskState::Accepted if data.init.terms.statement.is_some() => Vec::new(),
         TaskState::Accepted | TaskState::Rejected => {
             let verdict = if data.state == TaskState::Accepted {
                 Verdict::Accepted

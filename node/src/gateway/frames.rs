@@ -1,11 +1,14 @@
 //! Frames of an authenticated worker.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use fog_contracts::proof::Prove;
 use fog_protocol::{
     Bid, Commit, Signed, TaskId,
     gateway::{ServerFrame, WorkerFrame},
 };
 
 use crate::{
+    chain_port::ChainPort,
     coordinator::{Command, Joined},
     denied::{Denied, Why},
     shared::Shared,
@@ -54,6 +57,15 @@ pub(super) async fn handle(
             let ask = shared.coordinator.ask(|reply| Command::Commit { commit, reply });
             ask.await.map(|()| None).map_err(|denied| (task, denied))
         }
+        WorkerFrame::Prove { task, message } => {
+            let message = check_proof(shared, joined, task, &message)
+                .await
+                .map_err(|denied| (Some(task), denied))?;
+            let worker = joined.worker;
+            let ask = |reply| Command::Prove { task, worker, message, reply };
+            let proven = shared.coordinator.ask(ask).await;
+            proven.map(|()| None).map_err(|denied| (Some(task), denied))
+        }
         WorkerFrame::Resume { tasks } if tasks.len() > MAX_RESUMED => {
             Err(refused(None, "too_many_tasks", "at most 256 tasks are resumed at once"))
         }
@@ -84,6 +96,27 @@ fn check_commit(shared: &Shared, joined: &Joined, signed: &Signed<Commit>) -> Re
     // The contract checks the relayed signature; a wrong one would only waste gas.
     let _ = shared;
     Ok(())
+}
+
+/// Only a proof that the contract will take is worth its gas.
+async fn check_proof(
+    shared: &Shared,
+    joined: &Joined,
+    task: TaskId,
+    message: &str,
+) -> Result<Vec<u8>, Denied> {
+    let bad = |error: String| invalid("bad_proof", error);
+    let bytes = STANDARD.decode(message).map_err(|error| bad(error.to_string()))?;
+    let prove = Prove::from_bytes(&bytes).map_err(|error| bad(error.to_string()))?;
+    let work = shared.coordinator.ask(|reply| Command::Work { task, reply }).await?;
+    if work.session != joined.session {
+        return Err(invalid("not_assigned", "the task is another worker's"));
+    }
+    let (network, stake) = (shared.config.network, joined.stake);
+    let check = move || ChainPort::check_proof(network, &work.listing, &stake, &prove);
+    let checked = tokio::task::spawn_blocking(check).await.map_err(|_| Denied::stopping())?;
+    checked.map_err(|error| bad(error.to_string()))?;
+    Ok(bytes)
 }
 
 fn invalid(code: &str, message: impl Into<String>) -> Denied {

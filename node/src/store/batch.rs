@@ -235,6 +235,8 @@ pub(crate) enum Step {
     Commitment(Committed),
     Submission(Submitted),
     Nonce(TaskId, Hash32),
+    /// A proof that was checked, as the message that settles its task.
+    Proof(TaskId, Vec<u8>),
     Verdict(Verdict),
     Project(Projection),
     History(HistoryRow),
@@ -323,6 +325,14 @@ async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
             sqlx::query("INSERT INTO nonces (task, nonce) VALUES ($1, $2) ON CONFLICT DO NOTHING")
                 .bind(from_hash(&task.0))
                 .bind(from_hash(nonce))
+                .execute(&mut **tx)
+                .await?;
+            Ok(())
+        }
+        Step::Proof(task, message) => {
+            sqlx::query("INSERT INTO proofs (task, message) VALUES ($1, $2)")
+                .bind(from_hash(&task.0))
+                .bind(message)
                 .execute(&mut **tx)
                 .await?;
             Ok(())

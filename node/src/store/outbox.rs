@@ -33,6 +33,8 @@ pub(crate) enum IntentKind {
     Finalize,
     /// Push a task out of a state whose deadline has passed.
     Expire,
+    /// Put the worker's proof on chain, which settles the task.
+    Prove,
 }
 
 impl IntentKind {
@@ -44,6 +46,7 @@ impl IntentKind {
             Self::Verdict => "verdict",
             Self::Finalize => "finalize",
             Self::Expire => "expire",
+            Self::Prove => "prove",
         }
     }
 
@@ -51,7 +54,7 @@ impl IntentKind {
     const fn repeats(self) -> bool {
         match self {
             Self::Assign | Self::Expire => true,
-            Self::Commit | Self::Verdict | Self::Finalize => false,
+            Self::Commit | Self::Verdict | Self::Finalize | Self::Prove => false,
         }
     }
 }
@@ -106,6 +109,13 @@ pub(crate) enum Intent {
         /// The task's contract.
         escrow: Address,
     },
+    /// Settle it by a proof.
+    Prove {
+        /// The task's contract.
+        escrow: Address,
+        /// The contract's message, as [`fog_contracts::proof::Prove::to_bytes`] writes it.
+        message: Vec<u8>,
+    },
 }
 
 /// The two verdicts.
@@ -126,6 +136,7 @@ impl Intent {
             Self::Verdict { .. } => IntentKind::Verdict,
             Self::Finalize { .. } => IntentKind::Finalize,
             Self::Expire { .. } => IntentKind::Expire,
+            Self::Prove { .. } => IntentKind::Prove,
         }
     }
 }

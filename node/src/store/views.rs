@@ -165,6 +165,21 @@ impl Store {
         rows.iter().map(|row| Ok((row.try_get("status")?, to_u64(row.try_get("n")?)?))).collect()
     }
 
+    /// The proof that settles a task, as the contract's message.
+    pub(crate) async fn proof(&self, task: &TaskId) -> Result<Option<Vec<u8>>, NodeError> {
+        let message = sqlx::query_scalar("SELECT message FROM proofs WHERE task = $1")
+            .bind(from_hash(&task.0))
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(message)
+    }
+
+    /// Tasks of which there is a proof.
+    pub(crate) async fn proven(&self) -> Result<Vec<TaskId>, NodeError> {
+        let rows = sqlx::query("SELECT task FROM proofs").fetch_all(self.reader()).await?;
+        rows.iter().map(|row| Ok(TaskId(to_hash(row.try_get("task")?)?))).collect()
+    }
+
     /// The evidence of a task's verdict.
     pub(crate) async fn evidence(
         &self,

@@ -3,31 +3,31 @@
 //! ark reads points canonically (coordinates below the modulus, one sign bit, subgroup checked)
 //! but leaves what follows a value unread, so the length is checked here, first.
 
-use ark_bn254::{Bn254, Fr};
 use ark_serialize::CanonicalDeserialize;
 
 use super::MAX_PUBLIC_INPUTS;
+use super::curve::SnarkCurve;
 use super::json::KeyParts;
 use super::malformed::{Malformed, Part, shortened};
 
-/// A, B, C: 32 + 64 + 32 bytes.
-const PROOF_BYTES: usize = 128;
-/// alpha, beta, gamma, delta: 32 + 3 * 64 bytes, before the list of IC points.
-const KEY_HEAD_BYTES: usize = 224;
+/// A, B, C, in lengths of a point of G1.
+const PROOF_POINTS: usize = 4;
+/// alpha, beta, gamma, delta, before the list of IC points; likewise.
+const KEY_HEAD_POINTS: usize = 7;
 /// Length prefix of a list.
 const COUNT_BYTES: usize = 8;
-/// A compressed G1 point or a scalar.
-const ELEMENT_BYTES: usize = 32;
+/// A scalar of either curve.
+const SCALAR_BYTES: usize = 32;
 
-/// Reads `ark_groth16::VerifyingKey<Bn254>`.
-pub(super) fn key(bytes: &[u8]) -> Result<KeyParts, Malformed> {
+/// Reads `ark_groth16::VerifyingKey`.
+pub(super) fn key<E: SnarkCurve>(bytes: &[u8]) -> Result<KeyParts<E>, Malformed> {
     let part = Part::Key;
-    let list = bytes.get(KEY_HEAD_BYTES..).ok_or_else(|| length(part))?;
-    let points = list_length(part, list, MAX_PUBLIC_INPUTS + 1)?;
+    let list = bytes.get(KEY_HEAD_POINTS * E::G1_BYTES..).ok_or_else(|| length(part))?;
+    let points = list_length(part, list, E::G1_BYTES, MAX_PUBLIC_INPUTS + 1)?;
     if points == 0 {
         return Err(Malformed::IcCount { declared: 0, points });
     }
-    let key: ark_groth16::VerifyingKey<Bn254> = decode(part, bytes)?;
+    let key: ark_groth16::VerifyingKey<E> = decode(part, bytes)?;
     Ok(KeyParts {
         alpha: key.alpha_g1,
         beta: key.beta_g2,
@@ -37,28 +37,28 @@ pub(super) fn key(bytes: &[u8]) -> Result<KeyParts, Malformed> {
     })
 }
 
-/// Reads `ark_groth16::Proof<Bn254>`.
-pub(super) fn proof(bytes: &[u8]) -> Result<ark_groth16::Proof<Bn254>, Malformed> {
-    if bytes.len() != PROOF_BYTES {
+/// Reads `ark_groth16::Proof`.
+pub(super) fn proof<E: SnarkCurve>(bytes: &[u8]) -> Result<ark_groth16::Proof<E>, Malformed> {
+    if bytes.len() != PROOF_POINTS * E::G1_BYTES {
         return Err(length(Part::Proof));
     }
     decode(Part::Proof, bytes)
 }
 
-/// Reads a `Vec<Fr>`: the count as a little-endian u64, then 32 bytes each.
-pub(super) fn publics(bytes: &[u8]) -> Result<Vec<Fr>, Malformed> {
-    list_length(Part::Publics, bytes, MAX_PUBLIC_INPUTS)?;
+/// Reads a list of scalars: the count as a little-endian u64, then 32 bytes each.
+pub(super) fn publics<E: SnarkCurve>(bytes: &[u8]) -> Result<Vec<E::ScalarField>, Malformed> {
+    list_length(Part::Publics, bytes, SCALAR_BYTES, MAX_PUBLIC_INPUTS)?;
     decode(Part::Publics, bytes)
 }
 
 /// The count of a list that must fill `list` to the last byte.
-fn list_length(part: Part, list: &[u8], cap: usize) -> Result<usize, Malformed> {
+fn list_length(part: Part, list: &[u8], element: usize, cap: usize) -> Result<usize, Malformed> {
     let (count, elements) = list.split_first_chunk::<COUNT_BYTES>().ok_or_else(|| length(part))?;
-    if elements.len() > cap * ELEMENT_BYTES {
-        return Err(Malformed::TooManyInputs { part, found: elements.len() / ELEMENT_BYTES });
+    if elements.len() > cap * element {
+        return Err(Malformed::TooManyInputs { part, found: elements.len() / element });
     }
     let count = usize::try_from(u64::from_le_bytes(*count)).map_err(|_| length(part))?;
-    if count.checked_mul(ELEMENT_BYTES) != Some(elements.len()) {
+    if count.checked_mul(element) != Some(elements.len()) {
         return Err(length(part));
     }
     Ok(count)

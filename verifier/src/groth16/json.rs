@@ -1,10 +1,9 @@
 //! The three documents snarkjs writes, read strictly: every field once, no other fields, no
 //! escapes in numbers, fixed shapes, canonical coordinates.
 
-use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine};
-use ark_ec::AffineRepr;
 use serde::{Deserialize, Deserializer, de};
 
+use super::curve::{Place, SnarkCurve};
 use super::malformed::{Malformed, Part, shortened};
 use super::{MAX_KEY_BYTES, MAX_PROOF_BYTES, MAX_PUBLIC_INPUTS, MAX_PUBLICS_BYTES, number};
 
@@ -55,19 +54,19 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(input: D) -> Result<Option<&'a str
 }
 
 /// A verification key as numbers and points, each checked by itself.
-pub(super) struct KeyParts {
-    pub(super) alpha: G1Affine,
-    pub(super) beta: G2Affine,
-    pub(super) gamma: G2Affine,
-    pub(super) delta: G2Affine,
-    pub(super) ic: Vec<G1Affine>,
+pub(super) struct KeyParts<E: SnarkCurve> {
+    pub(super) alpha: E::G1Affine,
+    pub(super) beta: E::G2Affine,
+    pub(super) gamma: E::G2Affine,
+    pub(super) delta: E::G2Affine,
+    pub(super) ic: Vec<E::G1Affine>,
 }
 
 /// Reads `verification_key.json`.
-pub(super) fn key(json: &[u8]) -> Result<KeyParts, Malformed> {
+pub(super) fn key<E: SnarkCurve>(json: &[u8]) -> Result<KeyParts<E>, Malformed> {
     let part = Part::Key;
     let text: KeyText<'_> = read(part, json, MAX_KEY_BYTES)?;
-    system(part, text.protocol, Some(text.curve))?;
+    system::<E>(part, text.protocol, Some(text.curve))?;
     let declared = text.n_public as usize;
     if declared > MAX_PUBLIC_INPUTS {
         return Err(Malformed::TooManyInputs { part, found: declared });
@@ -77,31 +76,31 @@ pub(super) fn key(json: &[u8]) -> Result<KeyParts, Malformed> {
     }
     let mut ic = Vec::with_capacity(text.ic.len());
     for (index, point) in text.ic.iter().enumerate() {
-        ic.push(g1(part, point, || format!("IC[{index}]"))?);
+        ic.push(g1::<E>(part, point, || format!("IC[{index}]"))?);
     }
     Ok(KeyParts {
-        alpha: g1(part, &text.vk_alpha_1, || "vk_alpha_1".into())?,
-        beta: g2(part, &text.vk_beta_2, || "vk_beta_2".into())?,
-        gamma: g2(part, &text.vk_gamma_2, || "vk_gamma_2".into())?,
-        delta: g2(part, &text.vk_delta_2, || "vk_delta_2".into())?,
+        alpha: g1::<E>(part, &text.vk_alpha_1, || "vk_alpha_1".into())?,
+        beta: g2::<E>(part, &text.vk_beta_2, || "vk_beta_2".into())?,
+        gamma: g2::<E>(part, &text.vk_gamma_2, || "vk_gamma_2".into())?,
+        delta: g2::<E>(part, &text.vk_delta_2, || "vk_delta_2".into())?,
         ic,
     })
 }
 
 /// Reads `proof.json`.
-pub(super) fn proof(json: &[u8]) -> Result<(G1Affine, G2Affine, G1Affine), Malformed> {
+pub(super) fn proof<E: SnarkCurve>(json: &[u8]) -> Result<ark_groth16::Proof<E>, Malformed> {
     let part = Part::Proof;
     let text: ProofText<'_> = read(part, json, MAX_PROOF_BYTES)?;
-    system(part, text.protocol, text.curve)?;
-    Ok((
-        g1(part, &text.pi_a, || "pi_a".into())?,
-        g2(part, &text.pi_b, || "pi_b".into())?,
-        g1(part, &text.pi_c, || "pi_c".into())?,
-    ))
+    system::<E>(part, text.protocol, text.curve)?;
+    Ok(ark_groth16::Proof {
+        a: g1::<E>(part, &text.pi_a, || "pi_a".into())?,
+        b: g2::<E>(part, &text.pi_b, || "pi_b".into())?,
+        c: g1::<E>(part, &text.pi_c, || "pi_c".into())?,
+    })
 }
 
 /// Reads `public.json`.
-pub(super) fn publics(json: &[u8]) -> Result<Vec<Fr>, Malformed> {
+pub(super) fn publics<E: SnarkCurve>(json: &[u8]) -> Result<Vec<E::ScalarField>, Malformed> {
     let part = Part::Publics;
     let text: Vec<&str> = read(part, json, MAX_PUBLICS_BYTES)?;
     if text.len() > MAX_PUBLIC_INPUTS {
@@ -129,56 +128,80 @@ fn read<'a, T: Deserialize<'a>>(part: Part, json: &'a [u8], cap: usize) -> Resul
 }
 
 /// Refuses other proof systems and other curves, before any number is read.
-fn system(part: Part, protocol: &str, curve: Option<&str>) -> Result<(), Malformed> {
+fn system<E: SnarkCurve>(part: Part, protocol: &str, curve: Option<&str>) -> Result<(), Malformed> {
     if protocol != "groth16" {
         return Err(Malformed::Protocol { part, found: shortened(protocol) });
     }
     match curve {
-        None | Some("bn128" | "bn254") => Ok(()),
-        Some("bls12381" | "bls12-381" | "bls12_381" | "BLS12-381" | "BLS12381") => {
-            Err(Malformed::UnsupportedCurve { part, curve: "BLS12-381" })
+        None => Ok(()),
+        Some(curve) if E::NAMES.contains(&curve) => Ok(()),
+        Some(other) => {
+            let expected = E::NAMES[0];
+            Err(Malformed::OtherCurve { part, expected, found: shortened(other) })
         }
-        Some(other) => Err(Malformed::UnknownCurve { part, found: shortened(other) }),
     }
 }
 
-fn coordinate(part: Part, text: &str, at: &impl Fn() -> String) -> Result<Fq, Malformed> {
+fn coordinate<E: SnarkCurve>(
+    part: Part,
+    text: &str,
+    at: &impl Fn() -> String,
+) -> Result<E::BaseField, Malformed> {
     number::parse(text).map_err(|problem| Malformed::Number { part, at: at(), problem })
 }
 
-/// A point of G1: affine, on the curve (which is the whole subgroup), not the identity.
-fn g1(part: Part, text: &G1Text<'_>, at: impl Fn() -> String) -> Result<G1Affine, Malformed> {
+/// What a point in a document must be: in the group.
+fn placed<P>(
+    part: Part,
+    (point, place): (P, Place),
+    at: impl Fn() -> String,
+) -> Result<P, Malformed> {
+    match place {
+        Place::Group => Ok(point),
+        Place::Off => Err(Malformed::OffCurve { part, at: at() }),
+        Place::Outside => Err(Malformed::OffSubgroup { part, at: at() }),
+    }
+}
+
+/// A point of G1: affine, in the group of prime order, not the identity.
+fn g1<E: SnarkCurve>(
+    part: Part,
+    text: &G1Text<'_>,
+    at: impl Fn() -> String,
+) -> Result<E::G1Affine, Malformed> {
     let [x, y, z] = text;
     match *z {
         "1" => {}
         "0" => return Err(Malformed::Identity { part, at: at() }),
         _ => return Err(Malformed::NotAffine { part, at: at() }),
     }
-    let (x, y) = (coordinate(part, x, &at)?, coordinate(part, y, &at)?);
-    let point = G1Affine::new_unchecked(x, y);
-    // ark marks the identity with (0, 0), and says that it is on the curve.
-    if point.is_zero() || !point.is_on_curve() {
-        return Err(Malformed::OffCurve { part, at: at() });
-    }
-    Ok(point)
+    let (x, y) = (coordinate::<E>(part, x, &at)?, coordinate::<E>(part, y, &at)?);
+    placed(part, E::g1(x, y), at)
 }
 
-/// A point of G2: affine, on the curve, in the subgroup of prime order, not the identity.
-fn g2(part: Part, text: &G2Text<'_>, at: impl Fn() -> String) -> Result<G2Affine, Malformed> {
+/// A point of G2: affine, in the group of prime order, not the identity.
+fn g2<E: SnarkCurve>(
+    part: Part,
+    text: &G2Text<'_>,
+    at: impl Fn() -> String,
+) -> Result<E::G2Affine, Malformed> {
     let [x, y, z] = text;
     match *z {
         ["1", "0"] => {}
         ["0", "0"] => return Err(Malformed::Identity { part, at: at() }),
         _ => return Err(Malformed::NotAffine { part, at: at() }),
     }
-    let x = Fq2::new(coordinate(part, x[0], &at)?, coordinate(part, x[1], &at)?);
-    let y = Fq2::new(coordinate(part, y[0], &at)?, coordinate(part, y[1], &at)?);
-    let point = G2Affine::new_unchecked(x, y);
-    if point.is_zero() || !point.is_on_curve() {
-        return Err(Malformed::OffCurve { part, at: at() });
+    let x = [coordinate::<E>(part, x[0], &at)?, coordinate::<E>(part, x[1], &at)?];
+    let y = [coordinate::<E>(part, y[0], &at)?, coordinate::<E>(part, y[1], &at)?];
+    placed(part, E::g2(x, y), at)
+}
+
+/// The curve a snarkjs document names, if it names one.
+pub(super) fn curve_named(json: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        curve: String,
     }
-    if !point.is_in_correct_subgroup_assuming_on_curve() {
-        return Err(Malformed::OffSubgroup { part, at: at() });
-    }
-    Ok(point)
+    let json = json.get(..MAX_KEY_BYTES.min(json.len()))?;
+    serde_json::from_slice::<Named>(json).ok().map(|named| named.curve)
 }

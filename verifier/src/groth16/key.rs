@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ark_bn254::{Bn254, G1Affine, G1Projective, G2Affine};
+use ark_bn254::Bn254;
 use ark_ec::AffineRepr;
 use ark_ec::VariableBaseMSM;
 use ark_ff::{BigInteger, PrimeField};
@@ -11,9 +11,10 @@ use ark_serialize::CanonicalSerialize;
 use fog_protocol::{Hash32, tagged_hash};
 
 use super::bytes;
+use super::curve::{G1, SnarkCurve};
 use super::json::{self, KeyParts};
 use super::malformed::{Malformed, Part};
-use super::proof::PublicInputs;
+use super::proof::InputsOf;
 
 /// Up to this many inputs, separate multiplications beat the bucket method.
 const SMALL_SUM: usize = 8;
@@ -22,12 +23,15 @@ const SMALL_SUM: usize = 8;
 /// and delta pairwise independent; one IC point more than public inputs. Prepared once, used for
 /// any number of proofs.
 #[derive(Clone)]
-pub struct VerifyingKey {
-    pub(super) prepared: PreparedVerifyingKey<Bn254>,
+pub struct KeyOf<E: SnarkCurve> {
+    pub(super) prepared: PreparedVerifyingKey<E>,
     hash: Hash32,
 }
 
-impl VerifyingKey {
+/// A key over BN254.
+pub type VerifyingKey = KeyOf<Bn254>;
+
+impl<E: SnarkCurve> KeyOf<E> {
     /// Reads snarkjs' `verification_key.json`.
     ///
     /// # Errors
@@ -36,7 +40,7 @@ impl VerifyingKey {
         Self::new(json::key(json)?)
     }
 
-    /// Reads an `ark_groth16::VerifyingKey<Bn254>` written by `serialize_compressed`.
+    /// Reads an `ark_groth16::VerifyingKey` written by `serialize_compressed`.
     ///
     /// # Errors
     /// [`Malformed`] for a wrong length, a non-canonical encoding or a degenerate key.
@@ -45,7 +49,7 @@ impl VerifyingKey {
     }
 
     /// The last checks, common to every source. The points are on the curve and in the subgroup.
-    pub(super) fn new(parts: KeyParts) -> Result<Self, Malformed> {
+    pub(super) fn new(parts: KeyParts<E>) -> Result<Self, Malformed> {
         let KeyParts { alpha, beta, gamma, delta, ic } = parts;
         let part = Part::Key;
         let identity = |at: &str| Malformed::Identity { part, at: at.into() };
@@ -59,11 +63,11 @@ impl VerifyingKey {
         }
         // An IC point at infinity would leave its public input out of the equation: any value
         // would do.
-        if let Some(index) = ic.iter().position(G1Affine::is_zero) {
+        if let Some(index) = ic.iter().position(AffineRepr::is_zero) {
             return Err(identity(&format!("IC[{index}]")));
         }
-        independent(beta, gamma, delta)?;
-        let key = ark_groth16::VerifyingKey::<Bn254> {
+        independent::<E>(beta, gamma, delta)?;
+        let key = ark_groth16::VerifyingKey::<E> {
             alpha_g1: alpha,
             beta_g2: beta,
             gamma_g2: gamma,
@@ -89,7 +93,7 @@ impl VerifyingKey {
         self.ic().len() - 1
     }
 
-    pub(super) fn ic(&self) -> &[G1Affine] {
+    pub(super) fn ic(&self) -> &[E::G1Affine] {
         &self.prepared.vk.gamma_abc_g1
     }
 
@@ -97,23 +101,23 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// [`Malformed::InputCount`]: ark itself would ignore inputs the key has no point for.
-    pub(super) fn statement(&self, inputs: &PublicInputs) -> Result<G1Projective, Malformed> {
+    pub(super) fn statement(&self, inputs: &InputsOf<E>) -> Result<G1<E>, Malformed> {
         let (expected, found) = (self.input_count(), inputs.len());
         if expected != found {
             return Err(Malformed::InputCount { expected, found });
         }
         let (first, bases) =
             self.ic().split_first().ok_or(Malformed::IcCount { declared: 0, points: 0 })?;
-        let mut sum = G1Projective::from(*first);
+        let mut sum = (*first).into_group();
         if found > SMALL_SUM {
             let scalars: Vec<_> = inputs.elements().iter().map(|x| x.into_bigint()).collect();
-            return Ok(sum + G1Projective::msm_bigint(bases, &scalars));
+            return Ok(sum + G1::<E>::msm_bigint(bases, &scalars));
         }
         for (base, input) in bases.iter().zip(inputs.elements()) {
             let scalar = input.into_bigint();
             // Splitting by the endomorphism halves the work for a full-size scalar only.
             sum += if scalar.num_bits() > 128 {
-                G1Projective::from(*base) * input
+                base.into_group() * input
             } else {
                 base.mul_bigint(scalar)
             };
@@ -122,7 +126,7 @@ impl VerifyingKey {
     }
 }
 
-impl fmt::Debug for VerifyingKey {
+impl<E: SnarkCurve> fmt::Debug for KeyOf<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifyingKey({}, {} inputs)", self.hash, self.input_count())
     }
@@ -133,13 +137,17 @@ impl fmt::Debug for VerifyingKey {
 /// The equation is `e(A, B) = e(alpha, beta) e(L, gamma) e(C, delta)`. If two of the three bases on
 /// the right are one, the prover can fold their terms and solve for the rest, for any statement:
 /// with gamma = delta, `A = alpha, B = beta, C = -L`. A setup without phase 2 has gamma = delta.
-fn independent(beta: G2Affine, gamma: G2Affine, delta: G2Affine) -> Result<(), Malformed> {
+fn independent<E: SnarkCurve>(
+    beta: E::G2Affine,
+    gamma: E::G2Affine,
+    delta: E::G2Affine,
+) -> Result<(), Malformed> {
     for (which, left, right) in [
         ("gamma and delta are equal up to sign", gamma, delta),
         ("beta and gamma are equal up to sign", beta, gamma),
         ("beta and delta are equal up to sign", beta, delta),
     ] {
-        if left.x == right.x {
+        if left.x() == right.x() {
             return Err(Malformed::DegenerateKey { which });
         }
     }

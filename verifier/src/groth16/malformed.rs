@@ -86,19 +86,13 @@ pub enum Malformed {
         /// The protocol it names, shortened.
         found: String,
     },
-    /// A curve that is planned but not there yet.
-    #[error("the {part} is on {curve}, which comes with a later version; this one checks BN254")]
-    UnsupportedCurve {
+    /// Another curve than the one that is checked.
+    #[error("the {part} names the curve `{found}`, not `{expected}`")]
+    OtherCurve {
         /// Which document.
         part: Part,
-        /// The curve.
-        curve: &'static str,
-    },
-    /// A curve we do not know.
-    #[error("the {part} names the curve `{found}`, not `bn128`")]
-    UnknownCurve {
-        /// Which document.
-        part: Part,
+        /// The name of the curve that is checked.
+        expected: &'static str,
         /// The curve it names, shortened.
         found: String,
     },
@@ -206,8 +200,7 @@ impl Malformed {
             Self::Json { .. } => "groth16.json",
             Self::Bytes { .. } => "groth16.bytes",
             Self::Protocol { .. } => "groth16.protocol",
-            Self::UnsupportedCurve { .. } => "groth16.curve_unsupported",
-            Self::UnknownCurve { .. } => "groth16.curve_unknown",
+            Self::OtherCurve { .. } => "groth16.curve",
             Self::Number { .. } => "groth16.number",
             Self::NotAffine { .. } => "groth16.not_affine",
             Self::OffCurve { .. } => "groth16.off_curve",
@@ -231,8 +224,7 @@ impl Malformed {
             | Self::Json { part, .. }
             | Self::Bytes { part, .. }
             | Self::Protocol { part, .. }
-            | Self::UnsupportedCurve { part, .. }
-            | Self::UnknownCurve { part, .. }
+            | Self::OtherCurve { part, .. }
             | Self::Number { part, .. }
             | Self::NotAffine { part, .. }
             | Self::OffCurve { part, .. }
@@ -263,8 +255,9 @@ impl Malformed {
                 "write it with ark's `serialize_compressed`, one value and nothing after it"
             }
             Self::Protocol { .. } => "make the key and the proof with `snarkjs groth16`",
-            Self::UnsupportedCurve { .. } | Self::UnknownCurve { .. } => {
-                "compile the circuit for BN254 (circom's default, `--prime bn128`)"
+            Self::OtherCurve { .. } => {
+                "key and proof must be on one curve: BN254 (circom's default, `--prime bn128`) \
+                 where verifiers judge, BLS12-381 where the contract does"
             }
             Self::Number { .. } => {
                 "write field elements as decimal numbers below the modulus, without sign, \

@@ -1,4 +1,5 @@
-//! Groth16 over BN254: snarkjs' JSON or ark's compressed bytes in, a verdict out.
+//! Groth16 over BN254 and BLS12-381: snarkjs' JSON or ark's compressed bytes in, a verdict out.
+//! BN254 is meant where no curve is named.
 //!
 //! ```text
 //! verification_key.json --VerifyingKey::from_snarkjs--> VerifyingKey --\
@@ -21,6 +22,8 @@
 mod batch;
 mod binding;
 mod bytes;
+mod contract;
+mod curve;
 mod json;
 mod key;
 mod malformed;
@@ -31,11 +34,13 @@ mod report;
 
 pub use batch::{MAX_BATCH, verify_batch};
 pub use binding::{BINDING_SIGNAL, binding_scalar, check_listing, check_task_proof};
-pub use key::VerifyingKey;
+pub use contract::{check_contract_key, check_contract_proof};
+pub use curve::{Place, SnarkCurve};
+pub use key::{KeyOf, VerifyingKey};
 pub use malformed::{Fault, Malformed, NumberProblem, Part};
-pub use proof::{NotValid, Proof, PublicInputs, Validity, verify};
+pub use proof::{InputsOf, NotValid, Proof, ProofOf, PublicInputs, Validity, verify};
 pub use prove::{ProveError, ProveLimits, Proved, prove};
-pub use report::{ProofOutcome, ProofReport};
+pub use report::{CurveName, ProofOutcome, ProofReport};
 
 /// Largest verification key accepted, in bytes of JSON.
 pub const MAX_KEY_BYTES: usize = 4 << 20;

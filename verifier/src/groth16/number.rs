@@ -1,11 +1,9 @@
 //! Field elements as text: exactly one way to write each.
 
-use ark_ff::{BigInt, PrimeField};
+use ark_ff::PrimeField;
 
 use super::malformed::NumberProblem;
 
-/// Digits of the largest element of either BN254 field.
-const MAX_DIGITS: usize = 77;
 /// Digits that surely fit a `u64`.
 const CHUNK: usize = 19;
 
@@ -13,10 +11,7 @@ const CHUNK: usize = 19;
 ///
 /// # Errors
 /// A sign, a space, a leading zero, an empty text or a number not below the modulus.
-pub(super) fn parse<F>(text: &str) -> Result<F, NumberProblem>
-where
-    F: PrimeField<BigInt = BigInt<4>>,
-{
+pub(super) fn parse<F: PrimeField>(text: &str) -> Result<F, NumberProblem> {
     let digits = text.as_bytes();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(NumberProblem::NotDecimal);
@@ -24,10 +19,10 @@ where
     if digits.len() > 1 && digits.starts_with(b"0") {
         return Err(NumberProblem::LeadingZero);
     }
-    if digits.len() > MAX_DIGITS {
+    if digits.len() > most_digits::<F>() {
         return Err(NumberProblem::TooLarge);
     }
-    let mut limbs = [0_u64; 4];
+    let mut number = F::BigInt::default();
     for chunk in digits.chunks(CHUNK) {
         let (mut value, mut scale) = (0_u64, 1_u64);
         for digit in chunk {
@@ -35,7 +30,7 @@ where
             scale *= 10;
         }
         let mut carry = value;
-        for limb in &mut limbs {
+        for limb in number.as_mut() {
             let wide = u128::from(*limb) * u128::from(scale) + u128::from(carry);
             // Low and high halves: the casts cut exactly there.
             *limb = wide as u64;
@@ -46,7 +41,12 @@ where
         }
     }
     // `from_bigint` refuses what is not below the modulus.
-    F::from_bigint(BigInt(limbs)).ok_or(NumberProblem::TooLarge)
+    F::from_bigint(number).ok_or(NumberProblem::TooLarge)
+}
+
+/// Digits of the largest element: its bits times log10(2), rounded up.
+const fn most_digits<F: PrimeField>() -> usize {
+    F::MODULUS_BIT_SIZE as usize * 30_103 / 100_000 + 1
 }
 
 /// Writes an element the way [`parse`] reads it.

@@ -2,33 +2,37 @@
 
 use std::fmt;
 
-use ark_bn254::{Bn254, Fr, G1Affine};
-use ark_ec::{AffineRepr, CurveGroup, pairing::Pairing};
+use ark_bn254::Bn254;
+use ark_ec::AffineRepr;
 
-use super::key::VerifyingKey;
+use super::curve::{SnarkCurve, affine};
+use super::key::KeyOf;
 use super::malformed::{Malformed, Part};
 use super::{bytes, json, number};
 
 /// A proof whose three points are on their curves, in their subgroups and not the identity.
 #[derive(Clone, PartialEq)]
-pub struct Proof(pub(super) ark_groth16::Proof<Bn254>);
+pub struct ProofOf<E: SnarkCurve>(pub(super) ark_groth16::Proof<E>);
 
-impl Proof {
+/// A proof over BN254.
+pub type Proof = ProofOf<Bn254>;
+
+impl<E: SnarkCurve> ProofOf<E> {
     /// Reads snarkjs' `proof.json`.
     ///
     /// # Errors
     /// [`Malformed`] for everything the module's text lists.
     pub fn from_snarkjs(json: &[u8]) -> Result<Self, Malformed> {
-        let (a, b, c) = json::proof(json)?;
-        Ok(Self(ark_groth16::Proof { a, b, c }))
+        json::proof(json).map(Self)
     }
 
-    /// Reads an `ark_groth16::Proof<Bn254>` written by `serialize_compressed`: 128 bytes.
+    /// Reads an `ark_groth16::Proof` written by `serialize_compressed`: 128 bytes over BN254, 192 over
+    /// BLS12-381.
     ///
     /// # Errors
     /// [`Malformed`] for a wrong length, a non-canonical encoding or an identity point.
     pub fn from_ark_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
-        let proof = bytes::proof(bytes)?;
+        let proof = bytes::proof::<E>(bytes)?;
         let identity = |at: &str| Malformed::Identity { part: Part::Proof, at: at.into() };
         if proof.b.is_zero() {
             return Err(identity("B"));
@@ -44,24 +48,27 @@ impl Proof {
     /// Writes snarkjs' `proof.json`.
     #[must_use]
     pub fn to_snarkjs(&self) -> String {
-        let g1 = |point: &G1Affine| [number::print(&point.x), number::print(&point.y), "1".into()];
-        let b = &self.0.b;
+        let g1 = |point: &E::G1Affine| {
+            let [x, y] = E::of_g1(point);
+            [number::print(&x), number::print(&y), "1".into()]
+        };
+        let [x, y] = E::of_g2(&self.0.b).map(|pair| pair.map(|part| number::print(&part)));
         let json = serde_json::json!({
             "pi_a": g1(&self.0.a),
             "pi_b": [
-                [number::print(&b.x.c0), number::print(&b.x.c1)],
-                [number::print(&b.y.c0), number::print(&b.y.c1)],
+                x,
+                y,
                 ["1", "0"],
             ],
             "pi_c": g1(&self.0.c),
             "protocol": "groth16",
-            "curve": "bn128",
+            "curve": E::NAMES[0],
         });
         json.to_string()
     }
 }
 
-impl fmt::Debug for Proof {
+impl<E: SnarkCurve> fmt::Debug for ProofOf<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Proof").field(&self.0.a).field(&self.0.b).field(&self.0.c).finish()
     }
@@ -69,15 +76,18 @@ impl fmt::Debug for Proof {
 
 /// A statement: at most [`MAX_PUBLIC_INPUTS`](super::MAX_PUBLIC_INPUTS) scalars, each canonical.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicInputs(Vec<Fr>);
+pub struct InputsOf<E: SnarkCurve>(Vec<E::ScalarField>);
 
-impl PublicInputs {
+/// A statement over BN254.
+pub type PublicInputs = InputsOf<Bn254>;
+
+impl<E: SnarkCurve> InputsOf<E> {
     /// Reads snarkjs' `public.json`: a list of decimal numbers in quotes.
     ///
     /// # Errors
     /// [`Malformed`] for another shape, a non-canonical number, or too many.
     pub fn from_snarkjs(json: &[u8]) -> Result<Self, Malformed> {
-        json::publics(json).map(Self)
+        json::publics::<E>(json).map(Self)
     }
 
     /// Reads a `Vec<Fr>` written by `serialize_compressed`.
@@ -85,10 +95,10 @@ impl PublicInputs {
     /// # Errors
     /// [`Malformed`] for a wrong length or a scalar that is not canonical.
     pub fn from_ark_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
-        bytes::publics(bytes).map(Self)
+        bytes::publics::<E>(bytes).map(Self)
     }
 
-    pub(super) fn from_elements(elements: Vec<Fr>) -> Self {
+    pub(super) fn from_elements(elements: Vec<E::ScalarField>) -> Self {
         Self(elements)
     }
 
@@ -116,7 +126,7 @@ impl PublicInputs {
         serde_json::Value::from(self.to_decimals()).to_string()
     }
 
-    pub(super) fn elements(&self) -> &[Fr] {
+    pub(super) fn elements(&self) -> &[E::ScalarField] {
         &self.0
     }
 }
@@ -155,19 +165,19 @@ pub enum Validity {
 ///
 /// # Errors
 /// [`Malformed::InputCount`] when the statement has another length than the key takes.
-pub fn verify(
-    key: &VerifyingKey,
-    proof: &Proof,
-    inputs: &PublicInputs,
+pub fn verify<E: SnarkCurve>(
+    key: &KeyOf<E>,
+    proof: &ProofOf<E>,
+    inputs: &InputsOf<E>,
 ) -> Result<Validity, Malformed> {
-    let statement = key.statement(inputs)?.into_affine();
+    let statement = affine::<E>(key.statement(inputs)?);
     let prepared = &key.prepared;
-    let product = Bn254::multi_miller_loop(
+    let product = E::multi_miller_loop(
         [proof.0.a, statement, proof.0.c],
         [proof.0.b.into(), prepared.gamma_g2_neg_pc.clone(), prepared.delta_g2_neg_pc.clone()],
     );
     // `None` only for a zero product, which no valid proof has.
-    match Bn254::final_exponentiation(product) {
+    match E::final_exponentiation(product) {
         Some(value) if value.0 == prepared.alpha_g1_beta_g2 => Ok(Validity::Valid),
         _ => Ok(Validity::NotValid(NotValid::Equation)),
     }

@@ -1,11 +1,15 @@
 //! What `fog proof verify` prints and exits with.
 
+use ark_bls12_381::Bls12_381;
+use ark_bn254::Bn254;
 use fog_protocol::Hash32;
 use serde::Serialize;
 
-use super::key::VerifyingKey;
+use super::curve::SnarkCurve;
+use super::json;
+use super::key::KeyOf;
 use super::malformed::Malformed;
-use super::proof::{Proof, PublicInputs, Validity, verify};
+use super::proof::{InputsOf, ProofOf, Validity, verify};
 
 /// The answer, in the three shapes a script has to tell apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,18 +73,68 @@ pub struct ProofReport {
     pub public_inputs: Option<Vec<String>>,
 }
 
+/// A curve by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CurveName {
+    /// circom's default.
+    Bn254,
+    /// The one contracts check.
+    Bls12381,
+}
+
+impl CurveName {
+    /// The curve that key and proof are about: named in a snarkjs key, told by a proof's length.
+    #[must_use]
+    pub fn of(key: &[u8], proof: &[u8]) -> Self {
+        let named = json::curve_named(key).or_else(|| json::curve_named(proof));
+        let bls = match named {
+            Some(name) => Bls12_381::NAMES.contains(&name.as_str()),
+            None => proof.len() == 4 * Bls12_381::G1_BYTES,
+        };
+        if bls { Self::Bls12381 } else { Self::Bn254 }
+    }
+}
+
 impl ProofReport {
+    /// Checks three files given as bytes, each as snarkjs writes it (JSON) or as arkworks does
+    /// (`serialize_compressed`).
+    #[must_use]
+    pub fn of_files(curve: CurveName, key: &[u8], proof: &[u8], publics: &[u8]) -> Self {
+        match curve {
+            CurveName::Bn254 => Self::of::<Bn254>(key, proof, publics),
+            CurveName::Bls12381 => Self::of::<Bls12_381>(key, proof, publics),
+        }
+    }
+
     /// Checks snarkjs' three files, given as bytes.
     #[must_use]
     pub fn of_snarkjs(key_json: &[u8], proof_json: &[u8], public_json: &[u8]) -> Self {
-        let key = VerifyingKey::from_snarkjs(key_json);
-        let inputs = PublicInputs::from_snarkjs(public_json);
-        let key_hash = key.as_ref().ok().map(VerifyingKey::hash);
-        let public_inputs = inputs.as_ref().ok().map(PublicInputs::to_decimals);
+        Self::of_files(CurveName::of(key_json, proof_json), key_json, proof_json, public_json)
+    }
+
+    fn of<E: SnarkCurve>(key: &[u8], proof: &[u8], publics: &[u8]) -> Self {
+        let key =
+            if is_json(key) { KeyOf::<E>::from_snarkjs(key) } else { KeyOf::from_ark_bytes(key) };
+        let inputs = if is_json(publics) {
+            InputsOf::<E>::from_snarkjs(publics)
+        } else {
+            InputsOf::from_ark_bytes(publics)
+        };
+        let key_hash = key.as_ref().ok().map(KeyOf::hash);
+        let public_inputs = inputs.as_ref().ok().map(InputsOf::to_decimals);
         let checked = key.and_then(|key| {
-            let proof = Proof::from_snarkjs(proof_json)?;
+            let proof = if is_json(proof) {
+                ProofOf::from_snarkjs(proof)?
+            } else {
+                ProofOf::from_ark_bytes(proof)?
+            };
             verify(&key, &proof, &inputs?)
         });
-        Self { outcome: checked.into(), curve: "bn254", key_hash, public_inputs }
+        Self { outcome: checked.into(), curve: E::NAME, key_hash, public_inputs }
     }
+}
+
+/// Documents are text. What arkworks writes holds zeros (counts) or bytes that are none (points).
+fn is_json(bytes: &[u8]) -> bool {
+    !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok()
 }

@@ -259,7 +259,7 @@ impl Agent {
         self.tell(WorkerEvent::Connected { node: session.node, probation_left });
         self.resume();
         self.state.commit_sent.clear();
-        self.send_commitments();
+        self.send_commitments().await;
     }
 
     /// Asks the node about every open task.
@@ -332,7 +332,7 @@ impl Agent {
         self.save_results().await;
         self.forget_bids().await;
         self.give_up_late().await;
-        self.send_commitments();
+        self.send_commitments().await;
         if self.state.resumed.elapsed() > RESUME_EVERY {
             self.resume();
         }

@@ -1,7 +1,7 @@
 //! From an offer to a bid or a reason.
 
 use fog_protocol::{
-    Address, Bid, Listing, Nano, TaskId,
+    Address, Bid, Listing, Nano, Policy, TaskId,
     gateway::{PassReason, WorkerFrame},
 };
 
@@ -72,6 +72,12 @@ impl Agent {
         bids_until: u64,
     ) -> Result<(Bid, Record), No> {
         self.check_offer(listing)?;
+        if let Policy::Proof { key } = listing.policy
+            && !self.context.prover.has(&key)
+        {
+            let detail = format!("this worker has no prover for the circuit {key}");
+            return Err(pass(PassReason::Unsupported, detail));
+        }
         if let Some((reason, detail)) = self.blocked() {
             return Err(pass(reason, detail));
         }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fog_protocol::{Address, Commit, Listing, Nano, TaskId, TaskStatus, gateway::WorkerFrame};
+use fog_protocol::{
+    Address, Commit, Listing, Nano, Policy, TaskId, TaskStatus, gateway::WorkerFrame,
+};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -23,6 +25,23 @@ const LONGEST_REASON: usize = 300;
 /// How long the work of a lost result is tried to be had again.
 const REDO_PATIENCE: Duration = Duration::from_secs(600);
 
+/// Who decides a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Judge {
+    Verifiers,
+    /// Its contract, by the proof.
+    Contract,
+}
+
+impl Judge {
+    const fn of(policy: &Policy) -> Self {
+        match policy {
+            Policy::Proof { .. } => Self::Contract,
+            Policy::Replay { .. } | Policy::Groth16 { .. } => Self::Verifiers,
+        }
+    }
+}
+
 impl Agent {
     pub(super) async fn on_assigned(
         &mut self,
@@ -40,7 +59,7 @@ impl Agent {
         if known {
             // The node has not seen the commitment, or has lost it.
             self.state.commit_sent.remove(&task);
-            return self.send_commitments();
+            return self.send_commitments().await;
         }
         let record = Record::Assigned { listing: Box::new(listing), escrow, commit_by };
         if let Err(error) = self.store().append(record).await {
@@ -145,7 +164,7 @@ impl Agent {
                 });
                 self.state.unsaved.insert(task, outcome);
                 self.save_results().await;
-                self.send_commitments();
+                self.send_commitments().await;
             }
             Report::Failed { task, failure } => {
                 self.state.running.remove(&task);
@@ -201,14 +220,15 @@ impl Agent {
     }
 
     /// Sends every commitment the node has not acknowledged, the same bytes each time.
-    pub(super) fn send_commitments(&mut self) {
+    pub(super) async fn send_commitments(&mut self) {
         if self.state.connected.is_none() {
             return;
         }
         let due = self.store().read(|state| {
             let commitment = |(task, entry): (&TaskId, &Entry)| match &entry.phase {
-                Phase::Executed { outcome, commit_by, .. } => {
-                    Some((*task, entry.escrow, *outcome, *commit_by))
+                Phase::Executed { outcome, commit_by, listing } => {
+                    let judge = Judge::of(&listing.policy);
+                    Some((*task, entry.escrow, *outcome, *commit_by, judge))
                 }
                 Phase::Bid { .. }
                 | Phase::Assigned { .. }
@@ -218,14 +238,22 @@ impl Agent {
             state.open().filter_map(commitment).collect::<Vec<_>>()
         });
         let now = self.chain_time();
-        for (task, escrow, outcome, commit_by) in due {
+        for (task, escrow, outcome, commit_by, judge) in due {
             let sent = self.state.commit_sent.get(&task);
             let late = now.is_some_and(|now| now > commit_by);
             let patience = if late { LATE_PATIENCE } else { ACK_PATIENCE };
             if sent.is_some_and(|at| at.elapsed() < patience) {
                 continue;
             }
-            match self.commit(task, escrow, &outcome) {
+            let frame = match judge {
+                Judge::Verifiers => self.commit(task, escrow, &outcome),
+                // The proof is the commitment and the result in one.
+                Judge::Contract => match self.context.proof_frame(task, outcome).await {
+                    Some(frame) => Ok(frame),
+                    None => continue,
+                },
+            };
+            match frame {
                 Ok(frame) => {
                     self.send(frame);
                     self.state.commit_sent.insert(task, Instant::now());

@@ -245,6 +245,7 @@ fn config(url: &str, folder: &Path, behaviour: Behaviour) -> WorkerConfig {
         session: session(),
         data_dir: folder.into(),
         runner: None,
+        circuits: None,
         // What a disk has free is not the tests' matter.
         limits: WorkerLimits {
             slots: 4,

@@ -142,6 +142,7 @@ impl Seat {
             session,
             data_dir: options.data.join("workers").join(&account.role).join("journal"),
             runner: Some(options.program.clone()),
+            circuits: None,
             limits: WorkerLimits { slots: self.def.slots, parallel: 1, ..WorkerLimits::default() },
             pricing: Pricing { base: self.def.price.0, per_gigafuel: Nano::ZERO, proof: None },
             speed: Some(SPEED),

@@ -25,7 +25,7 @@ pub use error::ProveError;
 use self::inputs::Signals;
 use self::zkey::Zkey;
 use super::key::VerifyingKey;
-use super::proof::{Proof, PublicInputs, Validity, verify};
+use super::proof::{ProofOf, PublicInputs, Validity, verify};
 use super::{BINDING_SIGNAL, number};
 
 /// Bounds on one proving run. The listing and the worker's own limits only lower them.
@@ -104,7 +104,7 @@ pub fn prove(
     }
     let inputs = PublicInputs::from_elements(inputs.to_vec());
     let key = VerifyingKey::new(parsed.key_parts()).map_err(ProveError::Key)?;
-    let proof = Proof(multiply(&parsed, &witness, randomness(seed, zkey, &witness))?);
+    let proof = ProofOf(multiply(&parsed, &witness, randomness(seed, zkey, &witness))?);
     match verify(&key, &proof, &inputs).map_err(ProveError::Key)? {
         Validity::Valid => {
             Ok(Proved { proof_json: proof.to_snarkjs(), public_json: inputs.to_snarkjs(), fuel })

@@ -91,7 +91,7 @@ impl Zkey {
     }
 
     /// The verification key inside.
-    pub(super) fn key_parts(&self) -> KeyParts {
+    pub(super) fn key_parts(&self) -> KeyParts<Bn254> {
         let vk = &self.proving.vk;
         KeyParts {
             alpha: vk.alpha_g1,
