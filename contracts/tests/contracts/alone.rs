@@ -156,7 +156,7 @@ impl Word {
             Self::Released => body(task::op::RELEASED, QUERY, |b| put_address(b, STRANGER)),
             Self::Cancel => task::cancel(QUERY).unwrap(),
             Self::Expire => task::expire(QUERY).unwrap(),
-            Self::Prove => proving::prove_body(task, stake_address()),
+            Self::Prove => proving::prove_for(task, stake_address()).body(QUERY).unwrap(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Proofs for tests, made from the secrets of a setup: they satisfy the same equation as those of a
 //! prover with a witness, and are as hard to make for anybody without the secrets. Being able to
 //! choose everything, a test can also try what no prover would make. (Real circuits meet the
-//! contract in `harness`.)
+//! contract in `fog demo`.)
 
 use ark_bls12_381::Fr;
 use ark_ff::{BigInteger as _, Field as _, PrimeField as _};
@@ -11,7 +11,6 @@ use fog_contracts::proof::{
     result_hash,
 };
 use fog_protocol::{Address, Hash32, tagged_hash};
-use tycho_types::cell::Cell;
 
 pub(crate) const INPUT: Hash32 = Hash32([0x33; 32]);
 pub(crate) const RESULT: &[u8] = b"forty-two";
@@ -105,8 +104,4 @@ pub(crate) fn prove_for(task: Address, stake: Address) -> Prove {
         proof: secrets().prove(number(&binding_for(task, stake)), "first"),
         result: result_cell(RESULT).unwrap(),
     }
-}
-
-pub(crate) fn prove_body(task: Address, stake: Address) -> Cell {
-    prove_for(task, stake).body(crate::alone::QUERY).unwrap()
 }

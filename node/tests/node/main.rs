@@ -7,6 +7,10 @@ mod deadlines;
 mod faults;
 mod flow;
 mod gateway;
+mod proofs;
+#[path = "../../../contracts/tests/contracts/proving.rs"]
+#[expect(dead_code, reason = "attackers of the contract use more of it")]
+mod proving;
 mod proxy;
 mod store;
 mod worker;

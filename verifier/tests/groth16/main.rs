@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod bls;
 mod forgeries;
 mod mutations;
 mod parsers;
 mod proving;
+#[path = "../../../contracts/tests/contracts/proving.rs"]
+#[expect(dead_code, reason = "attackers of the contract use more of it")]
+mod secrets;
 mod vectors;
 
 use fog_verifier::groth16::{Proof, PublicInputs, Validity, VerifyingKey, verify};
