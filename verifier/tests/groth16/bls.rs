@@ -135,6 +135,9 @@ fn a_provers_proof_holds() {
     assert!(matches!(check_contract_proof(&key, proof, &[1; 32]), Ok(Validity::NotValid(_))));
 }
 
+/// What somebody does to the three documents.
+type Bend<'a> = &'a dyn Fn(&mut [Value; 3]);
+
 #[test]
 fn every_bent_document_is_refused() {
     let good = documents(&secrets());
@@ -161,7 +164,7 @@ fn every_bent_document_is_refused() {
             assert_eq!(code(&text(&bent)), expected, "{field}");
         }
     }
-    let cases: [(&str, &dyn Fn(&mut [Value; 3])); 6] = [
+    let cases: [(&str, Bend<'_>); 6] = [
         ("groth16.degenerate_key", &|all| all[0]["vk_delta_2"] = all[0]["vk_gamma_2"].clone()),
         ("groth16.number", &|all| {
             all[2] = json!([(BigUint::from(x().into_bigint()) + &order).to_string()]);
