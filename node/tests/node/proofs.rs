@@ -126,6 +126,8 @@ async fn a_proof_is_paid_without_a_verdict() {
     let url = format!("{}/v1/tasks/{task}/proof", node.url());
     let message = world.http.get(url).send().await.unwrap().bytes().await.unwrap();
     assert_eq!(Prove::from_bytes(&message).unwrap(), good);
+    let closed = |frame| matches!(frame, ServerFrame::Closed { .. }).then_some(());
+    worker.wait(closed).await;
     refused(&mut worker, frame(task, &good), "once more").await;
     node.shutdown();
     node.join().await.unwrap();
@@ -150,7 +152,7 @@ async fn unsound_circuits_are_not_listed() {
         ("another key named", good.to_ark_bytes(), Hash32([1; 32])),
     ] {
         let listing = listing(&world, &node, &key, named);
-        assert_eq!(posted(&world, &node, &listing, &key).await, 400, "{case}");
+        assert_eq!(posted(&world, &node, &listing, &key).await, 422, "{case}");
     }
     node.shutdown();
     node.join().await.unwrap();
