@@ -36,6 +36,10 @@ fn the_demo_reports_and_repeats() {
     assert_eq!(money["in_nano"].as_u64(), Some(sum));
     let tasks = report["tasks"].as_array().unwrap();
     assert!(tasks.iter().any(|task| task["policy"] == "groth16" && task["status"] == "paid"));
+    // One was settled by its contract, on the ground of a proof: no verdict, no window.
+    let proven: Vec<_> = tasks.iter().filter(|task| task["settled_by"] == "proof").collect();
+    assert_eq!(proven.len(), 1);
+    assert_eq!((&proven[0]["policy"], &proven[0]["status"]), (&"proof".into(), &"paid".into()));
     assert!(tasks.iter().any(|task| task["status"] == "refunded"));
     assert!(tasks.iter().any(|task| task["status"] == "slashed"));
     for worker in report["workers"].as_array().unwrap() {

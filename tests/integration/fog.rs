@@ -24,6 +24,8 @@ pub(crate) fn file(path: &str) -> PathBuf {
 pub(crate) fn fog(home: &Path) -> Command {
     let mut command = Command::new(program());
     command.env_clear().env("HOME", home).env("PATH", "/usr/bin:/bin").current_dir(home);
+    // The LOCAL ONLY proving key takes ten seconds of a core: made once for all tests.
+    command.env("FOG_CIRCUITS", program().with_file_name("local-circuits"));
     command
 }
 

@@ -137,3 +137,31 @@ fn wallets_are_encrypted_and_their_words_stay_out_of_pipes() {
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("wrong password"));
 }
+
+/// The binding of `circuits/tests/data/score.proof`, computed by another program:
+/// `SHA-256(context, SHA-256(input), SHA-256(0, 16, result)) >> 2`.
+const SCORE_PUBLIC: &str =
+    "[\"21842894144758483970464724900421117527658738403346596946653575004695679611734\"]";
+
+/// A circuit's proof over BLS12-381, in the bytes arkworks writes.
+#[test]
+fn a_proof_over_the_contracts_curve_is_checked() {
+    let home = tempfile::tempdir().unwrap();
+    let public = home.path().join("public");
+    let verify = |inputs: &[u8]| {
+        std::fs::write(&public, inputs).unwrap();
+        let output = run(fog(home.path())
+            .args(["proof", "verify", "--json", "--key"])
+            .arg(file("circuits/keys/score.local.vk"))
+            .arg("--proof")
+            .arg(file("circuits/tests/data/score.proof"))
+            .arg("--public")
+            .arg(&public));
+        (output.status.code().unwrap(), json(&output))
+    };
+    let (code, report) = verify(SCORE_PUBLIC.as_bytes());
+    assert_eq!((code, &report["curve"]), (0, &"bls12-381".into()), "{report:#}");
+    assert_eq!(verify(b"[\"1\"]").0, 1);
+    assert_eq!(verify(b"[\"1\",\"2\"]").0, 2);
+    assert_eq!(verify(&[1, 0, 0]).0, 2);
+}
