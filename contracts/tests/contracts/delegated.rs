@@ -234,6 +234,25 @@ fn whoever_comes_for_a_payment_gets_next_to_nothing_of_it() {
     assert!(vested > PAY * 88 / 100, "{vested} of {PAY}");
 }
 
+/// Rewards that nobody waited for are the worker's: nothing is left behind that is nobody's.
+#[test]
+fn rewards_whose_stakers_did_not_wait_are_the_workers() {
+    let mut world = World::new();
+    let staker = world.staker(0);
+    world.deposit(Nano::grams(10));
+    world.delegate(&staker, Nano::grams(10));
+    let task = assigned(&mut world, 1, Nano::grams(5));
+    end(&mut world, task, true);
+    let vesting = world.stake().pool.vesting.get();
+    assert!(vesting > PAY / 3);
+    let shares = world.delegation(&staker).shares;
+    world.undelegate(&staker, shares);
+    let stake = world.stake();
+    assert_eq!((stake.pool.vesting, stake.pool.coins), (Nano::ZERO, Nano::ZERO));
+    let vested = stake.pool.leaving.get() - Nano::grams(10).get();
+    assert_eq!(stake.earnings.get() + vested, PAY);
+}
+
 /// A pool pushed up by a large payment while one share is in it: the next staker loses nothing.
 #[test]
 fn a_share_cannot_be_made_so_dear_that_rounding_steals() {
