@@ -253,6 +253,38 @@ fn rewards_whose_stakers_did_not_wait_are_the_workers() {
     assert_eq!(stake.earnings.get() + vested, PAY);
 }
 
+/// However often somebody looks in on the way, rewards vest by time alone.
+#[test]
+fn rewards_vest_evenly() {
+    let mut world = World::new();
+    let stakers: Vec<_> = (0..4).map(|salt| world.staker(salt)).collect();
+    world.deposit(Nano::grams(10));
+    world.delegate(&stakers[0], Nano::grams(10));
+    let task = assigned(&mut world, 1, Nano::grams(5));
+    end(&mut world, task, true);
+    let all = world.stake().pool.vesting.get();
+    for (touched, staker) in (1..).zip(&stakers[1..]) {
+        world.chain.warp(UNBONDING / 4).unwrap();
+        world.delegate(staker, Nano::grams(1));
+        let left = world.stake().pool.vesting.get();
+        assert!(left.abs_diff(all * (4 - touched) / 4) < all / 500, "{left} of {all}");
+    }
+}
+
+/// What the worker is taking out earns no more than what stakers are taking out.
+#[test]
+fn unbonding_stake_earns_nothing() {
+    let mut world = World::new();
+    let staker = world.staker(0);
+    world.deposit(Nano::grams(30));
+    world.delegate(&staker, Nano::grams(10));
+    assert_eq!(failures(&world.owner_op(stake::unbond(1, Nano::grams(20)).unwrap())), [0; 0]);
+    let task = assigned(&mut world, 1, Nano::grams(5));
+    end(&mut world, task, true);
+    // Half of it, less the commission.
+    assert!(near(world.stake().pool.vesting.get(), PAY / 2 * 9 / 10));
+}
+
 /// A pool pushed up by a large payment while one share is in it: the next staker loses nothing.
 #[test]
 fn a_share_cannot_be_made_so_dear_that_rounding_steals() {
