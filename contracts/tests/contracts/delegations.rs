@@ -327,13 +327,7 @@ fn after_a_slash_of_nearly_everything_it_begins_anew() {
     taken(&mut solo, at(STAKER), amount.get() + ENOUGH, join(amount, 1000, STAKER));
     assert_eq!(reserve(&mut solo, 1).exit, 0);
     let task = task_init(1).address().unwrap();
-    let slash = body(stake::op::SLASH, QUERY, |b| {
-        put_coins(b, crate::world::RESERVE);
-        put_coins(b, Nano::ZERO);
-        put_hash(b, &Hash32([0x22; 32]));
-        put_address(b, STRANGER);
-    });
-    taken(&mut solo, task, ENOUGH, slash);
+    taken(&mut solo, task, ENOUGH, slash(crate::world::RESERVE));
     let left = data(&solo);
     assert_eq!(left.stake.get() + left.pool.coins.get(), 2);
     let value = AMOUNT.get() + ENOUGH;
@@ -343,6 +337,82 @@ fn after_a_slash_of_nearly_everything_it_begins_anew() {
     taken(&mut solo, at(OTHER), value, join(AMOUNT, 1000, OTHER));
     let pool = data(&solo).pool;
     assert_eq!(pool.worth(pool.shares, solo.now), AMOUNT);
+}
+
+fn slash(amount: Nano) -> Cell {
+    body(stake::op::SLASH, QUERY, |b| {
+        put_coins(b, amount);
+        put_coins(b, Nano::ZERO);
+        put_hash(b, &Hash32([0x22; 32]));
+        put_address(b, STRANGER);
+    })
+}
+
+/// With three shares left the virtual ones own nearly all of a pool that a payment makes large. It
+/// backs tasks, so it must not become earnings, which leave at once, when the last share leaves.
+#[test]
+fn a_pool_without_shares_does_not_run_from_a_slash() {
+    let init = crate::alone::stake_init();
+    let mut solo = Solo::new(init.address().unwrap(), init.state_init().unwrap());
+    let key = crate::alone::session().public();
+    taken(&mut solo, OWNER, 2 * GRAM, stake::deposit(1, Nano::new(1), &key).unwrap());
+    taken(&mut solo, at(STAKER), AMOUNT.get() + ENOUGH, join(AMOUNT, 1000, STAKER));
+    assert_eq!(reserve(&mut solo, 1).exit, 0);
+    let shares = data(&solo).pool.shares;
+    taken(&mut solo, at(STAKER), ENOUGH, leave(shares - 3, STAKER));
+    let paid = Nano::new(1_000 * GRAM);
+    let settle = body(stake::op::SETTLE, QUERY, |b| {
+        put_coins(b, paid);
+        put_address(b, STRANGER);
+    });
+    taken(&mut solo, task_init(1).address().unwrap(), paid.get() + ENOUGH, settle);
+    solo.now += UNBONDING;
+    taken(&mut solo, at(STAKER), ENOUGH, leave(1, STAKER));
+    let pumped = data(&solo);
+    assert!(pumped.pool.coins > Nano::new(100 * GRAM), "{pumped:?}");
+    assert_eq!(reserve(&mut solo, 2).exit, 0);
+    taken(&mut solo, at(STAKER), ENOUGH, leave(2, STAKER));
+    let left = data(&solo);
+    assert_eq!(left.pool.shares, 0);
+    assert!(left.stake.get() + left.pool.leaving.get() >= left.reserved.get(), "{left:?}");
+    assert_eq!(left.earnings, pumped.earnings, "nothing that backs a task is free to go");
+    if left.earnings > Nano::ZERO {
+        taken(&mut solo, OWNER, ENOUGH, stake::withdraw_earnings(1).unwrap());
+    }
+    taken(&mut solo, task_init(2).address().unwrap(), ENOUGH, slash(crate::world::RESERVE));
+    assert_eq!(data(&solo).reserved, Nano::ZERO);
+}
+
+/// What is leaving is cut to nothing again and again, and nobody claims it: its shares would outgrow
+/// their field, and no newcomer could leave any more. So nobody new comes before that.
+#[test]
+fn shares_of_what_was_cut_to_nothing_lock_nobody_in() {
+    let init = crate::alone::stake_init();
+    let mut solo = Solo::new(init.address().unwrap(), init.state_init().unwrap());
+    let key = crate::alone::session().public();
+    let all = crate::world::RESERVE;
+    // Nothing of its own, but a session key.
+    taken(&mut solo, OWNER, 2 * GRAM, stake::deposit(1, Nano::new(1), &key).unwrap());
+    let mut wipes = 0u8;
+    let value = all.get() + ENOUGH;
+    while solo.clone().send(at(STAKER), value, join(all, 1000, STAKER)).exit == 0 && wipes < 9 {
+        wipes += 1;
+        taken(&mut solo, at(STAKER), value, join(all, 1000, STAKER));
+        assert_eq!(reserve(&mut solo, wipes).exit, 0);
+        let shares = data(&solo).pool.shares;
+        taken(&mut solo, at(STAKER), ENOUGH, leave(shares, STAKER));
+        taken(&mut solo, task_init(wipes).address().unwrap(), ENOUGH, slash(all));
+    }
+    assert!(wipes < 4, "after {wipes} of them");
+    let refusal = solo.clone().send(at(OTHER), value, join(all, 1000, OTHER)).exit;
+    assert_eq!(refusal, 132, "cut down");
+    // Once the shares that are worth nothing are claimed it begins anew.
+    let (leaving, since) = (data(&solo).pool.leaving_shares, solo.now);
+    solo.now += UNBONDING;
+    taken(&mut solo, at(STAKER), ENOUGH, redeem(leaving, since, STAKER));
+    taken(&mut solo, at(OTHER), value, join(all, 1000, OTHER));
+    let shares = data(&solo).pool.shares;
+    taken(&mut solo, at(OTHER), ENOUGH, leave(shares, OTHER));
 }
 
 // ---- the delegation's side ---------------------------------------------------------------------
