@@ -35,13 +35,16 @@ export async function run(provider: NetworkProvider) {
   const owner = sender.address;
   assert.ok(owner);
 
-  // owner, salt, not paused, no configuration, no proposal
-  const marketData = beginCell().storeAddress(owner).storeUint(7, 64).storeUint(0, 3).endCell();
+  // owner, salt, not paused, no configuration, no proposal, no heir
+  const marketData = beginCell().storeAddress(owner).storeUint(7, 64).storeUint(0, 4).endCell();
   const market = provider.open(new Deployable({ code: compiled('market'), data: marketData }));
   const session = BigInt(`0x${owner.hash.toString('hex')}`);
-  // init, session; stake, reserved, unbonding, earnings; unbondAt, count; no reservations
+  // coins, shares; leaving, its shares; vesting, from, until; commission, next, from when
+  const pool = beginCell().storeCoins(0).storeUint(0, 128).storeCoins(0).storeUint(0, 256)
+    .storeCoins(0).storeUint(0, 64).storeUint(1000, 16).storeUint(1000, 16).storeUint(0, 32).endCell();
+  // init, session; stake, reserved, unbonding, earnings; unbondAt, count; no reservations; pool
   const stakeData = beginCell().storeRef(Cell.EMPTY).storeUint(session, 256).storeUint(0, 4 * 4)
-    .storeUint(0, 32).storeUint(0, 8).storeBit(false).endCell();
+    .storeUint(0, 32).storeUint(0, 8).storeBit(false).storeRef(pool).endCell();
   const stake = provider.open(new Deployable({ code: compiled('stake'), data: stakeData }));
   const task = provider.open(new Deployable({ code: compiled('task'), data: marketData }));
 
