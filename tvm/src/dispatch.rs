@@ -1,10 +1,11 @@
-//! The table of opcodes: tycho's codepage 0, entry by entry, with the BLS opcodes in their place.
+//! The table of opcodes: tycho's codepage 0, entry by entry, with the BLS opcodes in their place and those
+//! that store unsigned integers checked.
 
 use std::sync::OnceLock;
 
 use tycho_vm::{DispatchTable, OpcodeBase, OpcodeExec, VmResult, VmState, codepage0};
 
-use crate::bls;
+use crate::{bls, store_uint::StoreUint};
 
 /// One past the last opcode, in 24 bits.
 const END: u32 = 1 << 24;
@@ -52,7 +53,10 @@ fn build() -> DispatchTable {
             continue;
         }
         let end = if at < bls::FIRST_OPCODE { end.min(bls::FIRST_OPCODE) } else { end };
-        add(Box::new(Borrowed { range: (at, end), inner }));
+        match StoreUint::wrap((at, end), inner) {
+            Some(checked) => add(Box::new(checked)),
+            None => add(Box::new(Borrowed { range: (at, end), inner })),
+        }
         at = end.max(at + 1);
     }
     table.build()

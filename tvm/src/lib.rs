@@ -13,6 +13,7 @@ mod executor;
 mod getter;
 mod machine;
 pub mod replay;
+mod store_uint;
 
 pub use c7::NETWORK_VERSION;
 pub use config::{Config, ConfigError};
