@@ -109,6 +109,10 @@ impl IntoResponse for Denied {
         if matches!(self.why, Why::TooMany | Why::Unavailable) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        if matches!(self.why, Why::TooLarge) {
+            // What was not read of the body still fills the connection: it is not to be used again.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 }
