@@ -1,8 +1,5 @@
 //! The chain, as the settings say where it is.
 
-use std::time::Duration;
-
-use anyhow::{Context as _, bail};
 use fog_chain::{ApiKey, ChainClient, ChainConfig, Tx};
 use fog_protocol::{Address, Hash32};
 use fog_wallet::{OutMessage, TESTNET, UnlockedWallet};
@@ -21,6 +18,13 @@ pub(crate) struct Sent {
     pub(crate) hash: Hash32,
 }
 
+impl Sent {
+    /// What `wallet` sent.
+    pub(crate) fn of(wallet: &UnlockedWallet, tx: &Tx) -> Self {
+        Self { wallet: wallet.wallet.address(), lt: tx.lt, hash: tx.hash }
+    }
+}
+
 /// `URL` or `URL/api/v2`: both are meant.
 pub(crate) fn endpoint(settings: &Settings) -> String {
     api(&settings.chain)
@@ -37,47 +41,26 @@ pub(crate) fn witness(settings: &Settings) -> Option<String> {
 }
 
 pub(crate) fn connect(settings: &Settings) -> anyhow::Result<ChainClient> {
-    let config =
-        ChainConfig::new(endpoint(settings), TESTNET).with_confirmations(settings.confirmations);
-    let config = match &settings.chain_api_key {
-        Some(key) => config.with_api_key(ApiKey::new(key.clone())),
-        None => config,
-    };
-    Ok(ChainClient::new(config)?)
-}
-
-/// How long a contract's answer is waited for.
-const ANSWER: Duration = Duration::from_secs(60);
-
-/// Sends one message to a contract and waits for the contract's own transaction.
-pub(crate) async fn call(
-    chain: &ChainClient,
-    from: &UnlockedWallet,
-    to: Address,
-    message: OutMessage,
-) -> anyhow::Result<Sent> {
-    let since = chain.account(&to).await?.last;
-    let tx = fog_requestor::send(chain, from, &[message]).await?;
-    let out = tx.out_msgs.first().map(|message| message.hash);
-    let out = out.context("the wallet dropped its message: is there enough money in it?")?;
-    let ours = |tx: &Tx| tx.in_msg.as_ref().is_some_and(|message| message.hash == out);
-    let answer = chain.wait_transaction(&to, since, ANSWER, ours).await?;
-    if !answer.is_success() {
-        let code = answer.exit_code.unwrap_or_default();
-        bail!("the contract refused it: {}", fog_contracts::explain_exit(code));
-    }
-    Ok(Sent { wallet: from.wallet.address(), lt: tx.lt, hash: tx.hash })
+    client(endpoint(settings), settings.chain_api_key.as_ref(), settings)
 }
 
 /// A client of the second endpoint, if there is one.
 pub(crate) fn connect_witness(settings: &Settings) -> anyhow::Result<Option<ChainClient>> {
-    let Some(endpoint) = witness(settings) else { return Ok(None) };
+    let key = settings.witness_api_key.as_ref();
+    witness(settings).map(|endpoint| client(endpoint, key, settings)).transpose()
+}
+
+fn client(
+    endpoint: String,
+    key: Option<&String>,
+    settings: &Settings,
+) -> anyhow::Result<ChainClient> {
     let config = ChainConfig::new(endpoint, TESTNET).with_confirmations(settings.confirmations);
-    let config = match &settings.witness_api_key {
+    let config = match key {
         Some(key) => config.with_api_key(ApiKey::new(key.clone())),
         None => config,
     };
-    Ok(Some(ChainClient::new(config)?))
+    Ok(ChainClient::new(config)?)
 }
 
 pub(crate) async fn send(
@@ -85,6 +68,5 @@ pub(crate) async fn send(
     from: &UnlockedWallet,
     messages: &[OutMessage],
 ) -> anyhow::Result<Sent> {
-    let tx = fog_requestor::send(chain, from, messages).await?;
-    Ok(Sent { wallet: from.wallet.address(), lt: tx.lt, hash: tx.hash })
+    Ok(Sent::of(from, &fog_requestor::send(chain, from, messages).await?))
 }

@@ -198,17 +198,10 @@ async fn send(
     let client = chain::connect(settings)?;
     let unlocked = keys::unlock(settings, &client).await?;
     let message = OutMessage::new(address, MARKET_VALUE).with_body(body);
-    let sent = chain::call(&client, &unlocked, address, message).await?;
-    let after = read(address, settings).await?;
-    if output.is_json() {
-        output.document(
-            &json!({ "sent": sent, "state": Kind::describe_market(&after) }),
-            String::new,
-        )?;
-    } else {
-        output.note(&format!("done: transaction {} (lt {})", sent.hash, sent.lt));
-        let state = Kind::describe_market(&after);
-        output.raw(contract::fields(&state, 0).as_bytes())?;
-    }
+    let sent = fog_requestor::call(&client, &unlocked, &address, message).await?;
+    let sent = chain::Sent::of(&unlocked, &sent);
+    let state = Kind::describe_market(&read(address, settings).await?);
+    output.note(&format!("done: transaction {} (lt {})", sent.hash, sent.lt));
+    output.document(&json!({ "sent": sent, "state": state }), || contract::fields(&state, 0))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -76,7 +76,7 @@ pub fn check(bundle: &Bundle, execute: &dyn Execute) -> Report {
         ok: true,
         complete: true,
         task: bundle.listing.id().0,
-        escrow: TaskInit::of(&bundle.listing).address().ok(),
+        escrow: escrow(bundle).ok(),
         evidence: bundle.evidence.digest(),
         verdict: if bundle.evidence.accepts() { "accepted" } else { "rejected" },
         steps: Vec::new(),
@@ -110,7 +110,7 @@ pub fn check(bundle: &Bundle, execute: &dyn Execute) -> Report {
 
 fn listing(bundle: &Bundle) -> Result<String, String> {
     bundle.listing.check().map_err(|error| error.to_string())?;
-    let escrow = TaskInit::of(&bundle.listing).address().map_err(|error| error.to_string())?;
+    let escrow = escrow(bundle)?;
     if bundle.evidence.task != bundle.listing.id() {
         return Err("the evidence is about another task".to_owned());
     }
@@ -223,9 +223,9 @@ fn result(bundle: &Bundle, execute: &dyn Execute) -> Found {
             return Found::Wrong(format!("the {name} in the bundle is not the listing's"));
         }
     }
-    match (&bundle.evidence.finding, &bundle.listing.policy) {
-        (Finding::Proof { fault, .. }, _) => proof(bundle, fault.as_deref()),
-        (Finding::NotChecked | Finding::Replayed { .. }, _) => replay(bundle, execute),
+    match &bundle.evidence.finding {
+        Finding::Proof { fault, .. } => proof(bundle, fault.as_deref()),
+        Finding::NotChecked | Finding::Replayed { .. } => replay(bundle, execute),
     }
 }
 

@@ -1,22 +1,16 @@
 //! Accounts and earnings: opening, paying in, vouchers, settling, leaving. What both sides need; each
 //! checks the other's word against the entries it knows itself and against the chain.
 
-use std::time::Duration;
-
-use fog_chain::{ChainClient, ChainError, Tx};
+use fog_chain::{ChainClient, ChainError};
 use fog_contracts::{
     CHANNEL_END_VALUE, CHANNEL_RENT, ContractError, REDEEM_VALUE,
     channel::{self, Channel, ChannelData, Purpose, Voucher, VoucherError, VoucherSignatures},
-    explain_exit,
 };
 use fog_protocol::{Address, EntryTree, Hash32, Nano, PublicKey, SecretKey, Signature};
 use fog_wallet::{OutMessage, UnlockedWallet};
 use serde::{Deserialize, Serialize};
 
-use crate::{PayError, send};
-
-/// How long the contract's own transaction is waited for.
-const ANSWER: Duration = Duration::from_secs(60);
+use crate::{PayError, call};
 
 /// Why something with an account or earnings did not work.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +18,7 @@ pub enum ChannelError {
     /// The chain.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// The wallet.
+    /// The wallet, or the contract that it called.
     #[error(transparent)]
     Pay(#[from] PayError),
     /// Cells.
@@ -39,12 +33,6 @@ pub enum ChannelError {
     /// The terms would be refused.
     #[error("{0}")]
     Terms(&'static str),
-    /// The contract threw.
-    #[error("the contract refused it: {0}")]
-    Refused(String),
-    /// The wallet took the message and sent nothing.
-    #[error("the wallet dropped its message: is there enough money in it?")]
-    Dropped,
     /// A voucher says something else than one's own entries.
     #[error("the voucher is for {theirs} and other entries: one's own come to {ours}")]
     OtherEntries {
@@ -209,7 +197,7 @@ pub async fn top_up(
     let message = OutMessage::new(address, amount.saturating_add(CHANNEL_RENT))
         .with_state_init(channel.state_init()?)
         .with_body(channel::top_up(0, amount)?);
-    perform(chain, wallet, &address, message).await?;
+    call(chain, wallet, &address, message).await?;
     Ok(address)
 }
 
@@ -246,7 +234,7 @@ pub async fn settle(
     let amount = at.check(file.network, &voucher, &signed, chain.chain_time().await?)?;
     let message = OutMessage::new(file.channel, REDEEM_VALUE)
         .with_body(channel::redeem(0, &voucher, &signed)?);
-    perform(chain, wallet, &file.channel, message).await?;
+    call(chain, wallet, &file.channel, message).await?;
     Ok(amount)
 }
 
@@ -261,7 +249,7 @@ pub async fn end_channel(
     op: u32,
 ) -> Result<ChannelData, ChannelError> {
     let message = OutMessage::new(*address, CHANNEL_END_VALUE).with_body(channel::plain(op, 0)?);
-    perform(chain, wallet, address, message).await?;
+    call(chain, wallet, address, message).await?;
     read_channel(chain, address).await
 }
 
@@ -276,27 +264,8 @@ pub async fn set_channel_key(
     key: &PublicKey,
 ) -> Result<(), ChannelError> {
     let message = OutMessage::new(*address, CHANNEL_END_VALUE).with_body(channel::set_key(0, key)?);
-    perform(chain, wallet, address, message).await
-}
-
-/// Sends one message and waits for the contract's own transaction.
-async fn perform(
-    chain: &ChainClient,
-    wallet: &UnlockedWallet,
-    to: &Address,
-    message: OutMessage,
-) -> Result<(), ChannelError> {
-    let since = chain.account(to).await?.last;
-    let sent = send(chain, wallet, &[message]).await?;
-    let Some(out) = sent.out_msgs.first().map(|message| message.hash) else {
-        return Err(ChannelError::Dropped);
-    };
-    let ours = |tx: &Tx| tx.in_msg.as_ref().is_some_and(|message| message.hash == out);
-    let tx = chain.wait_transaction(to, since, ANSWER, ours).await?;
-    if tx.is_success() {
-        return Ok(());
-    }
-    Err(ChannelError::Refused(explain_exit(tx.exit_code.unwrap_or_default())))
+    call(chain, wallet, address, message).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub use channel::{
 };
 pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, nonce};
 pub use node::{NodeClient, NodeError};
-pub use pay::{PayError, confirm, send};
+pub use pay::{PayError, call, confirm, send};
 
 use fog_chain::ChainClient;
 use fog_contracts::{FUND_VALUE, task};
