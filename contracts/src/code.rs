@@ -84,6 +84,11 @@ code!(
     "delegation"
 );
 code!(
+    /// Code of `Operator`.
+    operator_code,
+    "operator"
+);
+code!(
     /// Code of `Account`.
     account_code,
     "account"
@@ -105,6 +110,7 @@ mod tests {
             task_code(),
             stake_code(),
             delegation_code(),
+            operator_code(),
             account_code(),
             earnings_code(),
         ] {

@@ -12,11 +12,16 @@ use tycho_types::cell::Cell;
 use crate::{
     ContractError, TaskState, cells,
     channel::{ChannelData, Purpose},
-    code::{account_code, delegation_code, earnings_code, market_code, stake_code, task_code},
+    code::{
+        account_code, delegation_code, earnings_code, market_code, operator_code, stake_code,
+        task_code,
+    },
     delegation::{DelegationData, Leaving},
+    dispute::Dispute,
     market::{Config, MarketData},
+    operator::OperatorData,
     stake::{Pool, StakeData, StakeParams},
-    task::{TaskData, Work},
+    task::{ProofRole, TaskData, Work},
 };
 
 /// Which contract a code belongs to.
@@ -32,6 +37,8 @@ pub enum Kind {
     Stake,
     /// `Delegation`.
     Delegation,
+    /// `Operator`.
+    Operator,
     /// `Account`.
     Account,
     /// `Earnings`.
@@ -47,12 +54,13 @@ static TOMB_CODE_HASH: LazyLock<Hash32> = LazyLock::new(|| {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Market,
         Self::Task,
         Self::Tombstone,
         Self::Stake,
         Self::Delegation,
+        Self::Operator,
         Self::Account,
         Self::Earnings,
     ];
@@ -72,6 +80,7 @@ impl Kind {
             Self::Tombstone => *TOMB_CODE_HASH,
             Self::Stake => stake_code().hash,
             Self::Delegation => delegation_code().hash,
+            Self::Operator => operator_code().hash,
             Self::Account => account_code().hash,
             Self::Earnings => earnings_code().hash,
         }
@@ -86,6 +95,7 @@ impl Kind {
             Self::Tombstone => "Task (ended)",
             Self::Stake => "Stake",
             Self::Delegation => "Delegation",
+            Self::Operator => "Operator",
             Self::Account => "Account",
             Self::Earnings => "Earnings",
         }
@@ -107,6 +117,7 @@ impl Kind {
             Self::Task | Self::Tombstone => task(&TaskData::parse(data)?),
             Self::Stake => stake(&StakeData::parse(data)?),
             Self::Delegation => delegation(&DelegationData::parse(data)?),
+            Self::Operator => operator(&OperatorData::parse(data)?),
             Self::Account => channel(&ChannelData::parse(Purpose::Account, data)?),
             Self::Earnings => channel(&ChannelData::parse(Purpose::Earnings, data)?),
         })
@@ -133,9 +144,14 @@ fn config(config: &Config) -> Value {
         "min_step_seconds": config.min_step,
         "max_step_seconds": config.max_step,
         "timelock_seconds": config.timelock,
+        "operator_code_hash": config.operator_code_hash,
         "threshold": config.threshold,
+        "appeal_threshold": config.appeal,
+        "appeal_seconds": config.appeal_time,
+        "challenge_bond_nano": config.challenge_bond,
         "verifiers": config.verifiers,
         "fee_bps": config.fee_bps,
+        "operator_bps": config.operator_bps,
         "treasury": config.treasury,
         "stake": params(&config.stake),
     })
@@ -167,6 +183,7 @@ fn task(data: &TaskData) -> Value {
             "commit_seconds": terms.commit,
             "verdict_seconds": terms.verdict,
             "window_seconds": terms.window,
+            "proof": proof(&terms.proof),
         },
         "work": data.work.as_ref().map(work),
     })
@@ -185,6 +202,37 @@ fn work(work: &Work) -> Value {
         "reserve_nano": work.reserve,
         "commitment": work.commitment,
         "evidence": work.evidence,
+        "outcome": format!("{:?}", work.outcome).to_lowercase(),
+        "dispute": work.dispute.as_ref().map(dispute),
+    })
+}
+
+fn proof(role: &ProofRole) -> Value {
+    match role {
+        ProofRole::None => Value::Null,
+        ProofRole::Decides(statement) => json!({ "decides": statement }),
+        ProofRole::Overrules(statement) => json!({ "overrules": statement }),
+    }
+}
+
+fn dispute(dispute: &Dispute) -> Value {
+    json!({
+        "challenger": dispute.challenger,
+        "bond_nano": dispute.bond,
+        "evidence": dispute.evidence,
+        "won": dispute.won,
+    })
+}
+
+fn operator(data: &OperatorData) -> Value {
+    json!({
+        "market": data.init.market,
+        "node": data.init.owner,
+        "params": params(&data.init.params),
+        "bond_nano": data.bond,
+        "free_nano": data.free(),
+        "reserved_nano": data.reserved,
+        "earned_nano": data.earned,
     })
 }
 

@@ -8,7 +8,7 @@
 
 use fog_protocol::{Address, Nano, tagged_hash};
 
-use crate::task::{TaskInit, Terms};
+use crate::task::{ProofRole, TaskInit, Terms};
 
 const EPOCH: &str = "fog/epoch/v1";
 
@@ -60,7 +60,7 @@ impl Epoch {
                 commit: self.lasts,
                 verdict: self.verdict,
                 window: self.window,
-                statement: None,
+                proof: ProofRole::None,
             },
         }
     }

@@ -45,6 +45,7 @@ exit_codes! {
     NotProven = 117, "the proof does not prove the task's statement for this worker and result";
     BadKey = 118, "the verifying key would prove anything";
     OtherPolicy = 119, "a proof decides this task, not a verdict, or the other way round";
+    BondTooSmall = 120, "the node's bond has not as much free: add to it, or wait until tasks end";
     NotADelegation = 130, "the sender is no delegation to this stake";
     Commission = 131, "the commission is above its bound, or above what the staker accepts";
     CutDown = 132, "slashes took nearly all of what was delegated here: stake elsewhere";

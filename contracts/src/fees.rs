@@ -4,9 +4,13 @@
 use fog_protocol::Nano;
 
 /// To `fund`, beyond the price: rent for five years, registration, notices.
-pub const FUND_VALUE: Nano = Nano::new(350_000_000);
-/// To `assign`: reserves the stake.
-pub const ASSIGN_VALUE: Nano = Nano::new(80_000_000);
+pub const FUND_VALUE: Nano = Nano::new(450_000_000);
+/// To `take_on`: goes through the node's bond and the task, and reserves the stake.
+pub const ASSIGN_VALUE: Nano = Nano::new(120_000_000);
+/// To `challenge`, beyond its bond.
+pub const CHALLENGE_VALUE: Nano = Nano::new(30_000_000);
+/// To the first `bond`, beyond the amount: five years of rent and gas.
+pub const OPERATOR_RENT: Nano = Nano::new(150_000_000);
 /// To `commit`.
 pub const COMMIT_VALUE: Nano = Nano::new(30_000_000);
 /// To `finalize`, `expire` and `cancel`: the way through the stake and the end.

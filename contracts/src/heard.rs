@@ -14,7 +14,7 @@ use crate::{
     ContractError,
     cells::{self, take_address, take_coins, take_hash, take_maybe},
     market::{self, Config, Settings},
-    task::{Assign, TaskInit, Verdict, op},
+    task::{Assign, TaskInit, Verdict, op, take_outcome},
 };
 
 /// Reads a message body with this opcode; the query id means nothing to readers.
@@ -122,16 +122,28 @@ pub fn commit(body: &Cell) -> Result<(Hash32, Signature), ContractError> {
 /// # Errors
 /// [`ContractError::Layout`].
 pub fn verdict(body: &Cell) -> Result<Verdict, ContractError> {
-    let (accepted, evidence, valid_until, map) = read("Verdict", op::VERDICT, body, |slice| {
-        Ok((slice.load_bit()?, take_hash(slice)?, slice.load_u32()?, take_maybe(slice)?))
+    judgement("Verdict", op::VERDICT, body)
+}
+
+/// `Ruling`, with the verifiers' signatures.
+///
+/// # Errors
+/// [`ContractError::Layout`].
+pub fn ruling(body: &Cell) -> Result<Verdict, ContractError> {
+    judgement("Ruling", op::RULING, body)
+}
+
+fn judgement(what: &'static str, op: u32, body: &Cell) -> Result<Verdict, ContractError> {
+    let (outcome, evidence, valid_until, map) = read(what, op, body, |slice| {
+        Ok((take_outcome(slice)?, take_hash(slice)?, slice.load_u32()?, take_maybe(slice)?))
     })?;
     let mut signatures = BTreeMap::new();
     for entry in Dict::<u8, Cell>::from_raw(map).iter() {
-        let (index, cell) = entry
-            .map_err(|error| ContractError::Layout { what: "Verdict", cause: error.to_string() })?;
+        let (index, cell) =
+            entry.map_err(|error| ContractError::Layout { what, cause: error.to_string() })?;
         signatures.insert(index, signature(&cell)?);
     }
-    Ok(Verdict { accepted, evidence, valid_until, signatures })
+    Ok(Verdict { outcome, evidence, valid_until, signatures })
 }
 
 #[cfg(test)]
@@ -149,7 +161,7 @@ mod tests {
         #[test]
         fn what_is_said_is_heard(
             hash in any::<[u8; 32]>(), half in any::<[u8; 32]>(), price in any::<u64>(),
-            until in any::<u32>(), accepted in any::<bool>(),
+            until in any::<u32>(), outcome in prop::sample::select(task::Outcome::ALL.to_vec()),
             indexes in prop::collection::btree_set(any::<u8>(), 0..5),
         ) {
             let (owner, hash) = (Address::basechain(hash), Hash32(hash));
@@ -162,10 +174,13 @@ mod tests {
             let body = task::commit(7, &hash, &signed).unwrap();
             prop_assert_eq!(commit(&body).unwrap(), (hash, signed));
             let signatures = indexes.iter().map(|index| (*index, signed)).collect();
-            let said = Verdict { accepted, evidence: hash, valid_until: until, signatures };
+            let said = Verdict { outcome, evidence: hash, valid_until: until, signatures };
             let body = task::verdict(7, &said).unwrap();
             prop_assert_eq!(verdict(&body).unwrap(), said);
             prop_assert!(assign(&body).is_err() && commit(&body).is_err());
+            prop_assert!(ruling(&body).is_err());
+            let body = crate::dispute::ruling(7, &said).unwrap();
+            prop_assert_eq!(ruling(&body).unwrap(), said);
         }
 
         #[test]

@@ -12,6 +12,7 @@ pub mod channel;
 mod code;
 pub mod delegation;
 mod describe;
+pub mod dispute;
 pub mod epoch;
 mod exit;
 mod fees;
@@ -19,6 +20,7 @@ pub mod heard;
 mod log;
 pub mod market;
 mod notify;
+pub mod operator;
 mod pool;
 pub mod proof;
 mod signing;
@@ -27,15 +29,16 @@ pub mod task;
 
 pub use cells::ContractError;
 pub use code::{
-    Code, account_code, delegation_code, earnings_code, market_code, stake_code, task_code,
+    Code, account_code, delegation_code, earnings_code, market_code, operator_code, stake_code,
+    task_code,
 };
 pub use describe::Kind;
 pub use exit::{ExitCode, explain_exit};
 pub use fees::{
-    ASSIGN_VALUE, CHANNEL_END_VALUE, CHANNEL_RENT, CLAIM_VALUE, COMMIT_VALUE, DELEGATE_VALUE,
-    END_VALUE, FUND_VALUE, MARKET_VALUE, OWNER_VALUE, PROVE_VALUE, REDEEM_VALUE, STAKE_RENT,
-    UNDELEGATE_VALUE, verdict_value,
+    ASSIGN_VALUE, CHALLENGE_VALUE, CHANNEL_END_VALUE, CHANNEL_RENT, CLAIM_VALUE, COMMIT_VALUE,
+    DELEGATE_VALUE, END_VALUE, FUND_VALUE, MARKET_VALUE, OPERATOR_RENT, OWNER_VALUE, PROVE_VALUE,
+    REDEEM_VALUE, STAKE_RENT, UNDELEGATE_VALUE, verdict_value,
 };
 pub use log::{Movement, Reward, Slash, StakeLog, StakeMove};
 pub use notify::{Notify, TaskState, op};
-pub use signing::{Consent, VerdictTerms, commit_hash, consent_hash, verdict_hash};
+pub use signing::{Consent, VerdictTerms, commit_hash, consent_hash, ruling_hash, verdict_hash};

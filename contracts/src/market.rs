@@ -1,11 +1,12 @@
 //! `Market`: the parameters of one market.
 
-use fog_protocol::{Address, Hash32, PublicKey};
+use fog_protocol::{Address, Hash32, Nano, PublicKey};
 use tycho_types::{cell::Cell, cell::HashBytes, dict::Dict, models::StateInit};
 
 use crate::{
-    cells::{self, ContractError, Fields as _, take_address, take_hash, take_maybe},
-    code::{delegation_code, market_code, stake_code, task_code},
+    cells::{self, ContractError, Fields as _, take_address, take_coins, take_hash, take_maybe},
+    code::{delegation_code, market_code, operator_code, stake_code, task_code},
+    operator::OperatorInit,
     stake::{StakeInit, StakeParams},
 };
 
@@ -93,6 +94,18 @@ pub struct Config {
     pub verifiers: Vec<PublicKey>,
     /// What stakes share.
     pub stake: StakeParams,
+    /// The node's part of the fee, basis points.
+    pub operator_bps: u16,
+    /// Signatures that decide a challenge: more than the threshold, or all.
+    pub appeal: u8,
+    /// Seconds from a challenge to its decision; at most 30 days.
+    pub appeal_time: u32,
+    /// What a challenger puts in, nanogram.
+    pub challenge_bond: Nano,
+    /// Hash of the operators' code.
+    pub operator_code_hash: Hash32,
+    /// Its depth.
+    pub operator_code_depth: u16,
 }
 
 /// What an operator chooses; the rest follows from this crate's code.
@@ -112,8 +125,16 @@ pub struct Choice {
     pub treasury: Address,
     /// See [`Config::verifiers`].
     pub verifiers: Vec<PublicKey>,
-    /// Seconds that unbonding takes: more than three times `max_step`.
+    /// Seconds that unbonding takes: more than three times `max_step` and `appeal_time`.
     pub unbonding: u32,
+    /// See [`Config::operator_bps`].
+    pub operator_bps: u16,
+    /// See [`Config::appeal`].
+    pub appeal: u8,
+    /// See [`Config::appeal_time`].
+    pub appeal_time: u32,
+    /// See [`Config::challenge_bond`].
+    pub challenge_bond: Nano,
     /// Where slashed stake is burned.
     pub burn: Address,
 }
@@ -122,7 +143,7 @@ impl Config {
     /// A configuration for this crate's code.
     #[must_use]
     pub fn of(choice: Choice) -> Self {
-        let (task, stake) = (task_code(), stake_code());
+        let (task, stake, operator) = (task_code(), stake_code(), operator_code());
         Self {
             task_code_hash: task.hash,
             task_code_depth: task.depth,
@@ -136,6 +157,12 @@ impl Config {
             stake_code_depth: stake.depth,
             verifiers: choice.verifiers,
             stake: StakeParams::current(choice.unbonding, choice.burn),
+            operator_bps: choice.operator_bps,
+            appeal: choice.appeal,
+            appeal_time: choice.appeal_time,
+            challenge_bond: choice.challenge_bond,
+            operator_code_hash: operator.hash,
+            operator_code_depth: operator.depth,
         }
     }
 
@@ -144,6 +171,7 @@ impl Config {
     pub fn is_of_this_code(&self) -> bool {
         self.task_code_hash == task_code().hash
             && self.stake_code_hash == stake_code().hash
+            && self.operator_code_hash == operator_code().hash
             && self.stake.task_code_hash == task_code().hash
             && self.stake.delegation_code_hash == delegation_code().hash
     }
@@ -151,13 +179,15 @@ impl Config {
     /// The same rules for this crate's contracts: tasks and stakes that are made from then on.
     #[must_use]
     pub fn with_this_code(self) -> Self {
-        let (task, stake) = (task_code(), stake_code());
+        let (task, stake, operator) = (task_code(), stake_code(), operator_code());
         Self {
             task_code_hash: task.hash,
             task_code_depth: task.depth,
             stake_code_hash: stake.hash,
             stake_code_depth: stake.depth,
             stake: StakeParams::current(self.stake.unbonding, self.stake.burn),
+            operator_code_hash: operator.hash,
+            operator_code_depth: operator.depth,
             ..self
         }
     }
@@ -166,6 +196,12 @@ impl Config {
     #[must_use]
     pub const fn stake_of(&self, market: Address, owner: Address) -> StakeInit {
         StakeInit { market, owner, params: self.stake }
+    }
+
+    /// The bond of the node with the wallet `owner`.
+    #[must_use]
+    pub const fn operator_of(&self, market: Address, owner: Address) -> OperatorInit {
+        OperatorInit { market, owner, params: self.stake }
     }
 
     fn to_cell(&self) -> Result<Cell, ContractError> {
@@ -182,6 +218,12 @@ impl Config {
         let settings = cells::build("Settings", |cell| {
             cell.store_u8(self.threshold)?;
             cell.store_u16(self.fee_bps)?;
+            cell.store_u16(self.operator_bps)?;
+            cell.store_u8(self.appeal)?;
+            cell.store_u32(self.appeal_time)?;
+            cell.put_coins(self.challenge_bond)?;
+            cell.put_hash(&self.operator_code_hash)?;
+            cell.store_u16(self.operator_code_depth)?;
             cell.put_address(&self.treasury)?;
             cell.put_hash(&self.stake_code_hash)?;
             cell.store_u16(self.stake_code_depth)?;
@@ -222,6 +264,12 @@ impl Config {
             stake_code_depth: settings.stake_code_depth,
             verifiers: settings.verifiers,
             stake: settings.stake,
+            operator_bps: settings.operator_bps,
+            appeal: settings.appeal,
+            appeal_time: settings.appeal_time,
+            challenge_bond: settings.challenge_bond,
+            operator_code_hash: settings.operator_code_hash,
+            operator_code_depth: settings.operator_code_depth,
         })
     }
 }
@@ -243,6 +291,18 @@ pub struct Settings {
     pub verifiers: Vec<PublicKey>,
     /// See [`Config::stake`].
     pub stake: StakeParams,
+    /// See [`Config::operator_bps`].
+    pub operator_bps: u16,
+    /// See [`Config::appeal`].
+    pub appeal: u8,
+    /// See [`Config::appeal_time`].
+    pub appeal_time: u32,
+    /// See [`Config::challenge_bond`].
+    pub challenge_bond: Nano,
+    /// See [`Config::operator_code_hash`].
+    pub operator_code_hash: Hash32,
+    /// See [`Config::operator_code_depth`].
+    pub operator_code_depth: u16,
 }
 
 impl Settings {
@@ -251,15 +311,21 @@ impl Settings {
     /// # Errors
     /// [`ContractError::Layout`].
     pub fn parse(cell: &Cell) -> Result<Self, ContractError> {
-        let ((threshold, fee_bps, treasury), stake_code, keys, params) =
+        let ((threshold, fee_bps, operator_bps), appeal, operator_code, treasury, rest) =
             cells::read("Settings", cell, |slice| {
                 Ok((
-                    (slice.load_u8()?, slice.load_u16()?, take_address(slice)?),
+                    (slice.load_u8()?, slice.load_u16()?, slice.load_u16()?),
+                    (slice.load_u8()?, slice.load_u32()?, take_coins(slice)?),
                     (take_hash(slice)?, slice.load_u16()?),
-                    take_maybe(slice)?,
-                    slice.load_reference_cloned()?,
+                    take_address(slice)?,
+                    (
+                        (take_hash(slice)?, slice.load_u16()?),
+                        take_maybe(slice)?,
+                        slice.load_reference_cloned()?,
+                    ),
                 ))
             })?;
+        let (stake_code, keys, params) = rest;
         let mut verifiers = Vec::new();
         for entry in Dict::<u8, HashBytes>::from_raw(keys).iter() {
             let (index, key) = entry.map_err(|error| ContractError::Layout {
@@ -280,6 +346,12 @@ impl Settings {
             stake_code_depth: stake_code.1,
             verifiers,
             stake: StakeParams::parse(&params)?,
+            operator_bps,
+            appeal: appeal.0,
+            appeal_time: appeal.1,
+            challenge_bond: appeal.2,
+            operator_code_hash: operator_code.0,
+            operator_code_depth: operator_code.1,
         })
     }
 }

@@ -23,13 +23,25 @@ pub mod op {
     pub const SLASH_LOG: u32 = 0x4e00_0007;
     /// Log of a task's end.
     pub const END_LOG: u32 = 0x4e00_0008;
+    /// To a challenger, or to whom a wrong challenge kept waiting.
+    pub const CHALLENGE_PAY: u32 = 0x4e00_0009;
+    /// [`crate::operator::NotTaken`].
+    pub const NOT_TAKEN: u32 = 0x4e00_000a;
+    /// To a worker or a challenger, out of a node's bond.
+    pub const COMPENSATION: u32 = 0x4e00_000b;
+    /// [`crate::operator::BondLog`].
+    pub const BOND_LOG: u32 = 0x4e00_000c;
+    /// Log of a challenge: [`crate::dispute::DisputeLog`].
+    pub const CHALLENGE_LOG: u32 = 0x4e00_000d;
+    /// Log of its end: [`crate::dispute::DisputeLog`].
+    pub const RULING_LOG: u32 = 0x4e00_000e;
     /// Log of a movement of stake: [`crate::StakeMove`].
     pub const STAKE_LOG: u32 = 0x4e00_0020;
     /// Log of a payment: [`crate::Reward`].
     pub const REWARD_LOG: u32 = 0x4e00_0021;
 }
 
-/// A task's state on chain; the last four are how a task ended.
+/// A task's state on chain; four of them are how a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "the names are those of tolk/task-storage.tolk, explained there")]
@@ -50,11 +62,12 @@ pub enum TaskState {
     Slashed = 13,
     Refunded = 14,
     Late = 15,
+    Disputed = 16,
 }
 
 impl TaskState {
     /// Every state, by number.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Created,
         Self::Registering,
         Self::Open,
@@ -71,6 +84,7 @@ impl TaskState {
         Self::Slashed,
         Self::Refunded,
         Self::Late,
+        Self::Disputed,
     ];
 
     /// The state with this number.

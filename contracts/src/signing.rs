@@ -2,11 +2,15 @@
 
 use fog_protocol::{Address, Hash32, Nano};
 
-use crate::cells::{self, ContractError, Fields as _};
+use crate::{
+    cells::{self, ContractError, Fields as _},
+    task::Outcome,
+};
 
 const CONSENT: u32 = 0x4643_4f4e;
 const COMMIT: u32 = 0x4643_4d54;
 const VERDICT: u32 = 0x4656_4552;
+const RULING: u32 = 0x4652_554c;
 
 /// "This stake may be reserved for this task at this price."
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +67,7 @@ pub fn commit_hash(
     Ok(Hash32(data.repr_hash().0))
 }
 
-/// Everything a verdict binds.
+/// Everything a verdict or a ruling binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerdictTerms {
     /// TON global id.
@@ -76,28 +80,40 @@ pub struct VerdictTerms {
     pub price: Nano,
     /// The commitment judged.
     pub commitment: Hash32,
-    /// Accepted, or rejected?
-    pub accepted: bool,
+    /// What it says of the result.
+    pub outcome: Outcome,
     /// Hash of the evidence.
     pub evidence: Hash32,
     /// Last second (Unix) at which it counts.
     pub valid_until: u32,
 }
 
-/// What each verifier signs.
+/// What each verifier signs for a verdict.
 ///
 /// # Errors
 /// [`ContractError::Build`].
 pub fn verdict_hash(terms: &VerdictTerms) -> Result<Hash32, ContractError> {
+    judgement_hash(VERDICT, terms)
+}
+
+/// What each verifier signs for a ruling on a verdict that was challenged.
+///
+/// # Errors
+/// [`ContractError::Build`].
+pub fn ruling_hash(terms: &VerdictTerms) -> Result<Hash32, ContractError> {
+    judgement_hash(RULING, terms)
+}
+
+fn judgement_hash(tag: u32, terms: &VerdictTerms) -> Result<Hash32, ContractError> {
     let rest = cells::build("VerdictRest", |cell| {
         cell.put_address(&terms.stake)?;
         cell.put_coins(terms.price)?;
-        cell.store_bit(terms.accepted)?;
+        cell.store_small_uint(terms.outcome as u8, 2)?;
         cell.put_hash(&terms.evidence)?;
         cell.store_u32(terms.valid_until)
     })?;
     let data = cells::build("VerdictData", |cell| {
-        cell.store_u32(VERDICT)?;
+        cell.store_u32(tag)?;
         cell.store_u32(terms.network.cast_unsigned())?;
         cell.put_address(&terms.task)?;
         cell.put_hash(&terms.commitment)?;

@@ -14,6 +14,7 @@ use crate::{
     TaskState,
     cells::{self, ContractError, Fields as _, take_address, take_coins, take_hash, take_maybe},
     code::task_code,
+    dispute::Dispute,
 };
 
 /// Opcodes of messages to a task.
@@ -22,7 +23,7 @@ pub mod op {
     pub const FUND: u32 = 0x5400_0001;
     /// The market's answer.
     pub const OPENED: u32 = 0x5400_0002;
-    /// Assigns a worker; from the node's wallet.
+    /// Assigns a worker; from the node's bond, see [`crate::operator`].
     pub const ASSIGN: u32 = 0x5400_0003;
     /// The stake's answer.
     pub const RESERVED: u32 = 0x5400_0004;
@@ -44,6 +45,10 @@ pub mod op {
     pub const EXPIRE: u32 = 0x5400_000c;
     /// A proof of the task's statement, which is paid at once; from anyone.
     pub const PROVE: u32 = 0x5400_000d;
+    /// Disputes a verdict, with a bond; from anyone.
+    pub const CHALLENGE: u32 = 0x5400_000e;
+    /// Decides a dispute; from anyone.
+    pub const RULING: u32 = 0x5400_000f;
 }
 
 /// A task's terms on chain; `id` binds the rest of the listing.
@@ -63,9 +68,70 @@ pub struct Terms {
     pub verdict: u32,
     /// Challenge window in seconds.
     pub window: u32,
-    /// [`crate::proof::Statement::hash`] of what has to be proven: then a proof of it decides, and
-    /// no verifier.
-    pub statement: Option<Hash32>,
+    /// What a proof is for.
+    pub proof: ProofRole,
+}
+
+/// What a proof of a statement ([`crate::proof::Statement::hash`]) does to a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProofRole {
+    /// There is no statement: verifiers decide.
+    None,
+    /// The proof is the verdict, and no verifier signs one.
+    Decides(Hash32),
+    /// Verifiers decide; a proof of the result that was committed to overrules them.
+    Overrules(Hash32),
+}
+
+impl ProofRole {
+    /// The statement's hash.
+    #[must_use]
+    pub const fn statement(&self) -> Option<Hash32> {
+        match self {
+            Self::None => None,
+            Self::Decides(hash) | Self::Overrules(hash) => Some(*hash),
+        }
+    }
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Decides(_) => 1,
+            Self::Overrules(_) => 2,
+        }
+    }
+
+    fn take(slice: &mut CellSlice<'_>) -> Result<Self, Error> {
+        let statement = slice.load_bit()?.then(|| take_hash(slice)).transpose()?;
+        match (slice.load_small_uint(2)?, statement) {
+            (0, None) => Ok(Self::None),
+            (1, Some(hash)) => Ok(Self::Decides(hash)),
+            (2, Some(hash)) => Ok(Self::Overrules(hash)),
+            _ => Err(Error::InvalidData),
+        }
+    }
+}
+
+/// What a verdict or a ruling says of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Outcome {
+    /// It is wrong: what was reserved for it is slashed.
+    Rejected = 0,
+    /// It is right.
+    Accepted = 1,
+    /// It was committed to and never handed over: the penalty for being late.
+    Undelivered = 2,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Rejected, Self::Accepted, Self::Undelivered];
+}
+
+pub(crate) fn take_outcome(slice: &mut CellSlice<'_>) -> Result<Outcome, Error> {
+    let number = usize::from(slice.load_small_uint(2)?);
+    Outcome::ALL.get(number).copied().ok_or(Error::InvalidData)
 }
 
 /// What a task's address is made of.
@@ -97,11 +163,11 @@ impl TaskInit {
                 commit: listing.durations.commit,
                 verdict: listing.durations.verdict,
                 window: listing.durations.window,
-                statement: match listing.policy {
+                proof: match listing.policy {
                     Policy::Proof { key } => {
-                        Some(crate::proof::statement_hash(&listing.input.hash, &key))
+                        ProofRole::Decides(crate::proof::statement_hash(&listing.input.hash, &key))
                     }
-                    Policy::Replay { .. } | Policy::Groth16 { .. } => None,
+                    Policy::Replay { .. } | Policy::Groth16 { .. } => ProofRole::None,
                 },
             },
         }
@@ -120,8 +186,10 @@ impl TaskInit {
             cell.store_u32(self.terms.commit)?;
             cell.store_u32(self.terms.verdict)?;
             cell.store_u32(self.terms.window)?;
-            cell.store_bit(self.terms.statement.is_some())?;
-            self.terms.statement.as_ref().map_or(Ok(()), |hash| cell.put_hash(hash))
+            let statement = self.terms.proof.statement();
+            cell.store_bit(statement.is_some())?;
+            statement.map_or(Ok(()), |hash| cell.put_hash(&hash))?;
+            cell.store_small_uint(self.terms.proof.number(), 2)
         })?;
         cells::build("TaskInit", |cell| {
             cell.put_address(&self.market)?;
@@ -149,7 +217,7 @@ impl TaskInit {
                 commit: slice.load_u32()?,
                 verdict: slice.load_u32()?,
                 window: slice.load_u32()?,
-                statement: slice.load_bit()?.then(|| take_hash(slice)).transpose()?,
+                proof: ProofRole::take(slice)?,
             })
         })?;
         Ok(Self { market, requestor, operator, terms })
@@ -198,6 +266,10 @@ pub struct Work {
     pub commitment: Hash32,
     /// The evidence's hash; zero until there is a verdict.
     pub evidence: Hash32,
+    /// What the verdict, or the ruling in its place, says; means nothing before.
+    pub outcome: Outcome,
+    /// The dispute about the verdict.
+    pub dispute: Option<Dispute>,
 }
 
 /// A task's data. A task that has ended keeps a tombstone at its address: `state` says how it
@@ -241,17 +313,14 @@ fn parse_work(cell: &Cell) -> Result<Work, ContractError> {
         let _query = slice.load_u64()?;
         Ok((stake, session, price, reserve, slice.load_reference_cloned()?))
     })?;
-    cells::read("Facts", &facts, |slice: &mut CellSlice<'_>| {
-        Ok(Work {
-            stake,
-            owner: take_address(slice)?,
-            session,
-            price,
-            reserve,
-            commitment: take_hash(slice)?,
-            evidence: take_hash(slice)?,
-        })
-    })
+    let (owner, [commitment, evidence], outcome, dispute) =
+        cells::read("Facts", &facts, |slice| {
+            let owner = take_address(slice)?;
+            let hashes = [take_hash(slice)?, take_hash(slice)?];
+            Ok((owner, hashes, take_outcome(slice)?, take_maybe(slice)?))
+        })?;
+    let dispute = dispute.as_ref().map(Dispute::parse).transpose()?;
+    Ok(Work { stake, owner, session, price, reserve, commitment, evidence, outcome, dispute })
 }
 
 fn plain(what: &'static str, op: u32, query: u64) -> Result<Cell, ContractError> {
@@ -322,8 +391,8 @@ pub fn commit(
 /// What a verdict says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Accepted, or rejected?
-    pub accepted: bool,
+    /// What it says of the result.
+    pub outcome: Outcome,
     /// Hash of the evidence.
     pub evidence: Hash32,
     /// Until when it counts.
@@ -337,16 +406,26 @@ pub struct Verdict {
 /// # Errors
 /// [`ContractError::Build`].
 pub fn verdict(query: u64, verdict: &Verdict) -> Result<Cell, ContractError> {
+    judgement("Verdict", op::VERDICT, query, verdict)
+}
+
+/// A verdict or a ruling: they differ in their opcode and in what is signed.
+pub(crate) fn judgement(
+    what: &'static str,
+    op: u32,
+    query: u64,
+    verdict: &Verdict,
+) -> Result<Cell, ContractError> {
     let mut signatures = Dict::<u8, Cell>::new();
     for (index, signature) in &verdict.signatures {
         signatures
             .set(*index, cells::signature(signature)?)
-            .map_err(|error| ContractError::Build { what: "Verdict", cause: error.to_string() })?;
+            .map_err(|error| ContractError::Build { what, cause: error.to_string() })?;
     }
-    cells::build("Verdict", |cell| {
-        cell.store_u32(op::VERDICT)?;
+    cells::build(what, |cell| {
+        cell.store_u32(op)?;
         cell.store_u64(query)?;
-        cell.store_bit(verdict.accepted)?;
+        cell.store_small_uint(verdict.outcome as u8, 2)?;
         cell.put_hash(&verdict.evidence)?;
         cell.store_u32(verdict.valid_until)?;
         cell.put_maybe(signatures.root().as_ref())
