@@ -176,7 +176,7 @@ mod tests {
             let signatures = indexes.iter().map(|index| (*index, signed)).collect();
             let said = Verdict { outcome, evidence: hash, valid_until: until, signatures };
             let body = task::verdict(7, &said).unwrap();
-            prop_assert_eq!(verdict(&body).unwrap(), said);
+            prop_assert_eq!(verdict(&body).unwrap(), said.clone());
             prop_assert!(assign(&body).is_err() && commit(&body).is_err());
             prop_assert!(ruling(&body).is_err());
             let body = crate::dispute::ruling(7, &said).unwrap();
