@@ -221,6 +221,7 @@ fn dispute(dispute: &Dispute) -> Value {
         "bond_nano": dispute.bond,
         "evidence": dispute.evidence,
         "won": dispute.won,
+        "rules_from": dispute.rules_from,
     })
 }
 

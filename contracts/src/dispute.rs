@@ -18,8 +18,10 @@ pub struct Dispute {
     pub bond: Nano,
     /// The evidence it named.
     pub evidence: Hash32,
-    /// Was it right? False until the ruling.
+    /// Does a caught worker owe it a reward?
     pub won: bool,
+    /// Chain time before which nobody decides: the end of the verdict's own window.
+    pub rules_from: u32,
 }
 
 impl Dispute {
@@ -30,6 +32,7 @@ impl Dispute {
                 bond: take_coins(slice)?,
                 evidence: take_hash(slice)?,
                 won: slice.load_bit()?,
+                rules_from: slice.load_u32()?,
             })
         })
     }

@@ -42,3 +42,9 @@ pub const CHANNEL_END_VALUE: Nano = Nano::new(20_000_000);
 pub fn verdict_value(signatures: u8) -> Nano {
     Nano::new(30_000_000 + 4_000_000 * u64::from(signatures))
 }
+
+/// To `ruling`, by the number of signatures it carries.
+#[must_use]
+pub fn ruling_value(signatures: u8) -> Nano {
+    Nano::new(40_000_000 + 4_000_000 * u64::from(signatures))
+}

@@ -37,7 +37,7 @@ pub use exit::{ExitCode, explain_exit};
 pub use fees::{
     ASSIGN_VALUE, CHALLENGE_VALUE, CHANNEL_END_VALUE, CHANNEL_RENT, CLAIM_VALUE, COMMIT_VALUE,
     DELEGATE_VALUE, END_VALUE, FUND_VALUE, MARKET_VALUE, OPERATOR_RENT, OWNER_VALUE, PROVE_VALUE,
-    REDEEM_VALUE, STAKE_RENT, UNDELEGATE_VALUE, verdict_value,
+    REDEEM_VALUE, STAKE_RENT, UNDELEGATE_VALUE, ruling_value, verdict_value,
 };
 pub use log::{Movement, Reward, Slash, StakeLog, StakeMove};
 pub use notify::{Notify, TaskState, op};

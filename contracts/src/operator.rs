@@ -173,7 +173,7 @@ pub struct Freed {
     pub earned: Nano,
     /// What the bond pays to the creditor.
     pub owed: Nano,
-    /// The worker, or a challenger.
+    /// The worker.
     pub creditor: Address,
     /// The task.
     pub task: TaskInit,
@@ -252,7 +252,7 @@ pub enum BondMove {
     Bonded = 1,
     /// The node took some out.
     Withdrawn = 2,
-    /// It paid a worker without a verdict, or a challenger that was right.
+    /// It paid a worker that got no verdict in time.
     Paid = 3,
 }
 
