@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use fog_contracts::{
-    Consent, FUND_VALUE, TaskState, VerdictTerms, commit_hash, consent_hash,
+    Consent, FUND_VALUE, TaskState, VerdictTerms, commit_hash, consent_hash, dispute,
     market::{self, Config},
+    operator::OperatorInit,
+    proof::result_hash,
+    ruling_hash,
     stake::{self, StakeInit},
-    task::{self, Assign, TaskData, TaskInit, Terms, Verdict},
+    task::{self, Assign, Outcome, ProofRole, TaskData, TaskInit, Terms, Verdict},
     verdict_hash,
 };
 use fog_protocol::{Address, Hash32, Nano, SecretKey};
@@ -15,7 +18,7 @@ use tycho_types::cell::Cell;
 use crate::{
     proving,
     solo::{Arrival, Ran, Solo, body, put_address, put_coins, put_hash},
-    world::{PRICE, RESERVE, STEP, WINDOW, config},
+    world::{CHALLENGE_BOND, PRICE, RESERVE, STEP, WINDOW, config},
 };
 
 pub(crate) const MARKET: Address = Address::basechain([0xa1; 32]);
@@ -23,10 +26,11 @@ pub(crate) const REQUESTOR: Address = Address::basechain([0xa2; 32]);
 pub(crate) const OPERATOR: Address = Address::basechain([0xa3; 32]);
 pub(crate) const OWNER: Address = Address::basechain([0xa4; 32]);
 pub(crate) const STRANGER: Address = Address::basechain([0xa5; 32]);
+pub(crate) const CHALLENGER: Address = Address::basechain([0xa6; 32]);
 pub(crate) const TREASURY: Address = Address::basechain([0xee; 32]);
 pub(crate) const BURN: Address = Address::basechain([0; 32]);
-pub(crate) const COMMITMENT: Hash32 = Hash32([0x11; 32]);
 pub(crate) const EVIDENCE: Hash32 = Hash32([0x22; 32]);
+pub(crate) const COUNTER_EVIDENCE: Hash32 = Hash32([0x23; 32]);
 pub(crate) const QUERY: u64 = 77;
 pub(crate) const GRAM: u64 = 1_000_000_000;
 
@@ -50,18 +54,82 @@ pub(crate) fn stake_address() -> Address {
     stake_init().address().unwrap()
 }
 
+pub(crate) fn operator_init() -> OperatorInit {
+    settings().operator_of(MARKET, OPERATOR)
+}
+
+/// The node's bond, which alone assigns.
+pub(crate) fn operator_address() -> Address {
+    operator_init().address().unwrap()
+}
+
+/// What is committed to: the result that a proof is for.
+pub(crate) fn commitment() -> Hash32 {
+    result_hash(proving::RESULT).unwrap()
+}
+
 /// What decides a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Judged,
     Proven,
+    /// Judged, and a proof stands above the judges.
+    Overruled,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 2] = [Self::Judged, Self::Proven];
+    pub(crate) const ALL: [Self; 3] = [Self::Judged, Self::Proven, Self::Overruled];
 
-    fn statement(self) -> Option<Hash32> {
-        (self == Self::Proven).then(|| proving::statement().hash().unwrap())
+    fn proof(self) -> ProofRole {
+        let statement = proving::statement().hash().unwrap();
+        match self {
+            Self::Judged => ProofRole::None,
+            Self::Proven => ProofRole::Decides(statement),
+            Self::Overruled => ProofRole::Overrules(statement),
+        }
+    }
+}
+
+/// Where a task is: what decides it, its state, and the verdict that led there, where one did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) kind: Kind,
+    pub(crate) state: TaskState,
+    pub(crate) verdict: Outcome,
+}
+
+impl Place {
+    /// Every place there is.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for kind in Kind::ALL {
+            for state in TaskState::ALL.into_iter().filter(|state| reaches(kind, *state)) {
+                let verdicts: &[Outcome] = match state {
+                    TaskState::Rejected => &[Outcome::Rejected, Outcome::Undelivered],
+                    TaskState::Disputed => &Outcome::ALL,
+                    _ => &[Outcome::Accepted],
+                };
+                all.extend(verdicts.iter().map(|verdict| Self { kind, state, verdict: *verdict }));
+            }
+        }
+        all
+    }
+
+    /// A task there.
+    pub(crate) fn task(self) -> Solo {
+        let word = Word::verdict(self.verdict);
+        let mut solo = match self.state {
+            TaskState::Rejected | TaskState::Disputed => {
+                let mut solo = task_of(self.kind, TaskState::Committed);
+                assert_eq!(say(&mut solo, word, STRANGER).exit, 0);
+                solo
+            }
+            state => return task_of(self.kind, state),
+        };
+        if self.state == TaskState::Disputed {
+            assert_eq!(say(&mut solo, Word::Challenge, CHALLENGER).exit, 0);
+        }
+        solo
     }
 }
 
@@ -78,7 +146,7 @@ pub(crate) fn task_init(id: u8) -> TaskInit {
             commit: STEP,
             verdict: STEP,
             window: WINDOW,
-            statement: None,
+            proof: ProofRole::None,
         },
     }
 }
@@ -100,6 +168,7 @@ pub(crate) enum Word {
     Commit,
     Accept,
     Reject,
+    Undelivered,
     Finalize,
     Settled,
     Slashed,
@@ -107,10 +176,14 @@ pub(crate) enum Word {
     Cancel,
     Expire,
     Prove,
+    Challenge,
+    RuleAccepted,
+    RuleRejected,
+    RuleUndelivered,
 }
 
 impl Word {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Fund,
         Self::Opened,
         Self::Assign,
@@ -118,6 +191,7 @@ impl Word {
         Self::Commit,
         Self::Accept,
         Self::Reject,
+        Self::Undelivered,
         Self::Finalize,
         Self::Settled,
         Self::Slashed,
@@ -125,7 +199,34 @@ impl Word {
         Self::Cancel,
         Self::Expire,
         Self::Prove,
+        Self::Challenge,
+        Self::RuleAccepted,
+        Self::RuleRejected,
+        Self::RuleUndelivered,
     ];
+
+    /// The verifiers' word for this outcome.
+    pub(crate) const fn verdict(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted => Self::Accept,
+            Outcome::Rejected => Self::Reject,
+            Outcome::Undelivered => Self::Undelivered,
+        }
+    }
+
+    /// The word that rules so.
+    pub(crate) const fn ruling(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted => Self::RuleAccepted,
+            Outcome::Rejected => Self::RuleRejected,
+            Outcome::Undelivered => Self::RuleUndelivered,
+        }
+    }
+
+    /// What this verdict or ruling says.
+    pub(crate) fn outcome(self) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|of| self == Self::verdict(*of) || self == Self::ruling(*of))
+    }
 
     /// The message, well formed and validly signed.
     pub(crate) fn body(self, task: Address, now: u32) -> Cell {
@@ -140,12 +241,17 @@ impl Word {
                 body(task::op::RESERVED, QUERY, |b| put_hash(b, &session().public().0))
             }
             Self::Commit => {
-                let hash = commit_hash(-3, &task, &COMMITMENT).unwrap();
-                task::commit(QUERY, &COMMITMENT, &session().sign(&hash.0)).unwrap()
+                let hash = commit_hash(-3, &task, &commitment()).unwrap();
+                task::commit(QUERY, &commitment(), &session().sign(&hash.0)).unwrap()
             }
-            Self::Accept | Self::Reject => {
-                let terms = verdict_terms(task, self == Self::Accept, valid_until);
+            Self::Accept | Self::Reject | Self::Undelivered => {
+                let terms = verdict_terms(task, self.outcome().unwrap(), valid_until);
                 verdict_body(&terms, &[0, 2])
+            }
+            Self::Challenge => dispute::challenge(QUERY, &COUNTER_EVIDENCE).unwrap(),
+            Self::RuleAccepted | Self::RuleRejected | Self::RuleUndelivered => {
+                let terms = verdict_terms(task, self.outcome().unwrap(), valid_until);
+                ruling_body(&VerdictTerms { evidence: COUNTER_EVIDENCE, ..terms }, &[0, 1, 2])
             }
             Self::Finalize => task::finalize(QUERY).unwrap(),
             Self::Settled => body(task::op::SETTLED, QUERY, |b| put_address(b, STRANGER)),
@@ -164,6 +270,7 @@ impl Word {
     pub(crate) fn value(self) -> u64 {
         match self {
             Self::Fund => PRICE.get() + FUND_VALUE.get(),
+            Self::Challenge => CHALLENGE_BOND.get() + GRAM / 5,
             _ => GRAM / 5,
         }
     }
@@ -188,37 +295,44 @@ fn assign_body(task: Address, valid_until: u32) -> Cell {
     task::assign(QUERY, &assign).unwrap()
 }
 
-pub(crate) fn verdict_terms(task: Address, accepted: bool, valid_until: u32) -> VerdictTerms {
+pub(crate) fn verdict_terms(task: Address, outcome: Outcome, valid_until: u32) -> VerdictTerms {
     VerdictTerms {
         network: -3,
         task,
         stake: stake_address(),
         price: PRICE,
-        commitment: COMMITMENT,
-        accepted,
+        commitment: commitment(),
+        outcome,
         evidence: EVIDENCE,
         valid_until,
     }
 }
 
-pub(crate) fn verdict_body(terms: &VerdictTerms, signers: &[u8]) -> Cell {
-    let hash = verdict_hash(terms).unwrap();
+/// A verdict that says these terms, with signatures over `hash`.
+pub(crate) fn signed(terms: &VerdictTerms, hash: &Hash32, signers: &[u8]) -> Verdict {
     let keys = verifiers();
     let signatures: BTreeMap<_, _> =
         signers.iter().map(|i| (*i, keys[usize::from(*i)].sign(&hash.0))).collect();
-    let verdict = Verdict {
-        accepted: terms.accepted,
+    Verdict {
+        outcome: terms.outcome,
         evidence: terms.evidence,
         valid_until: terms.valid_until,
         signatures,
-    };
-    task::verdict(QUERY, &verdict).unwrap()
+    }
+}
+
+pub(crate) fn verdict_body(terms: &VerdictTerms, signers: &[u8]) -> Cell {
+    task::verdict(QUERY, &signed(terms, &verdict_hash(terms).unwrap(), signers)).unwrap()
+}
+
+pub(crate) fn ruling_body(terms: &VerdictTerms, signers: &[u8]) -> Cell {
+    dispute::ruling(QUERY, &signed(terms, &ruling_hash(terms).unwrap(), signers)).unwrap()
 }
 
 /// A task nobody has paid yet.
 pub(crate) fn fresh_of(kind: Kind) -> Solo {
     let mut init = task_init(1);
-    init.terms.statement = kind.statement();
+    init.terms.proof = kind.proof();
     Solo::new(init.address().unwrap(), init.state_init().unwrap())
 }
 
@@ -236,9 +350,12 @@ pub(crate) fn speaker(word: Word) -> Address {
     match word {
         Word::Fund | Word::Cancel => REQUESTOR,
         Word::Opened => MARKET,
-        Word::Assign | Word::Commit | Word::Accept | Word::Reject => OPERATOR,
+        Word::Assign => operator_address(),
+        Word::Commit | Word::Accept | Word::Reject | Word::Undelivered => OPERATOR,
         Word::Reserved | Word::Settled | Word::Slashed | Word::Released => stake_address(),
         Word::Finalize | Word::Expire | Word::Prove => STRANGER,
+        Word::Challenge => CHALLENGER,
+        Word::RuleAccepted | Word::RuleRejected | Word::RuleUndelivered => OPERATOR,
     }
 }
 
@@ -271,10 +388,11 @@ fn before(kind: Kind, to: TaskState) -> Option<(TaskState, &'static [Go])> {
         (_, S::Committed) => (S::Assigned, &[Say(Word::Commit)]),
         (_, S::Penalising) => (S::Assigned, &[Wait, Say(Word::Expire)]),
         (_, S::Releasing) => (S::Committed, &[Wait, Say(Word::Expire)]),
-        (Kind::Judged, S::Accepted) => (S::Committed, &[Say(Word::Accept)]),
-        (Kind::Judged, S::Settling) => (S::Accepted, &[Wait, Say(Word::Finalize)]),
         (Kind::Proven, S::Settling) => (S::Assigned, &[Say(Word::Prove)]),
         (Kind::Proven, S::Accepted) => (S::Assigned, &[Say(Word::Prove), Refuse]),
+        (_, S::Accepted) => (S::Committed, &[Say(Word::Accept)]),
+        (_, S::Settling) => (S::Accepted, &[Wait, Say(Word::Finalize)]),
+        (_, S::Disputed) => (S::Accepted, &[Say(Word::Challenge)]),
         (_, S::Rejected) => (S::Committed, &[Say(Word::Reject)]),
         (_, S::Slashing) => (S::Rejected, &[Wait, Say(Word::Finalize)]),
         (_, S::Paid) => (S::Settling, &[Say(Word::Settled)]),
@@ -287,10 +405,11 @@ fn before(kind: Kind, to: TaskState) -> Option<(TaskState, &'static [Go])> {
 pub(crate) const fn reaches(kind: Kind, to: TaskState) -> bool {
     use TaskState as S;
     match kind {
-        Kind::Judged => true,
-        Kind::Proven => {
-            !matches!(to, S::Committed | S::Releasing | S::Rejected | S::Slashing | S::Slashed)
-        }
+        Kind::Judged | Kind::Overruled => true,
+        Kind::Proven => !matches!(
+            to,
+            S::Committed | S::Releasing | S::Rejected | S::Slashing | S::Slashed | S::Disputed
+        ),
     }
 }
 
@@ -322,10 +441,9 @@ pub(crate) fn task_of(kind: Kind, to: TaskState) -> Solo {
     solo
 }
 
-/// Tasks of both kinds in every state they can get to.
+/// Tasks of all kinds in every state they can get to.
 pub(crate) fn every_task() -> Vec<Solo> {
-    let all = Kind::ALL.into_iter().flat_map(|kind| TaskState::ALL.map(|to| (kind, to)));
-    all.filter(|(kind, to)| reaches(*kind, *to)).map(|(kind, to)| task_of(kind, to)).collect()
+    Place::all().into_iter().map(Place::task).collect()
 }
 
 /// A stake alone, with 100 GRAM.

@@ -1,6 +1,6 @@
 //! What a second decides.
 
-use fog_contracts::TaskState;
+use fog_contracts::{TaskState, task::Outcome};
 
 use crate::alone::{
     Kind, OPERATOR, Word, data, say, speaker, task_in, task_of, verdict_body, verdict_terms,
@@ -33,7 +33,8 @@ fn a_verdict_counts_until_its_last_second() {
     for (offset, code) in [(0, 0), (1, 102)] {
         let mut solo = task_in(TaskState::Committed);
         let valid_until = solo.now + 5;
-        let body = verdict_body(&verdict_terms(solo.address, true, valid_until), &[0, 1]);
+        let body =
+            verdict_body(&verdict_terms(solo.address, Outcome::Accepted, valid_until), &[0, 1]);
         solo.now = valid_until + offset;
         assert_eq!(solo.send(OPERATOR, Word::Accept.value(), body).exit, code);
     }

@@ -3,7 +3,8 @@
 use fog_contracts::{
     CLAIM_VALUE, DELEGATE_VALUE, UNDELEGATE_VALUE,
     delegation::{self, DelegationData, DelegationInit},
-    stake, task,
+    stake,
+    task::{self, Outcome},
 };
 use fog_protocol::{Address, Hash32, Nano};
 use fog_testnet::chain::{Receipt, StackItem, Treasury};
@@ -68,9 +69,9 @@ fn assigned(world: &mut World, id: u8, reserve: Nano) -> Address {
 }
 
 /// Brings an assigned task to its end.
-fn end(world: &mut World, task: Address, accepted: bool) {
+fn end(world: &mut World, task: Address, outcome: Outcome) {
     world.commit(task, COMMITMENT);
-    world.verdict(task, COMMITMENT, accepted, &[0, 1]);
+    world.verdict(task, COMMITMENT, outcome, &[0, 1]);
     world.chain.warp(WINDOW + 1).unwrap();
     let stranger = world.stranger.clone();
     assert_eq!(failures(&world.push(&stranger, task, task::finalize(1).unwrap())), [0; 0]);
@@ -94,7 +95,7 @@ fn stake_is_delegated_earns_and_comes_back() {
     assert_eq!(world.worth(&staker), Nano::grams(300).get());
     // Its reserve is more than the worker has.
     let task = assigned(&mut world, 1, Nano::grams(350));
-    end(&mut world, task, true);
+    end(&mut world, task, Outcome::Accepted);
     // Three quarters earned by the delegated part, a tenth of that the worker's.
     let delegated = PAY * 3 / 4 * 9 / 10;
     let stake = world.stake();
@@ -136,7 +137,7 @@ fn a_slash_takes_from_everybody_in_proportion() {
     // Leaving once it is reserved for does not help.
     let shares = world.delegation(&leaver).shares;
     assert_eq!(failures(&world.undelegate(&leaver, shares)), [0; 0]);
-    end(&mut world, task, false);
+    end(&mut world, task, Outcome::Rejected);
     let stake = world.stake();
     assert_eq!(stake.stake, Nano::grams(50));
     assert_eq!((stake.pool.coins, stake.pool.leaving), (Nano::grams(40), Nano::grams(10)));
@@ -164,7 +165,7 @@ fn nobody_runs_from_a_slash_and_nobody_is_held_up_by_what_came_later() {
     world.chain.warp(5).unwrap();
     let task = assigned(&mut world, 1, Nano::grams(100));
     world.commit(task, COMMITMENT);
-    world.verdict(task, COMMITMENT, false, &[0, 1]);
+    world.verdict(task, COMMITMENT, Outcome::Rejected, &[0, 1]);
     let shares = world.delegation(&second).shares;
     world.undelegate(&second, shares);
     assert_eq!(failures(&world.owner_op(stake::unbond(1, Nano::new(1)).unwrap())), [109]);
@@ -218,7 +219,7 @@ fn whoever_comes_for_a_payment_gets_next_to_nothing_of_it() {
     world.delegate(&faithful, Nano::grams(10));
     let task = assigned(&mut world, 1, Nano::grams(20));
     world.commit(task, COMMITMENT);
-    world.verdict(task, COMMITMENT, true, &[0, 1]);
+    world.verdict(task, COMMITMENT, Outcome::Accepted, &[0, 1]);
     world.chain.warp(WINDOW + 1).unwrap();
     world.delegate(&sniper, Nano::grams(900));
     let stranger = world.stranger.clone();
@@ -243,7 +244,7 @@ fn rewards_whose_stakers_did_not_wait_are_the_workers() {
     world.deposit(Nano::grams(10));
     world.delegate(&staker, Nano::grams(10));
     let task = assigned(&mut world, 1, Nano::grams(5));
-    end(&mut world, task, true);
+    end(&mut world, task, Outcome::Accepted);
     let vesting = world.stake().pool.vesting.get();
     assert!(vesting > PAY / 3);
     let shares = world.delegation(&staker).shares;
@@ -262,7 +263,7 @@ fn rewards_vest_evenly() {
     world.deposit(Nano::grams(10));
     world.delegate(&stakers[0], Nano::grams(10));
     let task = assigned(&mut world, 1, Nano::grams(5));
-    end(&mut world, task, true);
+    end(&mut world, task, Outcome::Accepted);
     let all = world.stake().pool.vesting.get();
     for (touched, staker) in (1..).zip(&stakers[1..]) {
         world.chain.warp(UNBONDING / 4).unwrap();
@@ -281,7 +282,7 @@ fn unbonding_stake_earns_nothing() {
     world.delegate(&staker, Nano::grams(10));
     assert_eq!(failures(&world.owner_op(stake::unbond(1, Nano::grams(20)).unwrap())), [0; 0]);
     let task = assigned(&mut world, 1, Nano::grams(5));
-    end(&mut world, task, true);
+    end(&mut world, task, Outcome::Accepted);
     // Half of it, less the commission.
     assert!(near(world.stake().pool.vesting.get(), PAY / 2 * 9 / 10));
 }
@@ -302,7 +303,7 @@ fn a_share_cannot_be_made_so_dear_that_rounding_steals() {
     world.chain.warp(UNBONDING + 1).unwrap();
     world.claim(&thief);
     let task = assigned(&mut world, 1, Nano::new(1));
-    end(&mut world, task, true);
+    end(&mut world, task, Outcome::Accepted);
     world.chain.warp(UNBONDING + 1).unwrap();
     let paid = Nano::grams(2).get();
     world.delegate(&victim, Nano::grams(2));
@@ -350,7 +351,7 @@ fn a_raise_of_the_commission_waits_and_a_newcomer_says_what_it_accepts() {
     assert_eq!((pool.commission, pool.next_commission), (2000, 5000));
     assert_eq!(pool.commission_at, now + UNBONDING);
     let task = assigned(&mut world, 1, RESERVE);
-    end(&mut world, task, true);
+    end(&mut world, task, Outcome::Accepted);
     let first = world.stake().pool.vesting.get();
     assert!(near(first, PAY / 2 * 8 / 10), "the old one still holds: {first}");
     // A newcomer is asked about the one to come.
@@ -363,7 +364,7 @@ fn a_raise_of_the_commission_waits_and_a_newcomer_says_what_it_accepts() {
     world.chain.warp(2 * UNBONDING).unwrap();
     let task = assigned(&mut world, 2, RESERVE);
     let vesting = |world: &World| world.stake().pool.vesting.get();
-    end(&mut world, task, true);
+    end(&mut world, task, Outcome::Accepted);
     let stake = world.stake();
     let own = stake.stake.get();
     let pool = stake.pool.coins.get();
@@ -384,9 +385,9 @@ fn the_last_one_out_leaves_nothing_behind() {
         assert_eq!(failures(&world.delegate(staker, Nano::new(nano))), [0; 0]);
     }
     let task = assigned(&mut world, 1, Nano::new(13_579_246_801));
-    end(&mut world, task, false);
+    end(&mut world, task, Outcome::Rejected);
     let task = assigned(&mut world, 2, Nano::new(13_579));
-    end(&mut world, task, true);
+    end(&mut world, task, Outcome::Accepted);
     world.chain.warp(UNBONDING).unwrap();
     for staker in &stakers {
         let shares = world.delegation(staker).shares;

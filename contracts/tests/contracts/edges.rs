@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fog_contracts::{
     TaskState, VerdictTerms, commit_hash, market,
-    task::{self, Assign, TaskInit, Verdict},
+    task::{self, Assign, Outcome, TaskInit, Verdict},
     verdict_hash,
 };
 use fog_protocol::{Address, Hash32, Nano, SecretKey, Signature};
@@ -12,8 +12,9 @@ use tycho_types::cell::Cell;
 
 use crate::{
     alone::{
-        COMMITMENT, GRAM, MARKET, OPERATOR, OWNER, QUERY, REQUESTOR, STRANGER, Word, session,
-        settings, stake_address, state, task_in, task_init, verdict_body, verdict_terms, verifiers,
+        GRAM, MARKET, OPERATOR, OWNER, QUERY, REQUESTOR, STRANGER, Word, commitment,
+        operator_address, session, settings, stake_address, state, task_in, task_init,
+        verdict_body, verdict_terms, verifiers,
     },
     solo::{Solo, body, put_hash},
     world::{PRICE, RESERVE},
@@ -30,7 +31,7 @@ fn refused(solo: &Solo, from: Address, body: Cell, code: i32, case: &str) {
 #[test]
 fn a_verdict_binds_everything() {
     let task = task_in(TaskState::Committed);
-    let good = verdict_terms(task.address, true, task.now + 300);
+    let good = verdict_terms(task.address, Outcome::Accepted, task.now + 300);
     let other = Address::basechain([0x77; 32]);
     let signed_as = |terms: &VerdictTerms| {
         let hash = verdict_hash(terms).unwrap();
@@ -38,7 +39,7 @@ fn a_verdict_binds_everything() {
         let signatures: BTreeMap<u8, Signature> =
             [(0, keys[0].sign(&hash.0)), (1, keys[1].sign(&hash.0))].into();
         let verdict = Verdict {
-            accepted: good.accepted,
+            outcome: good.outcome,
             evidence: good.evidence,
             valid_until: good.valid_until,
             signatures,
@@ -51,7 +52,8 @@ fn a_verdict_binds_everything() {
         ("stake", VerdictTerms { stake: other, ..good }),
         ("price", VerdictTerms { price: Nano::new(1), ..good }),
         ("commitment", VerdictTerms { commitment: Hash32([1; 32]), ..good }),
-        ("verdict", VerdictTerms { accepted: false, ..good }),
+        ("verdict", VerdictTerms { outcome: Outcome::Rejected, ..good }),
+        ("another verdict", VerdictTerms { outcome: Outcome::Undelivered, ..good }),
         ("evidence", VerdictTerms { evidence: Hash32([1; 32]), ..good }),
         ("valid until", VerdictTerms { valid_until: good.valid_until + 1, ..good }),
     ] {
@@ -68,13 +70,13 @@ fn a_verdict_binds_everything() {
 #[test]
 fn only_the_threshold_of_known_verifiers_judges() {
     let task = task_in(TaskState::Committed);
-    let terms = verdict_terms(task.address, false, task.now + 300);
+    let terms = verdict_terms(task.address, Outcome::Rejected, task.now + 300);
     let hash = verdict_hash(&terms).unwrap();
     let keys = verifiers();
     let by = |signers: &[(u8, &SecretKey)]| {
         let signatures = signers.iter().map(|(i, key)| (*i, key.sign(&hash.0))).collect();
         let verdict = Verdict {
-            accepted: terms.accepted,
+            outcome: terms.outcome,
             evidence: terms.evidence,
             valid_until: terms.valid_until,
             signatures,
@@ -104,26 +106,27 @@ fn only_the_threshold_of_known_verifiers_judges() {
 #[test]
 fn a_commitment_is_the_session_keys_own() {
     let at = task_in(TaskState::Assigned);
+    let ours = commitment();
     let signed = |network, task: &Address, commitment: &Hash32, key: &SecretKey| {
         let hash = commit_hash(network, task, commitment).unwrap();
-        task::commit(QUERY, &COMMITMENT, &key.sign(&hash.0)).unwrap()
+        task::commit(QUERY, &ours, &key.sign(&hash.0)).unwrap()
     };
     let here = at.address;
     let (elsewhere, other) = (task_init(2).address().unwrap(), Hash32([5; 32]));
     let stranger = SecretKey::from_seed(&[222; 32]);
     let key = session();
     for (what, body) in [
-        ("network", signed(-239, &here, &COMMITMENT, &key)),
-        ("task", signed(-3, &elsewhere, &COMMITMENT, &key)),
+        ("network", signed(-239, &here, &ours, &key)),
+        ("task", signed(-3, &elsewhere, &ours, &key)),
         ("commitment", signed(-3, &here, &other, &key)),
-        ("key", signed(-3, &here, &COMMITMENT, &stranger)),
+        ("key", signed(-3, &here, &ours, &stranger)),
     ] {
         refused(&at, STRANGER, body, 105, what);
     }
     let mut at = at;
-    assert_eq!(at.send(STRANGER, GRAM, signed(-3, &here, &COMMITMENT, &key)).exit, 0);
+    assert_eq!(at.send(STRANGER, GRAM, signed(-3, &here, &ours, &key)).exit, 0);
     // A second one, with the same right.
-    refused(&at, STRANGER, signed(-3, &here, &COMMITMENT, &key), 101, "twice");
+    refused(&at, STRANGER, signed(-3, &here, &ours, &key), 101, "twice");
 }
 
 #[test]
@@ -134,13 +137,13 @@ fn an_assignment_stays_within_the_terms() {
         let assign = Assign { owner, price, reserve: RESERVE, valid_until: at.now, consent };
         task::assign(QUERY, &assign).unwrap()
     };
-    refused(&at, OPERATOR, with(OWNER, Nano::ZERO), 107, "for nothing");
-    refused(&at, OPERATOR, with(OWNER, Nano::new(PRICE.get() + 1)), 107, "above the cap");
+    refused(&at, operator_address(), with(OWNER, Nano::ZERO), 107, "for nothing");
+    refused(&at, operator_address(), with(OWNER, Nano::new(PRICE.get() + 1)), 107, "above the cap");
     let master = Address { workchain: -1, ..OWNER };
-    refused(&at, OPERATOR, with(master, PRICE), 116, "a worker of the masterchain");
+    refused(&at, operator_address(), with(master, PRICE), 116, "a worker of the masterchain");
     // The stake that is asked is the one of that worker in this market, computed here.
     for owner in [OWNER, STRANGER] {
-        let ran = at.clone().send(OPERATOR, GRAM, with(owner, PRICE));
+        let ran = at.clone().send(operator_address(), GRAM, with(owner, PRICE));
         let asked = ran.the(fog_contracts::stake::op::RESERVE).to;
         assert_eq!(asked, settings().stake_of(MARKET, owner).address().unwrap());
     }

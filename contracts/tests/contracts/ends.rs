@@ -1,22 +1,37 @@
 //! Who gets what when a task ends: each end once, told once, to the nanogram where it matters.
 
-use fog_contracts::{Notify, TaskState, stake};
+use fog_contracts::{
+    Notify, TaskState,
+    operator::{self, Freed},
+    stake,
+};
 use fog_protocol::Address;
 
 use crate::{
     alone::{
-        GRAM, Kind, OPERATOR, OWNER, REQUESTOR, STRANGER, TREASURY, Word, data, every_task, say,
-        speaker, stake_address, state, task_in, task_of,
+        GRAM, Kind, OPERATOR, OWNER, REQUESTOR, STRANGER, TREASURY, Word, data, every_task,
+        operator_address, say, speaker, stake_address, state, task_in, task_of,
     },
     solo::{Ran, Solo},
-    world::{FEE_BPS, PRICE, RESERVE},
+    world::{FEE_BPS, PRICE, RESERVE, earned},
 };
 
 const FEE: u64 = PRICE.get() * FEE_BPS as u64 / 10_000;
+/// The node's part of it.
+const EARNED: u64 = earned(FEE);
 const LAST_EXIT: u32 = 90 * 24 * 3600;
 
 fn paid_to(ran: &Ran, to: Address) -> u64 {
     ran.sent.iter().filter(|message| message.to == to).map(|message| message.value).sum()
+}
+
+/// What the bond is told, once: price, fee and debt.
+pub(crate) fn freed(ran: &Ran) -> (u64, u64, u64) {
+    let all: Vec<_> = ran.sent.iter().filter(|m| m.op() == operator::op::FREED).collect();
+    assert_eq!((all.len(), all[0].to), (1, operator_address()));
+    let freed = Freed::parse(&all[0].body).unwrap();
+    assert!(all[0].value >= freed.earned.get());
+    (freed.price.get(), freed.earned.get(), freed.owed.get())
 }
 
 /// The one notice of an end.
@@ -44,7 +59,8 @@ fn accepted_work_is_paid_in_full() {
     assert!(settle.value >= PRICE.get() - FEE && settle.value < PRICE.get() + GRAM / 5);
     assert_eq!(data(&task).escrowed.get(), FEE);
     let ran = say(&mut task, Word::Settled, stake_address());
-    assert_eq!(paid_to(&ran, TREASURY), FEE);
+    assert_eq!(paid_to(&ran, TREASURY), FEE - EARNED);
+    assert_eq!(freed(&ran), (PRICE.get(), EARNED, 0));
     let notice = told(&ran);
     assert_eq!((notice.state, notice.amount.get()), (TaskState::Paid, PRICE.get() - FEE));
     assert_buried(&task);
@@ -59,7 +75,8 @@ fn proven_work_is_paid_in_full_at_once() {
     assert!(settle.value >= PRICE.get() - FEE && settle.value < PRICE.get() + GRAM / 5);
     assert_eq!(data(&task).escrowed.get(), FEE);
     let ran = say(&mut task, Word::Settled, stake_address());
-    assert_eq!(paid_to(&ran, TREASURY), FEE);
+    assert_eq!(paid_to(&ran, TREASURY), FEE - EARNED);
+    assert_eq!(freed(&ran), (PRICE.get(), EARNED, 0));
     let notice = told(&ran);
     assert_eq!((notice.state, notice.amount.get()), (TaskState::Paid, PRICE.get() - FEE));
     assert_eq!(notice.hash, crate::proving::binding_for(task.address, stake_address()));
@@ -72,7 +89,8 @@ fn refused_payment_goes_to_the_workers_wallet_in_the_end() {
     task.now = data(&task).deadline + LAST_EXIT + 1;
     let ran = say(&mut task, Word::Expire, STRANGER);
     assert_eq!(paid_to(&ran, OWNER), PRICE.get() - FEE);
-    assert_eq!(paid_to(&ran, TREASURY), FEE);
+    assert_eq!(paid_to(&ran, TREASURY), FEE - EARNED);
+    assert_eq!(freed(&ran), (PRICE.get(), EARNED, 0));
     assert_eq!(told(&ran).state, TaskState::Paid);
     assert_buried(&task);
 }
@@ -106,9 +124,7 @@ fn every_refund_is_the_whole_escrow() {
 #[test]
 fn whoever_pushes_gets_back_no_more_than_it_brought() {
     for at in every_task() {
-        for word in
-            [Word::Expire, Word::Finalize, Word::Commit, Word::Accept, Word::Reject, Word::Prove]
-        {
+        for word in Word::ALL {
             let mut task = at.clone();
             if matches!(word, Word::Expire | Word::Finalize) {
                 task.now += LAST_EXIT + 3600;

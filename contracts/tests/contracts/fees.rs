@@ -5,11 +5,15 @@
 use std::collections::BTreeMap;
 
 use fog_contracts::{
-    ASSIGN_VALUE, CHANNEL_END_VALUE, CHANNEL_RENT, CLAIM_VALUE, COMMIT_VALUE, DELEGATE_VALUE,
-    END_VALUE, FUND_VALUE, OWNER_VALUE, PROVE_VALUE, REDEEM_VALUE, STAKE_RENT, TaskState,
-    UNDELEGATE_VALUE,
+    ASSIGN_VALUE, CHALLENGE_VALUE, CHANNEL_END_VALUE, CHANNEL_RENT, CLAIM_VALUE, COMMIT_VALUE,
+    DELEGATE_VALUE, END_VALUE, FUND_VALUE, OPERATOR_RENT, OWNER_VALUE, PROVE_VALUE, REDEEM_VALUE,
+    STAKE_RENT, TaskState, UNDELEGATE_VALUE,
     channel::{self, Channel, Purpose},
-    delegation, market, stake, task, verdict_value,
+    delegation, market, operator,
+    proof::result_hash,
+    ruling_value, stake,
+    task::{self, Outcome},
+    verdict_value,
 };
 use fog_protocol::{Address, Hash32, Nano};
 use fog_testnet::chain::{Receipt, StackItem, Treasury};
@@ -20,12 +24,15 @@ use tycho_types::{
 
 use crate::{
     channels::kit::{self, DELAY, FINISH, LEAVE},
-    world::{PRICE, STEP, UNBONDING, WINDOW, World, failures, std},
+    proving,
+    world::{APPEAL, PRICE, STEP, UNBONDING, WINDOW, World, failures, std},
 };
 
 const FEES: &str = include_str!("../../tolk/shared/fees.tolk");
 const COMMITMENT: Hash32 = Hash32([0x11; 32]);
 const EVERYBODY: u8 = 16;
+/// What the full world's 63 tasks reserve of the bond.
+const PRICE_OF_FULL: Nano = Nano::new(63 * PRICE.get());
 /// What we promise for the whole message that proves, pays and closes nothing else.
 const MOST_GAS_OF_A_PROOF: u64 = 115_000;
 
@@ -47,7 +54,17 @@ fn budget(op: u32, bounced: bool) -> Option<(&'static str, u64)> {
         (task::op::ASSIGN, false) => ("assign", sum(&["GAS_ASSIGN"])),
         (stake::op::RESERVE, false) => ("reserve", sum(&["GAS_RESERVE"])),
         (task::op::RESERVED, false) => ("reserved", sum(&["GAS_RESERVED"])),
-        (stake::op::RESERVE, true) => ("reserve, refused", sum(&["GAS_RESERVED"])),
+        (stake::op::RESERVE, true) => ("reserve, refused", sum(&["GAS_UNDONE"])),
+        (operator::op::BOND, false) => ("bond", sum(&["GAS_BOND"])),
+        (operator::op::WITHDRAW, false) => ("withdraw bond", sum(&["GAS_BOND"])),
+        (operator::op::TAKE_ON, false) => ("take on", sum(&["GAS_TAKE_ON"])),
+        (task::op::ASSIGN, true) => ("assign, refused", sum(&["GAS_NOT_TAKEN"])),
+        (operator::op::FREED, false) => ("freed", sum(&["GAS_FREED"])),
+        (task::op::CHALLENGE, false) => ("challenge", sum(&["GAS_CHALLENGE"])),
+        (task::op::RULING, false) => {
+            let signatures = u64::from(EVERYBODY) * constant("GAS_SIGNATURE");
+            ("ruling of 16", constant("GAS_RULING") + signatures)
+        }
         (market::op::REGISTER, true) => ("register, refused", sum(&["GAS_OPENED", "GAS_CLOSE"])),
         (task::op::COMMIT, false) => ("commit", sum(&["GAS_COMMIT"])),
         (task::op::VERDICT, false) => {
@@ -136,18 +153,19 @@ fn open(world: &mut World, id: u8) -> Address {
 /// Goes every way through a task's life, by a stranger who wants his change back.
 fn walk(world: &mut World, meter: &mut Meter) {
     let everybody: Vec<u8> = (0..EVERYBODY).collect();
-    for (id, accepted) in [(101, true), (102, false)] {
+    for (id, outcome) in [(101, Outcome::Accepted), (102, Outcome::Rejected)] {
         let init = world.task_init(id);
         meter.read(&world.fund(&init));
         let task = init.address().unwrap();
         meter.read(&world.assign(task));
         let stranger = world.stranger.clone();
         meter.read(&world.commit_from(&stranger, task, COMMITMENT));
-        meter.read(&world.verdict_from(&stranger, task, COMMITMENT, accepted, &everybody));
+        meter.read(&world.verdict_from(&stranger, task, COMMITMENT, outcome, &everybody));
         world.chain.warp(WINDOW + 1).unwrap();
         meter.read(&world.push(&stranger, task, task::finalize(1).unwrap()));
         assert!(world.is_ended(&task), "{:?}", world.state(&task));
     }
+    disputes(world, meter, &everybody);
     // Late, and without a verdict.
     for (id, commits) in [(103, false), (104, true)] {
         let task = open(world, id);
@@ -173,6 +191,60 @@ fn walk(world: &mut World, meter: &mut Meter) {
     let task = open(world, 106);
     world.chain.warp(STEP + 1).unwrap();
     meter.read(&world.push(&requestor, task, task::expire(1).unwrap()));
+}
+
+/// Verdicts that are challenged: overturned by a ruling, upheld by time, overruled by a proof.
+fn disputes(world: &mut World, meter: &mut Meter, everybody: &[u8]) {
+    let stranger = world.stranger.clone();
+    let proven = result_hash(proving::RESULT).unwrap();
+    for (id, verdict, ruling) in [
+        (111, Outcome::Accepted, Some(Outcome::Rejected)),
+        (112, Outcome::Rejected, Some(Outcome::Accepted)),
+        (113, Outcome::Accepted, Some(Outcome::Undelivered)),
+        (114, Outcome::Rejected, None),
+        (115, Outcome::Undelivered, None),
+    ] {
+        let init = world.overruled_init(id);
+        meter.read(&world.fund(&init));
+        let task = init.address().unwrap();
+        meter.read(&world.assign(task));
+        meter.read(&world.commit_from(&stranger, task, proven));
+        meter.read(&world.verdict_from(&stranger, task, proven, verdict, everybody));
+        let challenger = world.owner.clone();
+        meter.read(&world.challenge(&challenger, task));
+        assert_eq!(world.state(&task), Some(TaskState::Disputed));
+        match ruling {
+            Some(outcome) => {
+                world.chain.warp(WINDOW).unwrap();
+                meter.read(&world.rule(&stranger, task, proven, outcome, everybody));
+            }
+            None if verdict == Outcome::Undelivered => {
+                meter.read(&world.prove_from(&stranger, task));
+                assert!(world.is_ended(&task));
+                continue;
+            }
+            None => {
+                world.chain.warp(WINDOW + APPEAL + 1).unwrap();
+                meter.read(&world.push(&stranger, task, task::expire(1).unwrap()));
+            }
+        }
+        meter.read(&world.push(&stranger, task, task::finalize(1).unwrap()));
+        assert!(world.is_ended(&task), "{:?}", world.state(&task));
+    }
+}
+
+fn bond_ways(world: &mut World, meter: &mut Meter) {
+    let node = world.operator.clone();
+    meter.read(&world.add_bond(&node, Nano::grams(1)));
+    meter.read(&world.bond_op(&node, operator::withdraw(1, Nano::grams(1)).unwrap()));
+    // To nobody, and to a task that has ended.
+    let nobody = world.task_init(120).address().unwrap();
+    let ended = world.task_init(101).address().unwrap();
+    for task in [nobody, ended] {
+        let receipt = world.assign(task);
+        assert_eq!(world.bond().reserved, PRICE_OF_FULL);
+        meter.read(&receipt);
+    }
 }
 
 fn owner_ways(world: &mut World, meter: &mut Meter) {
@@ -225,11 +297,12 @@ fn costs_stay_below_four_fifths_of_what_is_attached() {
     let init = world.task_init(108);
     meter.read(&world.fund(&init));
     owner_ways(&mut world, &mut meter);
+    bond_ways(&mut world, &mut meter);
     channel_ways(&mut world, &mut meter);
 
     let (prove, _) = meter.0["prove"];
     assert!(prove <= MOST_GAS_OF_A_PROOF, "a proof took {prove} gas");
-    print_and_check(&meter, 31);
+    print_and_check(&meter, 38);
 }
 
 fn print_and_check(meter: &Meter, steps: usize) {
@@ -254,7 +327,7 @@ fn full_delegation() -> (World, Treasury) {
     let paid = open(&mut world, 1);
     world.assign(paid);
     world.commit(paid, COMMITMENT);
-    world.verdict(paid, COMMITMENT, true, &[0]);
+    world.verdict(paid, COMMITMENT, Outcome::Accepted, &[0]);
     world.chain.warp(WINDOW + 1).unwrap();
     let stranger = world.stranger.clone();
     world.push(&stranger, paid, task::finalize(1).unwrap());
@@ -313,11 +386,11 @@ fn delegated_stake_costs_stay_below_four_fifths_too() {
     let task = open(&mut world, 2);
     world.assign(task);
     world.commit(task, COMMITMENT);
-    world.verdict(task, COMMITMENT, true, &[0]);
+    world.verdict(task, COMMITMENT, Outcome::Accepted, &[0]);
     world.chain.warp(WINDOW + 1).unwrap();
     meter.read(&world.push(&stranger, task, task::finalize(1).unwrap()));
     assert!(world.is_ended(&task) && world.is_ended(&late));
-    print_and_check(&meter, 17);
+    print_and_check(&meter, 18);
 }
 
 fn size(cells: [&Cell; 2]) -> (u64, u64) {
@@ -332,9 +405,16 @@ fn account_size(world: &World, address: &Address) -> (u64, u64) {
 
 #[test]
 fn rent_is_reserved_for_the_fullest_contracts() {
-    let (mut world, tasks) = full_world();
-    let extra = open(&mut world, 64);
+    let (mut world, _) = full_world();
+    let extra = world.overruled_init(64);
+    assert_eq!(failures(&world.fund(&extra)), [0; 0]);
+    let extra = extra.address().unwrap();
     assert_eq!(failures(&world.assign(extra)), [0; 0]);
+    world.commit(extra, COMMITMENT);
+    let everybody: Vec<u8> = (0..EVERYBODY).collect();
+    world.verdict(extra, COMMITMENT, Outcome::Accepted, &everybody);
+    let challenger = world.stranger.clone();
+    assert_eq!(failures(&world.challenge(&challenger, extra)), [0; 0]);
     let verifiers = world.verifiers.clone();
     let next = crate::world::config(EVERYBODY, &verifiers, world.treasury, world.burn);
     let owner = world.owner.clone();
@@ -367,9 +447,15 @@ fn rent_is_reserved_for_the_fullest_contracts() {
     world.redeem(&account, &requestor, &kit::voucher(4_999_999_999, u64::MAX, now));
     let (operator, at) = (world.operator.clone(), account.address().unwrap());
     world.call(&operator, at, CHANNEL_END_VALUE, key);
-    for (name, address) in
-        [("TASK", tasks[0]), ("STAKE", stake), ("MARKET", market), ("TOMB", ended), ("CHANNEL", at)]
-    {
+    let bond = world.bond.address().unwrap();
+    for (name, address) in [
+        ("TASK", extra),
+        ("STAKE", stake),
+        ("OPERATOR", bond),
+        ("MARKET", market),
+        ("TOMB", ended),
+        ("CHANNEL", at),
+    ] {
         let (bits, cells) = account_size(&world, &address);
         let limit = (constant(&format!("{name}_BITS")), constant(&format!("{name}_CELLS")));
         println!("{name:<8} {bits:>6} of {} bits, {cells:>4} of {} cells", limit.0, limit.1);
@@ -402,14 +488,42 @@ fn what_we_attach_is_enough_and_not_twice_too_much() {
             OWNER_VALUE,
             STAKE_RENT,
             PROVE_VALUE,
+            CHALLENGE_VALUE,
+            ruling_value(signatures),
         ];
-        let names = ["fund", "assign", "commit", "verdict", "end", "owner", "stake rent", "prove"];
+        let names = [
+            "fund",
+            "assign",
+            "commit",
+            "verdict",
+            "end",
+            "owner",
+            "stake rent",
+            "prove",
+            "challenge",
+            "ruling",
+        ];
         for ((name, ours), theirs) in names.iter().zip(ours).zip(demanded(&world, signatures)) {
             println!("{name:<12} attached {ours:>12} demanded {theirs:>12}", ours = ours.get());
             let gas = if *name == "stake rent" { 20_000_000 } else { 0 };
             assert!(ours.get() >= theirs + theirs / 10 + gas, "{name}: {ours:?} of {theirs}");
             assert!(ours.get() <= theirs * 5, "{name}: {ours:?} of {theirs}");
         }
+    }
+}
+
+#[test]
+fn what_nodes_attach_is_enough_and_not_twice_too_much() {
+    let world = World::new();
+    let at = std(&world.bond.address().unwrap());
+    let output = world.chain.run_get_method(&at, "operator_values", &[]).unwrap();
+    let ours = [OPERATOR_RENT, ASSIGN_VALUE, OWNER_VALUE];
+    for ((name, ours), theirs) in ["bond", "assign", "withdraw"].iter().zip(ours).zip(&output.stack)
+    {
+        let theirs = u64::try_from(theirs.as_int().unwrap()).unwrap();
+        println!("{name:<12} attached {:>12} demanded {theirs:>12}", ours.get());
+        assert!(ours.get() >= theirs + theirs / 10, "{name}: {ours:?} of {theirs}");
+        assert!(ours.get() <= theirs * 5, "{name}: {ours:?} of {theirs}");
     }
 }
 
@@ -460,7 +574,7 @@ fn what_a_whole_task_costs() {
     let task = open(&mut world, 1);
     world.assign(task);
     world.commit(task, COMMITMENT);
-    world.verdict(task, COMMITMENT, true, &[0, 1]);
+    world.verdict(task, COMMITMENT, Outcome::Accepted, &[0, 1]);
     world.chain.warp(WINDOW + 1).unwrap();
     let operator = world.operator.clone();
     world.push(&operator, task, task::finalize(1).unwrap());

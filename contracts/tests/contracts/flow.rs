@@ -1,16 +1,24 @@
 //! The ways through a task's life.
 
-use fog_contracts::{TaskState, stake, task};
+use fog_contracts::{
+    TaskState, stake,
+    task::{self, Outcome},
+};
 use fog_protocol::{Address, Hash32, Nano};
 
 use crate::world::{
-    FEE_BPS, PRICE, RESERVE, STEP, UNBONDING, WINDOW, World, failures, notices, ours,
+    BOND, FEE_BPS, PRICE, RESERVE, STEP, UNBONDING, WINDOW, World, earned, failures, notices, ours,
 };
 
 const COMMITMENT: Hash32 = Hash32([0x11; 32]);
 
+/// The state that a verdict leads to.
+pub(crate) fn judged(outcome: Outcome) -> TaskState {
+    if outcome == Outcome::Accepted { TaskState::Accepted } else { TaskState::Rejected }
+}
+
 /// A world with one task that has reached `state` on the straight way.
-fn reached(state: TaskState, accepted: bool) -> (World, Address) {
+pub(crate) fn reached(state: TaskState, outcome: Outcome) -> (World, Address) {
     let mut world = World::new();
     world.deposit(Nano::grams(100));
     let init = world.task_init(1);
@@ -22,8 +30,8 @@ fn reached(state: TaskState, accepted: bool) -> (World, Address) {
         (TaskState::Committed, &|world| {
             assert_eq!(failures(&world.commit(task, COMMITMENT)), [0; 0]);
         }),
-        (if accepted { TaskState::Accepted } else { TaskState::Rejected }, &|world| {
-            let receipt = world.verdict(task, COMMITMENT, accepted, &[0, 2]);
+        (judged(outcome), &|world| {
+            let receipt = world.verdict(task, COMMITMENT, outcome, &[0, 2]);
             assert_eq!(failures(&receipt), [0; 0]);
         }),
     ];
@@ -40,7 +48,7 @@ fn reached(state: TaskState, accepted: bool) -> (World, Address) {
 
 #[test]
 fn honest_work_is_paid() {
-    let (mut world, task) = reached(TaskState::Accepted, true);
+    let (mut world, task) = reached(TaskState::Accepted, Outcome::Accepted);
     assert_eq!(world.stake().reserved, RESERVE);
     let stranger = world.stranger.clone();
     let early = world.push(&stranger, task, task::finalize(1).unwrap());
@@ -52,7 +60,10 @@ fn honest_work_is_paid() {
     let stake = world.stake();
     assert_eq!(stake.earnings.get(), PRICE.get() - fee);
     assert_eq!((stake.reserved, stake.stake), (Nano::ZERO, Nano::grams(100)));
-    assert_eq!(world.balance(&world.treasury), fee);
+    assert_eq!(world.balance(&world.treasury), fee - earned(fee));
+    let bond = world.bond();
+    assert_eq!((bond.earned.get(), bond.reserved), (earned(fee), Nano::ZERO));
+    assert_eq!(bond.bond.get(), BOND.get() + earned(fee));
     assert!(world.is_ended(&task));
     assert_eq!(notices(&receipt).last().unwrap().state, TaskState::Paid);
     world.assert_conserved();
@@ -60,7 +71,7 @@ fn honest_work_is_paid() {
 
 #[test]
 fn wrong_work_is_slashed() {
-    let (mut world, task) = reached(TaskState::Rejected, false);
+    let (mut world, task) = reached(TaskState::Rejected, Outcome::Rejected);
     world.chain.warp(WINDOW + 1).unwrap();
     let requestor = ours(&world.requestor.address);
     let before = world.balance(&requestor);
@@ -81,7 +92,7 @@ fn wrong_work_is_slashed() {
 
 #[test]
 fn nobody_bids() {
-    let (mut world, task) = reached(TaskState::Open, true);
+    let (mut world, task) = reached(TaskState::Open, Outcome::Accepted);
     let stranger = world.stranger.clone();
     assert_eq!(failures(&world.push(&stranger, task, task::expire(1).unwrap())), [103]);
     world.chain.warp(STEP + 1).unwrap();
@@ -96,7 +107,7 @@ fn nobody_bids() {
 
 #[test]
 fn the_requestor_takes_it_back() {
-    let (mut world, task) = reached(TaskState::Open, true);
+    let (mut world, task) = reached(TaskState::Open, Outcome::Accepted);
     let (stranger, requestor) = (world.stranger.clone(), world.requestor.clone());
     assert_eq!(failures(&world.push(&stranger, task, task::cancel(1).unwrap())), [100]);
     let receipt = world.push(&requestor, task, task::cancel(1).unwrap());
@@ -107,7 +118,7 @@ fn the_requestor_takes_it_back() {
 
 #[test]
 fn a_late_worker_loses_a_hundredth() {
-    let (mut world, task) = reached(TaskState::Assigned, true);
+    let (mut world, task) = reached(TaskState::Assigned, Outcome::Accepted);
     world.chain.warp(STEP + 1).unwrap();
     let stranger = world.stranger.clone();
     let receipt = world.push(&stranger, task, task::expire(1).unwrap());
@@ -121,7 +132,7 @@ fn a_late_worker_loses_a_hundredth() {
 
 #[test]
 fn a_silent_node_costs_the_worker_nothing() {
-    let (mut world, task) = reached(TaskState::Committed, true);
+    let (mut world, task) = reached(TaskState::Committed, Outcome::Accepted);
     world.chain.warp(STEP + 1).unwrap();
     let stranger = world.stranger.clone();
     let receipt = world.push(&stranger, task, task::expire(1).unwrap());
@@ -149,17 +160,17 @@ fn a_reservation_without_stake_opens_the_task_again() {
 
 #[test]
 fn too_few_or_foreign_signatures_are_no_verdict() {
-    let (mut world, task) = reached(TaskState::Committed, true);
+    let (mut world, task) = reached(TaskState::Committed, Outcome::Accepted);
     for (signers, code) in [(&[0u8][..], 106), (&[0, 1, 2], 106), (&[], 106)] {
-        assert_eq!(failures(&world.verdict(task, COMMITMENT, true, signers)), [code]);
+        assert_eq!(failures(&world.verdict(task, COMMITMENT, Outcome::Accepted, signers)), [code]);
     }
-    assert_eq!(failures(&world.verdict(task, Hash32([1; 32]), true, &[0, 1])), [105]);
+    assert_eq!(failures(&world.verdict(task, Hash32([1; 32]), Outcome::Accepted, &[0, 1])), [105]);
     assert_eq!(world.state(&task), Some(TaskState::Committed));
 }
 
 #[test]
 fn unbonding_and_earnings_come_out() {
-    let (mut world, task) = reached(TaskState::Assigned, true);
+    let (mut world, task) = reached(TaskState::Assigned, Outcome::Accepted);
     let free = Nano::grams(100).saturating_sub(RESERVE);
     let over = free.saturating_add(Nano::new(1));
     assert_eq!(failures(&world.owner_op(stake::unbond(1, over).unwrap())), [109]);
@@ -178,7 +189,7 @@ fn unbonding_and_earnings_come_out() {
 
 #[test]
 fn a_paused_market_refunds_new_tasks_and_keeps_old_ones() {
-    let (mut world, task) = reached(TaskState::Accepted, true);
+    let (mut world, task) = reached(TaskState::Accepted, Outcome::Accepted);
     let owner = world.owner.clone();
     world.market_op(&owner, fog_contracts::market::set_pause(1, true).unwrap());
     let init = world.task_init(2);

@@ -1,7 +1,10 @@
 //! The least that must be attached: one nanogram less is refused, and exactly that carries the
 //! message all the way, through every contract it leads to.
 
-use fog_contracts::{TaskState, stake, task};
+use fog_contracts::{
+    TaskState, stake,
+    task::{self, Outcome},
+};
 use fog_protocol::{Address, Hash32, Nano};
 use fog_testnet::chain::{Bounce, Receipt, StackItem, Transfer};
 
@@ -54,7 +57,7 @@ pub(crate) fn gate(
 }
 
 /// Goes to `Accepted` or `Rejected` through the gates.
-fn to_the_verdict(threshold: u8, id: u8, accepted: bool) -> (World, Address) {
+fn to_the_verdict(threshold: u8, id: u8, outcome: Outcome) -> (World, Address) {
     let mut world = World::with_verifiers(threshold, 16);
     world.deposit(Nano::grams(100));
     let init = world.task_init(id);
@@ -71,20 +74,21 @@ fn to_the_verdict(threshold: u8, id: u8, accepted: bool) -> (World, Address) {
     gate(&mut world, least, 0, 104, &|world| world.commit_from(&stranger, task, COMMITMENT));
     let least = demanded(&world, Gate::Verdict, threshold);
     gate(&mut world, least, 0, 104, &|world| {
-        world.verdict_from(&stranger, task, COMMITMENT, accepted, &signers)
+        world.verdict_from(&stranger, task, COMMITMENT, outcome, &signers)
     });
     (world, task)
 }
 
 #[test]
 fn the_least_carries_every_step_to_its_end() {
-    for (threshold, accepted, end) in [
-        (1, true, TaskState::Paid),
-        (16, true, TaskState::Paid),
-        (1, false, TaskState::Slashed),
-        (16, false, TaskState::Slashed),
+    for (threshold, outcome, end) in [
+        (1, Outcome::Accepted, TaskState::Paid),
+        (16, Outcome::Accepted, TaskState::Paid),
+        (1, Outcome::Rejected, TaskState::Slashed),
+        (16, Outcome::Rejected, TaskState::Slashed),
+        (16, Outcome::Undelivered, TaskState::Late),
     ] {
-        let (mut world, task) = to_the_verdict(threshold, 1, accepted);
+        let (mut world, task) = to_the_verdict(threshold, 1, outcome);
         world.chain.warp(WINDOW + 1).unwrap();
         let least = demanded(&world, Gate::End, 0);
         let stranger = world.stranger.clone();
@@ -238,7 +242,7 @@ fn a_task_is_funded_once_in_all_eternity() {
         let receipt = world.chain.send_from(&requestor, &again).unwrap();
         assert_eq!(failures(&receipt), [101]);
         assert_eq!(world.task(&task), before.1);
-        assert!(before.0 - world.balance(&ours(&requestor.address)) < 50_000_000);
+        assert!(before.0 - world.balance(&ours(&requestor.address)) < 60_000_000);
     }
     // Its old words, still validly signed, find nobody.
     for body in [
@@ -254,7 +258,7 @@ fn a_task_is_funded_once_in_all_eternity() {
 
 #[test]
 fn after_five_years_everything_is_still_there() {
-    let (mut world, task) = to_the_verdict(2, 1, true);
+    let (mut world, task) = to_the_verdict(2, 1, Outcome::Accepted);
     world.chain.warp(5 * YEAR).unwrap();
     let stranger = world.stranger.clone();
     let receipt = world.push(&stranger, task, task::finalize(1).unwrap());

@@ -1,5 +1,6 @@
 //! What must be true after every transaction, whoever sent what.
 
+mod bonds;
 mod channels;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use fog_contracts::{
     TaskState, delegation,
     delegation::DelegationInit,
-    op,
+    op, operator,
     stake::{self, StakeData},
-    task::{self, TaskData, TaskInit},
+    task::{self, ProofRole, TaskData, TaskInit},
 };
 use fog_protocol::{Address, Hash32};
 use fog_testnet::chain::{Chain, TxRecord};
@@ -56,6 +57,9 @@ pub(crate) struct Ledger {
     known: BTreeMap<Address, StakeData>,
     books: BTreeMap<Address, Book>,
     pub(crate) channels: channels::Channels,
+    pub(crate) bonds: bonds::Bonds,
+    /// What each task's data said after its last transaction.
+    told: BTreeMap<Address, TaskData>,
     notices: u64,
     pub(crate) ends: BTreeMap<TaskState, u64>,
     pub(crate) accepted: BTreeMap<u32, u64>,
@@ -121,6 +125,8 @@ impl Ledger {
             known: BTreeMap::new(),
             books: BTreeMap::new(),
             channels: channels::Channels::default(),
+            bonds: bonds::Bonds::default(),
+            told: BTreeMap::new(),
             notices: 0,
             ends: BTreeMap::new(),
             accepted: BTreeMap::new(),
@@ -140,7 +146,7 @@ impl Ledger {
             && !message.bounced
         {
             let init = self.tasks.get(&address);
-            let proven = init.is_some_and(|init| init.terms.statement.is_some());
+            let proven = init.is_some_and(|init| matches!(init.terms.proof, ProofRole::Decides(_)));
             let judging = matches!(message.op, task::op::COMMIT | task::op::VERDICT);
             assert!(!(proven && judging), "a verifier had a say in a task that a proof decides");
             *self.accepted.entry(message.op).or_default() += 1;
@@ -151,16 +157,17 @@ impl Ledger {
                 self.check_log(address, message);
             }
         }
-        for message in outgoing.iter().filter_map(internal) {
+        let sent: Vec<_> = outgoing.iter().filter_map(internal).collect();
+        for message in &sent {
             if message.bounced {
                 let incoming = incoming.as_ref().unwrap();
                 assert_eq!(message.to, incoming.from, "a bounce goes back");
             } else if self.tasks.contains_key(&address) {
-                self.check_from_task(&message, incoming.as_ref().unwrap());
+                self.check_from_task(message, incoming.as_ref().unwrap());
             } else if self.stakes.contains_key(&address) {
-                self.check_from_stake(&message, incoming.as_ref().unwrap());
+                self.check_from_stake(message, incoming.as_ref().unwrap());
             } else if let Some(init) = self.delegations.get(&address) {
-                check_from_delegation(&message, init);
+                check_from_delegation(message, init);
             }
         }
         if let (true, true, Some(message)) = (done, self.stakes.contains_key(&address), &incoming) {
@@ -172,6 +179,10 @@ impl Ledger {
         if done {
             self.channels.check(chain, record);
         }
+        self.bonds.check(chain, record, incoming.as_ref(), &sent, &self.tasks);
+        if let (true, true, Some(message)) = (done, self.tasks.contains_key(&address), &incoming) {
+            self.bonds.check_task(message, &sent, self.told.get(&address));
+        }
         self.check_end(&address);
         self.check_account(chain, &address);
         conserved(chain);
@@ -180,7 +191,11 @@ impl Ledger {
     fn check_log(&mut self, task: Address, message: &OwnedMessage) {
         let MsgInfo::ExtOut(_) = &message.info else { return };
         let mut body = CellSlice::apply(&message.body).unwrap();
-        assert_eq!(body.load_u32().unwrap(), END_LOG);
+        match body.load_u32().unwrap() {
+            END_LOG => {}
+            op::CHALLENGE_LOG | op::RULING_LOG => return,
+            other => panic!("a task logged {other:#x}"),
+        }
         assert_eq!(Hash32(body.load_u256().unwrap().0), self.tasks[&task].terms.id);
         let state = TaskState::from_number(body.load_u8().unwrap()).unwrap();
         assert!(state.is_end());
@@ -212,6 +227,10 @@ impl Ledger {
             }
             op::EXCESSES => assert!(message.value <= incoming.value, "change out of the escrow"),
             op::CLOSED => self.check_closing(message, incoming),
+            op::CHALLENGE_PAY => {}
+            operator::op::FREED => {
+                assert_eq!(self.bonds.owner(&message.to), Some(self.operator));
+            }
             op::FEE => {
                 assert_eq!(message.to, self.treasury);
                 assert!(message.value <= price * u64::from(FEE_BPS) / 10_000);
@@ -240,7 +259,7 @@ impl Ledger {
     /// A proof pays where one was asked for, a verdict everywhere else; a payment that came back is
     /// tried again by anybody.
     fn check_ground(&mut self, init: &TaskInit, incoming: &Message) {
-        match (init.terms.statement, incoming.op) {
+        match (init.terms.proof.statement(), incoming.op) {
             (Some(_), task::op::PROVE) => self.proven += 1,
             (_, task::op::FINALIZE) => {}
             (statement, op) => panic!("paid by {op:#x} where {statement:?} was to be proven"),
@@ -256,7 +275,10 @@ impl Ledger {
         let agreed = book.reserved.values().next().map_or(0, |(price, _)| *price);
         let due = match book.ended.unwrap() {
             TaskState::Paid => price - agreed,
-            TaskState::Slashed => price + incoming.body[0],
+            TaskState::Slashed => {
+                let work = self.told[&message.from].work.unwrap();
+                price + incoming.body[0] - bonds::reward(&work)
+            }
             _ => price,
         };
         assert!(message.value >= due, "{} of {due} nano came back", message.value);
@@ -311,7 +333,9 @@ impl Ledger {
                 let (price, reserve) = book.reserved[&message.to];
                 let (amount, share) = (message.body[0], message.body[1]);
                 assert!(amount <= reserve && share * 2 <= amount, "slashed too much");
-                assert!(share <= price + self.tasks[&message.from].terms.damages.get());
+                let work = self.told[&message.from].work.unwrap();
+                let rest = share - bonds::reward(&work);
+                assert!(rest <= price + self.tasks[&message.from].terms.damages.get());
                 assert_eq!((book.slashed, book.settled), (1, 0), "slashed twice");
             }
             _ => {}
@@ -345,27 +369,36 @@ impl Ledger {
             let theirs = theirs.filter_map(|(at, _)| chain.account(&std(at)).unwrap().data);
             shares::check_sums(&StakeData::parse(&data).unwrap(), theirs);
         }
+        let live: Vec<_> = self.told.values().filter(|task| !task.state.is_end()).collect();
+        self.bonds.check_quiet(&live);
     }
 
-    fn check_account(&self, chain: &Chain, address: &Address) {
+    fn check_account(&mut self, chain: &Chain, address: &Address) {
         let view = chain.account(&std(address)).unwrap();
         let balance = u64::try_from(view.balance).unwrap();
         if let Some(had) = self.poor.get(address) {
-            assert!(balance <= *had, "a stranger earned {}", balance - had);
+            let may = i128::from(*had) + self.bonds.due(address);
+            let has = i128::from(balance);
+            assert!(has <= may, "a stranger earned {}", has - may);
         }
         if *address == self.operator {
             let may = self.operator_had + self.notices * NOTICE + self.channels.sent_to(address);
-            assert!(balance <= may, "the operator earned {}", balance - may);
+            let may = i128::from(may) + self.bonds.due(address);
+            let has = i128::from(balance);
+            assert!(has <= may, "the operator earned {}", has - may);
         }
         if self.stakes.contains_key(address) {
             check_stake(balance, &view.data);
         }
         if let (true, Some(data)) = (self.tasks.contains_key(address), &view.data) {
             let data = TaskData::parse(data).unwrap();
-            assert!(balance >= data.escrowed.get(), "{balance} in a task of {:?}", data.escrowed);
+            let dispute = data.work.and_then(|work| work.dispute);
+            let held = data.escrowed.get() + dispute.map_or(0, |dispute| dispute.bond.get());
+            assert!(balance >= held, "{balance} in a task of {held}");
             let ended = self.books.get(address).and_then(|book| book.ended);
             assert_eq!(ended.is_some(), data.state.is_end(), "an ended task came back");
             assert!(ended.is_none_or(|end| end == data.state && data.escrowed.get() == 0));
+            self.told.insert(*address, data);
         }
     }
 

@@ -3,7 +3,8 @@
 use fog_contracts::{
     TaskState,
     market::{self, Config, MarketData, MarketInit},
-    stake, task,
+    stake,
+    task::{self, Outcome},
 };
 use fog_protocol::{Address, Hash32, Nano};
 use fog_testnet::chain::Transfer;
@@ -71,6 +72,11 @@ fn it_is_not_set_up_without_rent() {
     assert_eq!(failures(&receipt), [104]);
 }
 
+/// What unbonding must be longer than.
+fn longest(config: &Config) -> u32 {
+    config.max_step * 3 + config.appeal_time
+}
+
 #[test]
 fn every_bound_holds_at_its_edge() {
     let mut world = World::new();
@@ -89,12 +95,33 @@ fn every_bound_holds_at_its_edge() {
         ("fee 10 %", 0, Box::new(|c| c.fee_bps = 1000)),
         ("fee above", 115, Box::new(|c| c.fee_bps = 1001)),
         ("step 0", 115, Box::new(|c| c.min_step = 0)),
-        ("equal steps", 0, Box::new(|c| c.min_step = c.max_step)),
-        ("crossed steps", 115, Box::new(|c| c.min_step = c.max_step + 1)),
+        ("equal steps", 0, Box::new(|c| (c.min_step, c.max_step) = (500, 500))),
+        ("crossed steps", 115, Box::new(|c| (c.min_step, c.max_step) = (500, 499))),
         ("timelock 60", 0, Box::new(|c| c.timelock = 60)),
         ("timelock 59", 115, Box::new(|c| c.timelock = 59)),
-        ("unbonding too short", 115, Box::new(|c| c.stake.unbonding = c.max_step * 3)),
-        ("unbonding just enough", 0, Box::new(|c| c.stake.unbonding = c.max_step * 3 + 1)),
+        ("unbonding too short", 115, Box::new(|c| c.stake.unbonding = longest(c))),
+        ("unbonding just enough", 0, Box::new(|c| c.stake.unbonding = longest(c) + 1)),
+        ("appeal of none", 115, Box::new(|c| c.appeal = 0)),
+        ("appeal of the threshold", 115, Box::new(|c| c.appeal = c.threshold)),
+        ("appeal of one more", 0, Box::new(|c| c.appeal = c.threshold + 1)),
+        ("appeal of all", 0, Box::new(|c| (c.threshold, c.appeal) = (3, 3))),
+        ("appeal of more than all", 115, Box::new(|c| c.appeal = 4)),
+        ("all of the fee the node's", 0, Box::new(|c| c.operator_bps = 10_000)),
+        ("more than all of the fee", 115, Box::new(|c| c.operator_bps = 10_001)),
+        ("challenges for nothing", 115, Box::new(|c| c.challenge_bond = Nano::ZERO)),
+        ("challenges for next to nothing", 0, Box::new(|c| c.challenge_bond = Nano::new(1))),
+        ("decided at once", 115, Box::new(|c| c.appeal_time = c.min_step - 1)),
+        ("decided quickly", 0, Box::new(|c| c.appeal_time = c.min_step)),
+        (
+            "decided within 30 days",
+            0,
+            Box::new(|c| (c.appeal_time, c.stake.unbonding) = (2_592_000, 2_603_000)),
+        ),
+        (
+            "decided later",
+            115,
+            Box::new(|c| (c.appeal_time, c.stake.unbonding) = (2_592_001, 2_603_000)),
+        ),
         ("timelock of a year", 0, Box::new(|c| c.timelock = 31_536_000)),
         ("timelock above", 115, Box::new(|c| c.timelock = 31_536_001)),
         ("unbonding of a year", 0, Box::new(|c| c.stake.unbonding = 31_536_000)),
@@ -145,7 +172,7 @@ fn a_change_waits_out_its_timelock_and_spares_live_tasks() {
     // Work committed under the old rules.
     let commitment = Hash32([0x11; 32]);
     assert_eq!(failures(&world.commit(old, commitment)), [0; 0]);
-    assert_eq!(failures(&world.verdict(old, commitment, true, &[0, 1])), [0; 0]);
+    assert_eq!(failures(&world.verdict(old, commitment, Outcome::Accepted, &[0, 1])), [0; 0]);
     world.chain.warp(TIMELOCK - 1).unwrap();
     assert_eq!(by_stranger(&mut world, apply.clone()), [103]);
     world.chain.warp(1).unwrap();
@@ -157,7 +184,7 @@ fn a_change_waits_out_its_timelock_and_spares_live_tasks() {
     world.push(&stranger, old, task::finalize(1).unwrap());
     assert_eq!(world.state(&old), Some(TaskState::Paid));
     let fee = crate::world::PRICE.get() * u64::from(crate::world::FEE_BPS) / 10_000;
-    assert_eq!(world.balance(&world.treasury), fee);
+    assert_eq!(world.balance(&world.treasury), fee - crate::world::earned(fee));
     world.assert_conserved();
 }
 
@@ -293,7 +320,7 @@ fn ten_years_later_everything_can_be_claimed() {
     let paid = paid.address().unwrap();
     world.assign(paid);
     world.commit(paid, Hash32([0x11; 32]));
-    world.verdict(paid, Hash32([0x11; 32]), true, &[0, 1]);
+    world.verdict(paid, Hash32([0x11; 32]), Outcome::Accepted, &[0, 1]);
     world.chain.warp(WINDOW).unwrap();
     let stranger = world.stranger.clone();
     world.push(&stranger, paid, task::finalize(1).unwrap());

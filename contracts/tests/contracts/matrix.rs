@@ -1,14 +1,15 @@
 //! Every (word, state, role, moment): allowed exactly where this table says, refused everywhere else
 //! without a trace.
 
-use fog_contracts::TaskState;
+use fog_contracts::{TaskState, task::Outcome};
 use fog_protocol::Address;
 
 use crate::{
     alone::{
-        Kind, MARKET, OPERATOR, OWNER, REQUESTOR, STRANGER, Word, data, every_task, reaches, say,
-        stake_address, state, task_of,
+        Kind, MARKET, OPERATOR, OWNER, Place, REQUESTOR, STRANGER, Word, data, every_task,
+        operator_address, say, stake_address, state,
     },
+    flow::judged,
     solo::{Arrival, body},
 };
 
@@ -41,14 +42,9 @@ impl Moment {
 }
 
 /// The state a word leads to; `None` where it must be refused.
-fn allowed(
-    kind: Kind,
-    word: Word,
-    state: TaskState,
-    from: Address,
-    moment: Moment,
-) -> Option<TaskState> {
+fn allowed(place: Place, word: Word, from: Address, moment: Moment) -> Option<TaskState> {
     use TaskState as S;
+    let Place { kind, state, verdict } = place;
     let (stake, in_time) = (stake_address(), moment <= Moment::At);
     let given = |condition: bool, next| condition.then_some(next);
     match (state, word) {
@@ -57,18 +53,34 @@ fn allowed(
         (S::Registering | S::Reserving, Word::Expire) => {
             given(moment >= Moment::AfterADay, S::Refunded)
         }
-        (S::Open, Word::Assign) => given(from == OPERATOR && in_time, S::Reserving),
+        (S::Open, Word::Assign) => given(from == operator_address() && in_time, S::Reserving),
         (S::Open, Word::Cancel) => given(from == REQUESTOR, S::Refunded),
         (S::Open, Word::Expire) => given(!in_time, S::Refunded),
         (S::Reserving, Word::Reserved) => given(from == stake, S::Assigned),
-        (S::Assigned, Word::Commit) => given(kind == Kind::Judged && in_time, S::Committed),
+        (S::Assigned, Word::Commit) => given(kind != Kind::Proven && in_time, S::Committed),
         (S::Assigned, Word::Prove) => given(kind == Kind::Proven && in_time, S::Settling),
         (S::Assigned, Word::Expire) => given(!in_time, S::Penalising),
         (S::Committed, Word::Accept) => given(in_time, S::Accepted),
-        (S::Committed, Word::Reject) => given(in_time, S::Rejected),
+        (S::Committed, Word::Reject | Word::Undelivered) => given(in_time, S::Rejected),
+        (S::Committed | S::Disputed, Word::Prove) => {
+            given(kind == Kind::Overruled && in_time, S::Settling)
+        }
+        (S::Accepted | S::Rejected, Word::Prove) => {
+            given(kind == Kind::Overruled && moment == Moment::Before, S::Settling)
+        }
+        (S::Accepted | S::Rejected, Word::Challenge) => {
+            given(moment == Moment::Before, S::Disputed)
+        }
+        (S::Disputed, Word::RuleAccepted | Word::RuleRejected | Word::RuleUndelivered) => {
+            given(in_time, judged(word.outcome().unwrap()))
+        }
+        (S::Disputed, Word::Expire) => given(!in_time, judged(verdict)),
         (S::Committed, Word::Expire) => given(!in_time, S::Releasing),
         (S::Accepted, Word::Finalize) => given(moment >= Moment::At, S::Settling),
-        (S::Rejected, Word::Finalize) => given(moment >= Moment::At, S::Slashing),
+        (S::Rejected, Word::Finalize) => {
+            let wrong = verdict == Outcome::Rejected;
+            given(moment >= Moment::At, if wrong { S::Slashing } else { S::Penalising })
+        }
         (S::Accepted, Word::Expire) => given(moment == Moment::AfterTheLastExit, S::Paid),
         (S::Rejected | S::Settling | S::Slashing, Word::Expire) => {
             given(moment == Moment::AfterTheLastExit, S::Refunded)
@@ -86,11 +98,11 @@ fn allowed(
 
 #[test]
 fn every_word_in_every_state_from_every_role_at_every_moment() {
-    let roles = [REQUESTOR, OPERATOR, MARKET, stake_address(), OWNER, STRANGER];
+    let (stake, operator) = (stake_address(), operator_address());
+    let roles = [REQUESTOR, OPERATOR, operator, MARKET, stake, OWNER, STRANGER];
     let (mut cells, mut taken) = (0, 0);
-    let all = Kind::ALL.into_iter().flat_map(|kind| TaskState::ALL.map(|state| (kind, state)));
-    for (kind, from_state) in all.filter(|(kind, state)| reaches(*kind, *state)) {
-        let at = task_of(kind, from_state);
+    for place in Place::all() {
+        let (at, from_state) = (place.task(), place.state);
         let deadline = at.data().map_or(at.now, |_| data(&at).deadline);
         // An ended task has no deadline, and a passing state began at its own.
         let base = if from_state.is_end() { at.now + DAY } else { deadline };
@@ -104,15 +116,15 @@ fn every_word_in_every_state_from_every_role_at_every_moment() {
                     task.now = moment.time(base).max(at.now);
                     let before = task.stored();
                     let ran = say(&mut task, word, from);
-                    let case = format!("{kind:?} {from_state:?} {word:?} {moment:?} from {from}");
+                    let case = format!("{place:?} {word:?} {moment:?} from {from}");
                     cells += 1;
-                    match allowed(kind, word, from_state, from, moment) {
+                    match allowed(place, word, from, moment) {
                         Some(next) => {
                             taken += 1;
                             assert_eq!((ran.exit, state(&task)), (0, next), "{case}");
                         }
                         None => {
-                            assert!((100..=119).contains(&ran.exit), "{case}: {}", ran.exit);
+                            assert!((100..=120).contains(&ran.exit), "{case}: {}", ran.exit);
                             assert_eq!(task.stored(), before, "{case}");
                             assert!(ran.sent.is_empty(), "{case}");
                         }
@@ -121,7 +133,7 @@ fn every_word_in_every_state_from_every_role_at_every_moment() {
             }
         }
     }
-    assert_eq!(cells, (16 + 11) * 5 * 14 * 6);
+    assert_eq!(cells, (20 + 11 + 20) * 5 * 19 * 7);
     println!("{cells} cells, {taken} of them allowed");
 }
 

@@ -10,7 +10,7 @@ use fog_contracts::{
         Context, Proof, Prove, Statement, VerifyingKey, binding, result_bytes, result_cell,
         result_hash, statement_hash,
     },
-    task,
+    task::{self, ProofRole},
 };
 use fog_protocol::{Address, Hash32};
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ fn assigned() -> Solo {
 /// A task for this statement, assigned like any other.
 fn assigned_for(statement: &Statement) -> Solo {
     let mut init = task_init(1);
-    init.terms.statement = Some(statement.hash().unwrap());
+    init.terms.proof = ProofRole::Decides(statement.hash().unwrap());
     let mut solo = Solo::new(init.address().unwrap(), init.state_init().unwrap());
     for word in [Word::Fund, Word::Opened, Word::Assign, Word::Reserved] {
         assert_eq!(say(&mut solo, word, speaker(word)).exit, 0);
@@ -504,7 +504,7 @@ fn keys_for_another_number_of_inputs_prove_nothing() {
 /// A task whose terms name this very cell refuses every proof.
 fn refuses_statement(statement: &Cell, case: &str) {
     let mut init = task_init(1);
-    init.terms.statement = Some(Hash32(statement.repr_hash().0));
+    init.terms.proof = ProofRole::Decides(Hash32(statement.repr_hash().0));
     let mut task = Solo::new(init.address().unwrap(), init.state_init().unwrap());
     for word in [Word::Fund, Word::Opened, Word::Assign, Word::Reserved] {
         assert_eq!(say(&mut task, word, speaker(word)).exit, 0);

@@ -18,8 +18,9 @@ use fog_contracts::{
     TaskState,
     delegation::DelegationInit,
     market::{self, MarketInit},
+    operator::OperatorInit,
     stake::StakeInit,
-    task::{TaskInit, Terms},
+    task::{ProofRole, TaskInit, Terms},
 };
 use fog_protocol::{Address, Hash32, Nano, SecretKey};
 use fog_testnet::chain::{Block, Bounce, Chain, ChainConfig, Clock, Transfer, Treasury};
@@ -58,6 +59,8 @@ struct Play {
     parties: Parties,
     tasks: Vec<TaskInit>,
     stakes: Vec<StakeInit>,
+    /// The node's bond, which alone assigns, and a stranger's.
+    bonds: [OperatorInit; 2],
     verifiers: Vec<SecretKey>,
     old: Vec<Old>,
     query: u64,
@@ -148,6 +151,11 @@ impl Play {
                 ledger.delegations.insert(init.address().unwrap(), init);
             }
         }
+        let stranger = ours(&parties.strangers[0].address);
+        let bonds = [operator, stranger].map(|owner| config.operator_of(market, owner));
+        for bond in bonds {
+            ledger.bonds.watch(&bond);
+        }
         let mut play = Self {
             chain,
             dice,
@@ -155,6 +163,7 @@ impl Play {
             parties,
             tasks,
             stakes,
+            bonds,
             verifiers,
             old: Vec::new(),
             query: 0,
@@ -165,6 +174,9 @@ impl Play {
         play.send(&owner, market, 1_000_000_000, Some(init.state_init().unwrap()), setup);
         play.drain();
         play.watch_the_poor();
+        let operator = play.parties.operator.clone();
+        play.add_bond(&operator, 0, 60_000_000_000);
+        play.drain();
         play
     }
 
@@ -297,7 +309,11 @@ fn random_task(
             verdict: *dice.one(&[10, STEP]),
             window: *dice.one(&[0, WINDOW]),
             // A proof decides one of them.
-            statement: (id == PROVEN).then(|| proving::statement().hash().unwrap()),
+            proof: if id == PROVEN {
+                ProofRole::Decides(proving::statement().hash().unwrap())
+            } else {
+                ProofRole::None
+            },
         },
     }
 }

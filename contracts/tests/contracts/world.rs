@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use fog_contracts::{
-    ASSIGN_VALUE, COMMIT_VALUE, Consent, END_VALUE, FUND_VALUE, MARKET_VALUE, Notify, OWNER_VALUE,
-    PROVE_VALUE, STAKE_RENT, TaskState, VerdictTerms, commit_hash, consent_hash,
+    ASSIGN_VALUE, CHALLENGE_VALUE, COMMIT_VALUE, Consent, END_VALUE, FUND_VALUE, MARKET_VALUE,
+    Notify, OPERATOR_RENT, OWNER_VALUE, PROVE_VALUE, STAKE_RENT, TaskState, VerdictTerms,
+    commit_hash, consent_hash, dispute,
     market::{self, Choice, Config, MarketInit},
+    operator::{self, OperatorData, OperatorInit},
+    ruling_hash, ruling_value,
     stake::{self, StakeData, StakeInit},
-    task::{self, Assign, TaskData, TaskInit, Terms, Verdict},
+    task::{self, Assign, Outcome, ProofRole, TaskData, TaskInit, Terms, Verdict},
     verdict_hash, verdict_value,
 };
 use fog_protocol::{Address, Hash32, Nano, SecretKey, Signature};
@@ -17,15 +20,22 @@ use tycho_types::{
     models::{MsgInfo, StateInit, StdAddr},
 };
 
-use crate::proving;
+use crate::{alone::COUNTER_EVIDENCE, proving};
 
 pub(crate) const START: u32 = 1_760_000_000;
 pub(crate) const PRICE: Nano = Nano::new(1_000_000_000);
 pub(crate) const RESERVE: Nano = Nano::new(3_000_000_000);
 pub(crate) const STEP: u32 = 600;
 pub(crate) const WINDOW: u32 = 60;
-pub(crate) const UNBONDING: u32 = 3601 * 3;
+/// Seconds from a challenge to its decision.
+pub(crate) const APPEAL: u32 = 500;
+pub(crate) const UNBONDING: u32 = 3601 * 3 + APPEAL;
 pub(crate) const FEE_BPS: u16 = 250;
+/// The node's part of the fee.
+pub(crate) const OPERATOR_BPS: u16 = 4000;
+pub(crate) const CHALLENGE_BOND: Nano = Nano::new(500_000_000);
+/// What the node has put into its bond.
+pub(crate) const BOND: Nano = Nano::grams(200);
 pub(crate) const TIMELOCK: u32 = 86_400;
 
 pub(crate) fn std(address: &Address) -> StdAddr {
@@ -49,9 +59,16 @@ pub(crate) struct World {
     pub(crate) verifiers: Vec<SecretKey>,
     pub(crate) market: Address,
     pub(crate) stake: StakeInit,
+    /// The node's bond.
+    pub(crate) bond: OperatorInit,
     pub(crate) query: u64,
     /// What the next message carries instead of the usual.
     pub(crate) attach: Option<u64>,
+}
+
+/// What the node earns of a fee.
+pub(crate) const fn earned(fee: u64) -> u64 {
+    fee * OPERATOR_BPS as u64 / 10_000
 }
 
 /// A configuration of the tests' market.
@@ -61,6 +78,7 @@ pub(crate) fn config(
     treasury: Address,
     burn: Address,
 ) -> Config {
+    let count = u8::try_from(verifiers.len()).unwrap();
     Config::of(Choice {
         min_step: 10,
         max_step: 3600,
@@ -70,6 +88,10 @@ pub(crate) fn config(
         treasury,
         verifiers: verifiers.iter().map(SecretKey::public).collect(),
         unbonding: UNBONDING,
+        operator_bps: OPERATOR_BPS,
+        appeal: count.min(threshold + 1),
+        appeal_time: APPEAL,
+        challenge_bond: CHALLENGE_BOND,
         burn,
     })
 }
@@ -93,6 +115,7 @@ impl World {
         let market = init.address().unwrap();
         let config = config(threshold, &verifiers, treasury, burn);
         let stake = config.stake_of(market, ours(&worker.address));
+        let bond = config.operator_of(market, ours(&operator.address));
         let mut world = Self {
             chain,
             owner: owner.clone(),
@@ -106,11 +129,14 @@ impl World {
             verifiers,
             market,
             stake,
+            bond,
             query: 0,
             attach: None,
         };
         let body = market::setup(1, &config).unwrap();
         world.deploy(&owner, market, Nano::grams(1), init.state_init().unwrap(), body);
+        let operator = world.operator.clone();
+        assert_eq!(failures(&world.add_bond(&operator, BOND)), [0; 0]);
         world
     }
 
@@ -164,7 +190,7 @@ impl World {
                 commit: STEP,
                 verdict: STEP,
                 window: WINDOW,
-                statement: None,
+                proof: ProofRole::None,
             },
         }
     }
@@ -172,8 +198,22 @@ impl World {
     /// Terms that a proof decides.
     pub(crate) fn proof_init(&self, id: u8) -> TaskInit {
         let mut init = self.task_init(id);
-        init.terms.statement = Some(proving::statement().hash().unwrap());
+        init.terms.proof = ProofRole::Decides(proving::statement().hash().unwrap());
         init
+    }
+
+    /// Puts money into the node's bond.
+    pub(crate) fn add_bond(&mut self, from: &Treasury, amount: Nano) -> Receipt {
+        let bond = self.bond;
+        let body = operator::bond(self.next_query(), amount).unwrap();
+        let value = amount.saturating_add(OPERATOR_RENT);
+        self.deploy(from, bond.address().unwrap(), value, bond.state_init().unwrap(), body)
+    }
+
+    pub(crate) fn bond(&self) -> OperatorData {
+        let address = self.bond.address().unwrap();
+        let view = self.chain.account(&std(&address)).unwrap();
+        OperatorData::parse(&view.data.expect("the bond is deployed")).unwrap()
     }
 
     pub(crate) fn prove_from(&mut self, from: &Treasury, task: Address) -> Receipt {
@@ -214,12 +254,16 @@ impl World {
     ) -> Receipt {
         let valid_until = self.chain.now() + 300;
         let owner = ours(&self.worker.address);
-        let body = task::assign(
-            self.next_query(),
-            &Assign { owner, price: PRICE, reserve, valid_until, consent },
-        );
+        let assign = Assign { owner, price: PRICE, reserve, valid_until, consent };
         let operator = self.operator.clone();
-        self.call(&operator, task, ASSIGN_VALUE, body.unwrap())
+        self.take_on(&operator, task, &assign)
+    }
+
+    /// An assignment, through the node's bond.
+    pub(crate) fn take_on(&mut self, from: &Treasury, task: Address, assign: &Assign) -> Receipt {
+        let body = operator::take_on(self.next_query(), &task, assign).unwrap();
+        let bond = self.bond.address().unwrap();
+        self.call(from, bond, ASSIGN_VALUE, body)
     }
 
     pub(crate) fn commit(&mut self, task: Address, commitment: Hash32) -> Receipt {
@@ -243,7 +287,7 @@ impl World {
         &mut self,
         task: Address,
         commitment: Hash32,
-        accepted: bool,
+        outcome: Outcome,
         signers: &[u8],
     ) -> Cell {
         let valid_until = self.chain.now() + 300;
@@ -254,7 +298,7 @@ impl World {
             stake: self.stake.address().unwrap(),
             price: PRICE,
             commitment,
-            accepted,
+            outcome,
             evidence,
             valid_until,
         };
@@ -263,7 +307,7 @@ impl World {
             .iter()
             .map(|index| (*index, self.verifiers[usize::from(*index)].sign(&hash.0)))
             .collect();
-        task::verdict(self.next_query(), &Verdict { accepted, evidence, valid_until, signatures })
+        task::verdict(self.next_query(), &Verdict { outcome, evidence, valid_until, signatures })
             .unwrap()
     }
 
@@ -271,11 +315,11 @@ impl World {
         &mut self,
         task: Address,
         commitment: Hash32,
-        accepted: bool,
+        outcome: Outcome,
         signers: &[u8],
     ) -> Receipt {
         let operator = self.operator.clone();
-        self.verdict_from(&operator, task, commitment, accepted, signers)
+        self.verdict_from(&operator, task, commitment, outcome, signers)
     }
 
     pub(crate) fn verdict_from(
@@ -283,12 +327,60 @@ impl World {
         from: &Treasury,
         task: Address,
         commitment: Hash32,
-        accepted: bool,
+        outcome: Outcome,
         signers: &[u8],
     ) -> Receipt {
-        let body = self.verdict_body(task, commitment, accepted, signers);
+        let body = self.verdict_body(task, commitment, outcome, signers);
         let signatures = u8::try_from(signers.len()).unwrap();
         self.call(from, task, verdict_value(signatures), body)
+    }
+
+    /// Disputes a verdict.
+    pub(crate) fn challenge(&mut self, from: &Treasury, task: Address) -> Receipt {
+        let body = dispute::challenge(self.next_query(), &COUNTER_EVIDENCE).unwrap();
+        self.call(from, task, CHALLENGE_BOND.saturating_add(CHALLENGE_VALUE), body)
+    }
+
+    /// A ruling on a disputed verdict.
+    pub(crate) fn rule(
+        &mut self,
+        from: &Treasury,
+        task: Address,
+        commitment: Hash32,
+        outcome: Outcome,
+        signers: &[u8],
+    ) -> Receipt {
+        let valid_until = self.chain.now() + 300;
+        let terms = VerdictTerms {
+            network: -3,
+            task,
+            stake: self.stake.address().unwrap(),
+            price: PRICE,
+            commitment,
+            outcome,
+            evidence: COUNTER_EVIDENCE,
+            valid_until,
+        };
+        let hash = ruling_hash(&terms).unwrap();
+        let sign = |index: &u8| (*index, self.verifiers[usize::from(*index)].sign(&hash.0));
+        let signatures = signers.iter().map(sign).collect();
+        let ruling = Verdict { outcome, evidence: COUNTER_EVIDENCE, valid_until, signatures };
+        let body = dispute::ruling(self.next_query(), &ruling).unwrap();
+        let signatures = u8::try_from(signers.len()).unwrap();
+        self.call(from, task, ruling_value(signatures), body)
+    }
+
+    /// Terms where a proof overrules a verdict.
+    pub(crate) fn overruled_init(&self, id: u8) -> TaskInit {
+        let mut init = self.task_init(id);
+        init.terms.proof = ProofRole::Overrules(proving::statement().hash().unwrap());
+        init
+    }
+
+    /// What the node asks of its bond.
+    pub(crate) fn bond_op(&mut self, from: &Treasury, body: Cell) -> Receipt {
+        let bond = self.bond.address().unwrap();
+        self.call(from, bond, OWNER_VALUE, body)
     }
 
     pub(crate) fn push(&mut self, from: &Treasury, task: Address, body: Cell) -> Receipt {

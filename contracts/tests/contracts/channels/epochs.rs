@@ -2,7 +2,11 @@
 //! all of the epoch's tasks answer with. Its commitment is the Merkle root over the epoch's entries,
 //! its verdict releases or slashes.
 
-use fog_contracts::{TaskState, epoch::Epoch, task};
+use fog_contracts::{
+    TaskState,
+    epoch::Epoch,
+    task::{self, Outcome},
+};
 use fog_protocol::{Address, Entry, EntryTree, EntryVerdict, Hash32, Nano, TaskId};
 
 use crate::world::{RESERVE, STEP, WINDOW, World, failures, ours};
@@ -54,7 +58,7 @@ fn an_epoch_ends_with_its_stake_free() {
     let root = entries(100).root();
     assert_eq!(failures(&world.commit(task, root)), [0; 0]);
     assert_eq!(world.task(&task).unwrap().work.unwrap().commitment, root);
-    assert_eq!(failures(&world.verdict(task, root, true, &[0, 1])), [0; 0]);
+    assert_eq!(failures(&world.verdict(task, root, Outcome::Accepted, &[0, 1])), [0; 0]);
     world.chain.warp(WINDOW + 1).unwrap();
     let stranger = world.stranger.clone();
     world.push(&stranger, task, task::finalize(1).unwrap());
@@ -67,7 +71,7 @@ fn one_false_entry_costs_the_epochs_stake() {
     let (mut world, task) = begun(1);
     let root = entries(100).root();
     world.commit(task, root);
-    assert_eq!(failures(&world.verdict(task, root, false, &[1, 2])), [0; 0]);
+    assert_eq!(failures(&world.verdict(task, root, Outcome::Rejected, &[1, 2])), [0; 0]);
     world.chain.warp(WINDOW + 1).unwrap();
     let stranger = world.stranger.clone();
     world.push(&stranger, task, task::finalize(1).unwrap());

@@ -1,6 +1,9 @@
 //! What a task costs on either rail. `cargo test -p fog-contracts costs -- --nocapture` prints it.
 
-use fog_contracts::{channel::Purpose, task};
+use fog_contracts::{
+    channel::Purpose,
+    task::{self, Outcome},
+};
 use fog_protocol::{Address, Entry, EntryTree, EntryVerdict, Hash32, Nano, TaskId, tagged_hash};
 
 use super::kit::{CLOSE, DELAY, FINISH, NETWORK, in_world, payee_key, payer_key};
@@ -21,7 +24,7 @@ fn escrow_task(world: &mut World, id: u8) -> u128 {
     let commitment = Hash32([0x11; 32]);
     world.assign(task);
     world.commit(task, commitment);
-    world.verdict(task, commitment, true, &[0, 1]);
+    world.verdict(task, commitment, Outcome::Accepted, &[0, 1]);
     world.chain.warp(WINDOW + 1).unwrap();
     let operator = world.operator.clone();
     world.push(&operator, task, task::finalize(1).unwrap());

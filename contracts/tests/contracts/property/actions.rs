@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use fog_contracts::{
     ASSIGN_VALUE, CLAIM_VALUE, COMMIT_VALUE, Consent, END_VALUE, FUND_VALUE, MARKET_VALUE,
-    OWNER_VALUE, PROVE_VALUE, STAKE_RENT, TaskState, VerdictTerms, commit_hash, consent_hash,
-    market,
+    OPERATOR_RENT, OWNER_VALUE, PROVE_VALUE, STAKE_RENT, TaskState, VerdictTerms, commit_hash,
+    consent_hash, market, operator,
     proof::{Context, Prove, result_cell},
     stake::{self, StakeData, StakeInit},
-    task::{self, Assign, TaskData, TaskInit, Verdict},
+    task::{self, Assign, Outcome, TaskData, TaskInit, Verdict},
     verdict_hash, verdict_value,
 };
 use fog_protocol::{Address, Hash32, Nano};
@@ -86,10 +86,11 @@ impl Play {
             valid_until,
             consent,
         };
-        let body = task::assign(self.query(), &terms).unwrap();
+        let body = operator::take_on(self.query(), &address(&task), &terms).unwrap();
         let operator = self.parties.operator.clone();
         let (from, value) = (self.sender(&operator), self.value(ASSIGN_VALUE.get()));
-        self.send(&from, address(&task), value, None, body);
+        let bond = self.bonds[0].address().unwrap();
+        self.send(&from, bond, value, None, body);
     }
 
     pub(super) fn commit(&mut self) {
@@ -108,14 +109,14 @@ impl Play {
     pub(super) fn verdict(&mut self) {
         let task = self.task_in(&[TaskState::Committed]);
         let work = self.data(&task).and_then(|data| data.work);
-        let accepted = !self.dice.once_in(2);
+        let outcome = *self.dice.one(&[Outcome::Accepted, Outcome::Rejected]);
         let mut terms = VerdictTerms {
             network: -3,
             task: address(&task),
             stake: work.map_or_else(|| self.stakes[0].address().unwrap(), |work| work.stake),
             price: work.map_or(task.terms.price, |work| work.price),
             commitment: work.map_or(Hash32([0; 32]), |work| work.commitment),
-            accepted,
+            outcome,
             evidence: Hash32([0xab; 32]),
             valid_until: self.chain.now() + *self.dice.one(&[0, 300, 400 * DAY]),
         };
@@ -135,7 +136,7 @@ impl Play {
         let body = task::verdict(
             self.query(),
             &Verdict {
-                accepted,
+                outcome,
                 evidence: terms.evidence,
                 valid_until: terms.valid_until,
                 signatures,
@@ -372,6 +373,14 @@ impl Play {
             let data = self.stake_at(stake).unwrap();
             assert_eq!(shares::owed(&data), 0, "{data:?}");
         }
+    }
+
+    /// Puts money into the node's bond, or into a stranger's.
+    pub(super) fn add_bond(&mut self, from: &Treasury, which: usize, amount: u64) {
+        let bond = self.bonds[which];
+        let body = operator::bond(self.query(), Nano::new(amount)).unwrap();
+        let (to, init) = (bond.address().unwrap(), bond.state_init().unwrap());
+        self.send(from, to, amount + OPERATOR_RENT.get(), Some(init), body);
     }
 
     pub(super) fn say(&mut self, from: &Treasury, to: Address, body: tycho_types::cell::Cell) {

@@ -1,0 +1,268 @@
+//! What must be true of nodes' bonds and of disputes after every transaction.
+
+use std::collections::BTreeMap;
+
+use fog_contracts::{
+    op,
+    operator::{self, Freed, OperatorData, OperatorInit},
+    task::{self, Outcome, TaskData, TaskInit, Work},
+};
+use fog_protocol::{Address, Nano};
+use fog_testnet::chain::{Chain, TxRecord};
+use tycho_types::cell::{Cell, CellBuilder, CellSlice};
+
+use super::Message;
+use crate::world::{CHALLENGE_BOND, ours, std};
+
+/// A challenger's part of what the loser loses.
+const REPORTER: u64 = 5;
+
+/// What one bond has done so far.
+#[derive(Default)]
+struct Book {
+    data: Option<OperatorData>,
+    /// Prices of what was taken on and is not over, by task.
+    open: BTreeMap<Address, u64>,
+}
+
+/// What one task owed in disputes.
+#[derive(Default)]
+struct Dispute {
+    challenges: u32,
+    decisions: u32,
+    rewards: u32,
+    compensations: u32,
+}
+
+/// All bonds that are watched, and the disputes of all tasks.
+#[derive(Default)]
+pub(crate) struct Bonds {
+    known: BTreeMap<Address, OperatorInit>,
+    books: BTreeMap<Address, Book>,
+    disputes: BTreeMap<Address, Dispute>,
+    /// By account: rewards, and what came out of bonds, less what it put into them.
+    due: BTreeMap<Address, i128>,
+    /// How much there was of what.
+    pub(crate) taken_on: u64,
+    pub(crate) refused: u64,
+    pub(crate) compensated: u64,
+    pub(crate) upheld: u64,
+    pub(crate) overturned: u64,
+    pub(crate) rewarded: u64,
+}
+
+/// The whole body of a message.
+fn whole(record: &TxRecord) -> Option<Cell> {
+    let message = record.in_msg().unwrap()?;
+    let mut builder = CellBuilder::new();
+    builder.store_slice(CellSlice::apply(&message.body).unwrap()).unwrap();
+    Some(builder.build().unwrap())
+}
+
+fn amount(body: &Cell) -> u64 {
+    let mut slice = body.as_slice().unwrap();
+    slice.skip_first(96, 0).unwrap();
+    use tycho_types::cell::Load as _;
+    let tokens = tycho_types::num::Tokens::load_from(&mut slice).unwrap();
+    u64::try_from(tokens.into_inner()).unwrap()
+}
+
+impl Bonds {
+    pub(crate) fn watch(&mut self, init: &OperatorInit) {
+        self.known.insert(init.address().unwrap(), *init);
+    }
+
+    pub(crate) fn owner(&self, address: &Address) -> Option<Address> {
+        self.known.get(address).map(|init| init.owner)
+    }
+
+    /// What an account may have more than it began with, or must have less.
+    pub(crate) fn due(&self, account: &Address) -> i128 {
+        self.due.get(account).copied().unwrap_or(0)
+    }
+
+    /// A transaction of a bond.
+    pub(super) fn check(
+        &mut self,
+        chain: &Chain,
+        record: &TxRecord,
+        incoming: Option<&Message>,
+        outgoing: &[Message],
+        tasks: &BTreeMap<Address, TaskInit>,
+    ) {
+        let address = ours(&record.address);
+        let Some(init) = self.known.get(&address).copied() else { return };
+        let view = chain.account(&std(&address)).unwrap();
+        let Some(cell) = view.data else { return };
+        let data = OperatorData::parse(&cell).unwrap();
+        assert_eq!(data.init, init);
+        let before = self.books.entry(address).or_default().data.replace(data);
+        let before = before.unwrap_or(OperatorData {
+            bond: Nano::ZERO,
+            reserved: Nano::ZERO,
+            earned: Nano::ZERO,
+            ..data
+        });
+        let grown = i128::from(data.bond.get()) - i128::from(before.bond.get());
+        let done = !record.aborted().unwrap();
+        let sent = |op: u32| outgoing.iter().filter(move |message| message.op == op);
+        assert!(done || outgoing.iter().all(|message| message.bounced));
+        let step = incoming.filter(|_| done).map(|message| (message.op, message.bounced));
+        match (step, incoming) {
+            (Some((operator::op::BOND, false)), Some(message)) => {
+                let added = amount(&whole(record).unwrap());
+                assert_eq!((grown, data.reserved), (i128::from(added), before.reserved));
+                assert!(added > 0 && message.value >= added);
+                *self.due.entry(message.from).or_default() -= i128::from(added);
+            }
+            (Some((operator::op::TAKE_ON, false)), Some(message)) => {
+                assert_eq!(message.from, init.owner);
+                let (task, assign) = operator::taken_on(&whole(record).unwrap()).unwrap();
+                let asked: Vec<_> = sent(task::op::ASSIGN).map(|message| message.to).collect();
+                assert_eq!((asked, grown), (vec![task], 0));
+                *self.books.get_mut(&address).unwrap().open.entry(task).or_default() +=
+                    assign.price.get();
+                self.taken_on += 1;
+            }
+            (Some((operator::op::WITHDRAW, false)), Some(message)) => {
+                let taken = amount(&whole(record).unwrap());
+                assert_eq!((message.from, grown), (init.owner, -i128::from(taken)));
+                assert!(sent(op::PAYOUT).all(|message| message.to == init.owner));
+                assert_eq!(sent(op::PAYOUT).count(), 1);
+                *self.due.entry(init.owner).or_default() += i128::from(taken);
+            }
+            (Some((operator::op::FREED, false)), Some(message)) => {
+                let freed = Freed::parse(&whole(record).unwrap()).unwrap();
+                self.check_freed(message, outgoing, &freed, grown, tasks);
+            }
+            (Some((_, true)), Some(message)) => {
+                // An assignment that its task did not take.
+                let was = before.reserved.get() - data.reserved.get();
+                let open = self.books.get_mut(&address).unwrap().open.get_mut(&message.from);
+                *open.unwrap() -= was;
+                assert_eq!(grown, 0);
+                let told: Vec<_> = sent(op::NOT_TAKEN).map(|message| message.to).collect();
+                assert_eq!(told, [init.owner]);
+                self.refused += 1;
+            }
+            _ => assert_eq!((grown, data.reserved), (0, before.reserved)),
+        }
+        let open = &self.books[&address].open;
+        assert_eq!(data.reserved.get(), open.values().sum::<u64>());
+        assert!(data.reserved <= data.bond, "more is promised than there is: {data:?}");
+        let balance = u64::try_from(view.balance).unwrap();
+        assert!(balance >= data.bond.get(), "a bond of {:?} with {balance}", data.bond);
+    }
+
+    fn check_freed(
+        &mut self,
+        message: &Message,
+        outgoing: &[Message],
+        freed: &Freed,
+        grown: i128,
+        tasks: &BTreeMap<Address, TaskInit>,
+    ) {
+        let init = self.known[&message.to];
+        let task = tasks[&message.from];
+        assert_eq!((task, task.market, task.operator), (freed.task, init.market, init.owner));
+        let open = self.books.get_mut(&message.to).unwrap().open.get_mut(&message.from).unwrap();
+        *open -= freed.price.get();
+        assert!(freed.owed <= freed.price && message.value >= freed.earned.get());
+        assert_eq!(grown, i128::from(freed.earned.get()) - i128::from(freed.owed.get()));
+        let paid: Vec<_> = outgoing.iter().map(|m| (m.op, m.to, m.value)).collect();
+        if freed.owed == Nano::ZERO {
+            assert_eq!(paid, []);
+            return;
+        }
+        assert_eq!(paid, [(op::COMPENSATION, freed.creditor, freed.owed.get())]);
+        let dispute = self.disputes.entry(message.from).or_default();
+        dispute.compensations += 1;
+        assert_eq!(dispute.compensations, 1, "paid out of the bond twice");
+        *self.due.entry(freed.creditor).or_default() += i128::from(freed.owed.get());
+        self.compensated += 1;
+    }
+
+    /// A task's transaction that was carried out: `before` and `after` are its data, `pays` what it
+    /// paid challengers and those they kept waiting.
+    pub(super) fn check_task(
+        &mut self,
+        incoming: &Message,
+        outgoing: &[Message],
+        before: Option<&TaskData>,
+    ) {
+        let pays: Vec<_> =
+            outgoing.iter().filter(|message| message.op == op::CHALLENGE_PAY).collect();
+        let at = incoming.to;
+        let work = before.and_then(|data| data.work);
+        match incoming.op {
+            _ if incoming.bounced => assert!(pays.is_empty()),
+            task::op::CHALLENGE => {
+                let dispute = self.disputes.entry(at).or_default();
+                dispute.challenges += 1;
+                assert_eq!(dispute.challenges, 1, "challenged twice");
+                assert!(incoming.value >= CHALLENGE_BOND.get() && pays.is_empty());
+            }
+            task::op::SLASHED => {
+                let Some((work, dispute)) = work.and_then(|work| Some((work, work.dispute?)))
+                else {
+                    return assert!(pays.is_empty());
+                };
+                let due = reward(&work);
+                let paid: Vec<_> = pays.iter().map(|pay| (pay.to, pay.value)).collect();
+                let meant = if due > 0 { vec![(dispute.challenger, due)] } else { vec![] };
+                assert_eq!(paid, meant);
+                if due > 0 {
+                    let book = self.disputes.get_mut(&at).unwrap();
+                    book.rewards += 1;
+                    assert_eq!(book.rewards, 1, "rewarded twice");
+                    *self.due.entry(dispute.challenger).or_default() += i128::from(due);
+                    self.rewarded += 1;
+                }
+            }
+            _ => {
+                for pay in pays {
+                    self.check_decision(pay, before.unwrap());
+                }
+            }
+        }
+    }
+
+    /// A challenge's bond goes to whom the decision says, once.
+    fn check_decision(&mut self, pay: &Message, before: &TaskData) {
+        let work = before.work.unwrap();
+        let dispute = work.dispute.unwrap();
+        assert_eq!((pay.value, dispute.bond), (CHALLENGE_BOND.get(), CHALLENGE_BOND));
+        let book = self.disputes.get_mut(&pay.from).unwrap();
+        book.decisions += 1;
+        assert_eq!((book.challenges, book.decisions), (1, 1), "decided twice");
+        if pay.to == dispute.challenger {
+            self.overturned += 1;
+        } else {
+            let right =
+                if work.outcome == Outcome::Accepted { work.owner } else { before.init.requestor };
+            assert_eq!(pay.to, right);
+            self.upheld += 1;
+        }
+    }
+
+    /// With nothing under way, exactly what live tasks have as work is reserved.
+    pub(super) fn check_quiet(&self, live: &[&TaskData]) {
+        for (address, init) in &self.known {
+            let Some(data) = self.books.get(address).and_then(|book| book.data) else { continue };
+            let theirs = live
+                .iter()
+                .filter(|task| (task.init.market, task.init.operator) == (init.market, init.owner));
+            let prices = theirs.filter_map(|task| task.work).map(|work| work.price.get());
+            assert_eq!(data.reserved.get(), prices.sum::<u64>());
+        }
+    }
+}
+
+/// What is due to a challenger of a slash.
+pub(super) fn reward(work: &Work) -> u64 {
+    if !work.dispute.is_some_and(|dispute| dispute.won) {
+        return 0;
+    }
+    let reserve = work.reserve.get();
+    if work.outcome == Outcome::Rejected { reserve / REPORTER } else { reserve / 100 / REPORTER }
+}
