@@ -15,7 +15,7 @@ use fog_contracts::{
 use fog_protocol::{Address, Hash32};
 use fog_testnet::chain::{Chain, TxRecord};
 use tycho_types::{
-    cell::{CellSlice, Load as _},
+    cell::{Cell, CellBuilder, CellSlice, Load as _},
     models::{MsgInfo, OwnedMessage},
     num::Tokens,
 };
@@ -24,6 +24,8 @@ use crate::{
     shares,
     world::{FEE_BPS, ours, std},
 };
+
+pub(crate) use bonds::Tally;
 
 const END_LOG: u32 = 0x4e00_0008;
 /// What a task adds to a notice that it pays itself.
@@ -76,11 +78,14 @@ struct Message {
     bounced: bool,
     op: u32,
     body: Vec<u64>,
+    whole: Cell,
 }
 
 fn internal(message: &OwnedMessage) -> Option<Message> {
     let MsgInfo::Int(info) = &message.info else { return None };
     let mut body = CellSlice::apply(&message.body).unwrap();
+    let mut whole = CellBuilder::new();
+    whole.store_slice(body).unwrap();
     let op = body.load_u32().unwrap_or(0);
     // Past the query id, amounts as far as there are any.
     let mut amounts = Vec::new();
@@ -102,6 +107,7 @@ fn internal(message: &OwnedMessage) -> Option<Message> {
         bounced: info.bounced,
         op,
         body: amounts,
+        whole: whole.build().unwrap(),
     })
 }
 
@@ -179,7 +185,7 @@ impl Ledger {
         if done {
             self.channels.check(chain, record);
         }
-        self.bonds.check(chain, record, incoming.as_ref(), &sent, &self.tasks);
+        self.bonds.check(chain, record, incoming.as_ref(), &sent);
         if let (true, true, Some(message)) = (done, self.tasks.contains_key(&address), &incoming) {
             self.bonds.check_task(message, &sent, self.told.get(&address));
         }

@@ -3,6 +3,7 @@
 //! after every transaction. `FOG_SEQUENCES` sets how many sequences run, `FOG_SEED` runs one again.
 
 mod actions;
+mod bonding;
 mod channels;
 mod delegating;
 mod dice;
@@ -29,17 +30,19 @@ use tycho_types::{cell::Cell, models::StateInit};
 use dice::{Dice, Seed};
 
 use crate::{
-    ledger::Ledger,
+    ledger::{Ledger, Tally},
     proving,
     world::{START, STEP, UNBONDING, WINDOW, config, ours, std},
 };
 
-const MESSAGES: u32 = 150;
-const SEQUENCES: u64 = 480;
+const MESSAGES: u32 = 170;
+const SEQUENCES: u64 = 360;
 const DAY: u32 = 24 * 3600;
 const TASKS: u8 = 6;
 /// The task that is decided by a proof.
 const PROVEN: u8 = 1;
+/// The one where a proof overrules verdicts.
+const OVERRULED: u8 = 2;
 const WORKERS: u8 = 2;
 const VERIFIERS: u8 = 3;
 
@@ -255,14 +258,35 @@ impl Play {
         if self.dice.once_in(8) { self.parties.any(&mut self.dice) } else { right.clone() }
     }
 
+    /// What comes next for some task.
+    fn advance(&mut self) {
+        let task = self.task();
+        match self.data(&task).map(|data| data.state) {
+            None | Some(TaskState::Created) => self.fund(),
+            Some(TaskState::Open) => self.assign(),
+            Some(TaskState::Assigned) if task.terms.id.0[0] == PROVEN + 1 => self.prove(),
+            Some(TaskState::Assigned) => self.commit(),
+            Some(TaskState::Committed) => self.verdict(),
+            Some(TaskState::Disputed) => self.rule(),
+            Some(TaskState::Accepted | TaskState::Rejected) if !self.dice.once_in(3) => {
+                self.challenge();
+            }
+            _ => self.push(),
+        }
+    }
+
     fn play(&mut self, messages: u32) {
         for _ in 0..3 {
             self.own_stake();
             self.drain();
         }
         for _ in 0..messages {
-            match self.dice.below(127) {
-                107.. => self.act_on_a_channel(),
+            match self.dice.below(187) {
+                107..127 | 181.. => self.act_on_a_channel(),
+                127..132 => self.bonds(),
+                132..142 => self.challenge(),
+                142..147 => self.rule(),
+                147..181 => self.advance(),
                 0..12 => self.fund(),
                 12..30 => self.assign(),
                 30..44 => self.commit(),
@@ -307,12 +331,12 @@ fn random_task(
             bid: *dice.one(&[STEP, 3600]),
             commit: STEP,
             verdict: *dice.one(&[10, STEP]),
-            window: *dice.one(&[0, WINDOW]),
+            window: *dice.one(&[0, WINDOW, WINDOW]),
             // A proof decides one of them.
-            proof: if id == PROVEN {
-                ProofRole::Decides(proving::statement().hash().unwrap())
-            } else {
-                ProofRole::None
+            proof: match id {
+                PROVEN => ProofRole::Decides(proving::statement().hash().unwrap()),
+                OVERRULED => ProofRole::Overrules(proving::statement().hash().unwrap()),
+                _ => ProofRole::None,
             },
         },
     }
@@ -326,8 +350,10 @@ fn leave(play: &mut Play) {
         let block = play.chain.warp(90 * DAY + 2 * STEP).unwrap();
         play.check_block(&block);
         play.drain();
-        for task in play.ledger.live_tasks() {
-            if play.data_at(&task).is_some_and(|data| data.state != TaskState::Created) {
+        // Twice: what ends a dispute opens the way to the end.
+        for task in [play.ledger.live_tasks(), play.ledger.live_tasks()].into_iter().flatten() {
+            let Some(data) = play.data_at(&task) else { continue };
+            if data.state != TaskState::Created && !data.state.is_end() {
                 play.push_from(&stranger, task);
                 play.drain();
             }
@@ -341,6 +367,7 @@ fn leave(play: &mut Play) {
     play.free_reservations(&stranger);
     play.empty_delegations();
     play.empty_stakes();
+    play.empty_bonds();
 }
 
 /// What many sequences came to.
@@ -353,6 +380,7 @@ struct Sums {
     closed: u64,
     accepted: BTreeMap<u32, u64>,
     proven: u64,
+    bonds: Tally,
 }
 
 impl Sums {
@@ -362,6 +390,7 @@ impl Sums {
         self.proven += other.proven;
         self.redemptions += other.redemptions;
         self.closed += other.closed;
+        self.bonds.add(other.bonds);
         for (state, count) in other.ends {
             *self.ends.entry(state).or_default() += count;
         }
@@ -381,6 +410,7 @@ fn sequence(seed: u64) -> Sums {
         transactions: play.ledger.transactions,
         redemptions: play.ledger.channels.redemptions,
         closed: play.ledger.channels.closed,
+        bonds: play.ledger.bonds.tally,
         ends: play.ledger.ends,
         accepted: play.ledger.accepted,
         proven: play.ledger.proven,
@@ -416,12 +446,15 @@ fn random_sequences_keep_the_books() {
     println!("{} messages, {} transactions checked", sums.sent, sums.transactions);
     println!("ends: {:?}; {} paid by a proof", sums.ends, sums.proven);
     println!("{} redemptions, {} channels closed", sums.redemptions, sums.closed);
+    println!("{:?}", sums.bonds);
     println!("accepted, by opcode: {:x?}", sums.accepted);
     // A generator that never gets anywhere would prove nothing.
     if only.is_none() && count.is_none() {
         assert!(sums.transactions >= 200_000, "{}", sums.transactions);
         assert!(sums.proven >= 40, "{}", sums.proven);
         assert!(sums.redemptions >= 1_000 && sums.closed >= 500, "hardly a voucher");
+        let few = sums.bonds.few();
+        assert!(few.is_empty(), "hardly a {few:?}");
         let ends = sums.ends;
         for state in [TaskState::Paid, TaskState::Slashed, TaskState::Refunded, TaskState::Late] {
             assert!(ends.get(&state).is_some_and(|count| *count >= 100), "{ends:?}");

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use fog_contracts::{
-    op,
+    TaskState, heard, op,
     operator::{self, Freed, OperatorData, OperatorInit},
-    task::{self, Outcome, TaskData, TaskInit, Work},
+    task::{self, Outcome, TaskData, Work},
 };
 use fog_protocol::{Address, Nano};
 use fog_testnet::chain::{Chain, TxRecord};
-use tycho_types::cell::{Cell, CellBuilder, CellSlice};
+use tycho_types::cell::Cell;
 
 use super::Message;
-use crate::world::{CHALLENGE_BOND, ours, std};
+use crate::world::{CHALLENGE_BOND, FEE_BPS, earned, ours, std};
 
 /// A challenger's part of what the loser loses.
 const REPORTER: u64 = 5;
@@ -42,21 +42,42 @@ pub(crate) struct Bonds {
     disputes: BTreeMap<Address, Dispute>,
     /// By account: rewards, and what came out of bonds, less what it put into them.
     due: BTreeMap<Address, i128>,
-    /// How much there was of what.
-    pub(crate) taken_on: u64,
-    pub(crate) refused: u64,
-    pub(crate) compensated: u64,
-    pub(crate) upheld: u64,
-    pub(crate) overturned: u64,
-    pub(crate) rewarded: u64,
+    pub(crate) tally: Tally,
 }
 
-/// The whole body of a message.
-fn whole(record: &TxRecord) -> Option<Cell> {
-    let message = record.in_msg().unwrap()?;
-    let mut builder = CellBuilder::new();
-    builder.store_slice(CellSlice::apply(&message.body).unwrap()).unwrap();
-    Some(builder.build().unwrap())
+/// How much there was of what.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(BTreeMap<&'static str, u64>);
+
+impl Tally {
+    /// What a generator must bring about.
+    const ALL: [&str; 9] = [
+        "bond",
+        "withdrawal",
+        "assignment",
+        "refused assignment",
+        "compensation",
+        "upheld verdict",
+        "overturned verdict",
+        "undecided challenge",
+        "reward",
+    ];
+
+    fn count(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        for (what, count) in other.0 {
+            *self.0.entry(what).or_default() += count;
+        }
+    }
+
+    /// What there was too little of.
+    pub(crate) fn few(&self) -> Vec<&'static str> {
+        let enough = |what: &&str| self.0.get(what).is_some_and(|count| *count >= 25);
+        Self::ALL.into_iter().filter(|what| !enough(what)).collect()
+    }
 }
 
 fn amount(body: &Cell) -> u64 {
@@ -88,7 +109,6 @@ impl Bonds {
         record: &TxRecord,
         incoming: Option<&Message>,
         outgoing: &[Message],
-        tasks: &BTreeMap<Address, TaskInit>,
     ) {
         let address = ours(&record.address);
         let Some(init) = self.known.get(&address).copied() else { return };
@@ -110,30 +130,34 @@ impl Bonds {
         let step = incoming.filter(|_| done).map(|message| (message.op, message.bounced));
         match (step, incoming) {
             (Some((operator::op::BOND, false)), Some(message)) => {
-                let added = amount(&whole(record).unwrap());
+                let added = amount(&message.whole);
                 assert_eq!((grown, data.reserved), (i128::from(added), before.reserved));
                 assert!(added > 0 && message.value >= added);
                 *self.due.entry(message.from).or_default() -= i128::from(added);
+                self.tally.count("bond");
             }
             (Some((operator::op::TAKE_ON, false)), Some(message)) => {
                 assert_eq!(message.from, init.owner);
-                let (task, assign) = operator::taken_on(&whole(record).unwrap()).unwrap();
+                let (task, assign) = operator::taken_on(&message.whole).unwrap();
                 let asked: Vec<_> = sent(task::op::ASSIGN).map(|message| message.to).collect();
                 assert_eq!((asked, grown), (vec![task], 0));
                 *self.books.get_mut(&address).unwrap().open.entry(task).or_default() +=
                     assign.price.get();
-                self.taken_on += 1;
+                self.tally.count("assignment");
             }
             (Some((operator::op::WITHDRAW, false)), Some(message)) => {
-                let taken = amount(&whole(record).unwrap());
+                let taken = amount(&message.whole);
                 assert_eq!((message.from, grown), (init.owner, -i128::from(taken)));
                 assert!(sent(op::PAYOUT).all(|message| message.to == init.owner));
                 assert_eq!(sent(op::PAYOUT).count(), 1);
-                *self.due.entry(init.owner).or_default() += i128::from(taken);
+                // What others left there comes along.
+                let out = sent(op::PAYOUT).map(|payout| i128::from(payout.value)).sum::<i128>();
+                *self.due.entry(init.owner).or_default() += out - i128::from(message.value);
+                self.tally.count("withdrawal");
             }
             (Some((operator::op::FREED, false)), Some(message)) => {
-                let freed = Freed::parse(&whole(record).unwrap()).unwrap();
-                self.check_freed(message, outgoing, &freed, grown, tasks);
+                let freed = Freed::parse(&message.whole).unwrap();
+                self.check_freed(message, outgoing, &freed, grown);
             }
             (Some((_, true)), Some(message)) => {
                 // An assignment that its task did not take.
@@ -143,7 +167,7 @@ impl Bonds {
                 assert_eq!(grown, 0);
                 let told: Vec<_> = sent(op::NOT_TAKEN).map(|message| message.to).collect();
                 assert_eq!(told, [init.owner]);
-                self.refused += 1;
+                self.tally.count("refused assignment");
             }
             _ => assert_eq!((grown, data.reserved), (0, before.reserved)),
         }
@@ -154,17 +178,11 @@ impl Bonds {
         assert!(balance >= data.bond.get(), "a bond of {:?} with {balance}", data.bond);
     }
 
-    fn check_freed(
-        &mut self,
-        message: &Message,
-        outgoing: &[Message],
-        freed: &Freed,
-        grown: i128,
-        tasks: &BTreeMap<Address, TaskInit>,
-    ) {
+    fn check_freed(&mut self, message: &Message, outgoing: &[Message], freed: &Freed, grown: i128) {
         let init = self.known[&message.to];
-        let task = tasks[&message.from];
-        assert_eq!((task, task.market, task.operator), (freed.task, init.market, init.owner));
+        let task = freed.task;
+        assert_eq!(task.address().unwrap(), message.from);
+        assert_eq!((task.market, task.operator), (init.market, init.owner));
         let open = self.books.get_mut(&message.to).unwrap().open.get_mut(&message.from).unwrap();
         *open -= freed.price.get();
         assert!(freed.owed <= freed.price && message.value >= freed.earned.get());
@@ -179,7 +197,7 @@ impl Bonds {
         dispute.compensations += 1;
         assert_eq!(dispute.compensations, 1, "paid out of the bond twice");
         *self.due.entry(freed.creditor).or_default() += i128::from(freed.owed.get());
-        self.compensated += 1;
+        self.tally.count("compensation");
     }
 
     /// A task's transaction that was carried out: `before` and `after` are its data, `pays` what it
@@ -192,6 +210,9 @@ impl Bonds {
     ) {
         let pays: Vec<_> =
             outgoing.iter().filter(|message| message.op == op::CHALLENGE_PAY).collect();
+        for told in outgoing.iter().filter(|message| message.op == operator::op::FREED) {
+            Self::check_told(told, before.unwrap(), incoming.op);
+        }
         let at = incoming.to;
         let work = before.and_then(|data| data.work);
         match incoming.op {
@@ -216,33 +237,54 @@ impl Bonds {
                     book.rewards += 1;
                     assert_eq!(book.rewards, 1, "rewarded twice");
                     *self.due.entry(dispute.challenger).or_default() += i128::from(due);
-                    self.rewarded += 1;
+                    self.tally.count("reward");
                 }
             }
             _ => {
                 for pay in pays {
-                    self.check_decision(pay, before.unwrap());
+                    self.check_decision(pay, before.unwrap(), incoming);
                 }
             }
         }
     }
 
     /// A challenge's bond goes to whom the decision says, once.
-    fn check_decision(&mut self, pay: &Message, before: &TaskData) {
+    fn check_decision(&mut self, pay: &Message, before: &TaskData, incoming: &Message) {
         let work = before.work.unwrap();
         let dispute = work.dispute.unwrap();
         assert_eq!((pay.value, dispute.bond), (CHALLENGE_BOND.get(), CHALLENGE_BOND));
         let book = self.disputes.get_mut(&pay.from).unwrap();
         book.decisions += 1;
         assert_eq!((book.challenges, book.decisions), (1, 1), "decided twice");
-        if pay.to == dispute.challenger {
-            self.overturned += 1;
-        } else {
-            let right =
-                if work.outcome == Outcome::Accepted { work.owner } else { before.init.requestor };
-            assert_eq!(pay.to, right);
-            self.upheld += 1;
-        }
+        let decision = match incoming.op {
+            task::op::EXPIRE => None,
+            task::op::PROVE => Some(Outcome::Accepted),
+            task::op::RULING => Some(heard::ruling(&incoming.whole).unwrap().outcome),
+            other => panic!("decided by {other:#x}"),
+        };
+        let (right, what) = match decision {
+            None => (dispute.challenger, "undecided challenge"),
+            Some(of) if of != work.outcome => (dispute.challenger, "overturned verdict"),
+            Some(Outcome::Accepted) => (work.owner, "upheld verdict"),
+            Some(_) => (before.init.requestor, "upheld verdict"),
+        };
+        assert_eq!(pay.to, right);
+        self.tally.count(what);
+    }
+
+    /// What a task tells its bond: the price once for each assignment, the node's fee where it paid,
+    /// the whole price where no verdict came.
+    fn check_told(told: &Message, before: &TaskData, op: u32) {
+        let (freed, work) = (Freed::parse(&told.whole).unwrap(), before.work.unwrap());
+        assert_eq!((freed.task, freed.price), (before.init, work.price));
+        let owed = if before.state == TaskState::Releasing { work.price } else { Nano::ZERO };
+        assert_eq!((freed.owed, freed.creditor), (owed, work.owner));
+        let fee = work.price.get() * u64::from(FEE_BPS) / 10_000;
+        let paid = matches!(
+            (before.state, op),
+            (TaskState::Settling, task::op::SETTLED) | (TaskState::Accepted, task::op::EXPIRE)
+        );
+        assert_eq!(freed.earned.get(), if paid { earned(fee) } else { 0 });
     }
 
     /// With nothing under way, exactly what live tasks have as work is reserved.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use fog_contracts::{
     ASSIGN_VALUE, CLAIM_VALUE, COMMIT_VALUE, Consent, END_VALUE, FUND_VALUE, MARKET_VALUE,
-    OPERATOR_RENT, OWNER_VALUE, PROVE_VALUE, STAKE_RENT, TaskState, VerdictTerms, commit_hash,
-    consent_hash, market, operator,
-    proof::{Context, Prove, result_cell},
+    OWNER_VALUE, PROVE_VALUE, STAKE_RENT, TaskState, VerdictTerms, commit_hash, consent_hash,
+    market, operator,
+    proof::{Context, Prove, result_cell, result_hash},
     stake::{self, StakeData, StakeInit},
     task::{self, Assign, Outcome, TaskData, TaskInit, Verdict},
     verdict_hash, verdict_value,
@@ -24,12 +24,12 @@ use crate::{
 };
 
 impl Play {
-    fn task(&mut self) -> TaskInit {
+    pub(super) fn task(&mut self) -> TaskInit {
         *self.dice.one(&self.tasks)
     }
 
     /// Mostly one for which it is time, sometimes any.
-    fn task_in(&mut self, states: &[TaskState]) -> TaskInit {
+    pub(super) fn task_in(&mut self, states: &[TaskState]) -> TaskInit {
         let state =
             |task: &&TaskInit| self.data(task).map_or(TaskState::Created, |data| data.state);
         let timely: Vec<_> =
@@ -41,7 +41,7 @@ impl Play {
         }
     }
 
-    fn data(&self, task: &TaskInit) -> Option<TaskData> {
+    pub(super) fn data(&self, task: &TaskInit) -> Option<TaskData> {
         self.data_at(&address(task))
     }
 
@@ -95,7 +95,10 @@ impl Play {
 
     pub(super) fn commit(&mut self) {
         let task = self.task_in(&[TaskState::Assigned]);
-        let commitment = Hash32([u8::try_from(self.dice.below(3)).unwrap(); 32]);
+        let mut commitment = Hash32([u8::try_from(self.dice.below(3)).unwrap(); 32]);
+        if task.terms.proof.statement().is_some() && !self.dice.once_in(8) {
+            commitment = result_hash(RESULT).unwrap();
+        }
         let hash = commit_hash(-3, &address(&task), &commitment).unwrap();
         let owner = self.data(&task).and_then(|data| data.work).map(|work| work.owner);
         let right = u8::from(owner == Some(self.stakes[1].owner));
@@ -109,7 +112,8 @@ impl Play {
     pub(super) fn verdict(&mut self) {
         let task = self.task_in(&[TaskState::Committed]);
         let work = self.data(&task).and_then(|data| data.work);
-        let outcome = *self.dice.one(&[Outcome::Accepted, Outcome::Rejected]);
+        let outcomes = [0, 0, 1, 1, 2].map(|which| Outcome::ALL[which]);
+        let outcome = *self.dice.one(&outcomes);
         let mut terms = VerdictTerms {
             network: -3,
             task: address(&task),
@@ -148,7 +152,7 @@ impl Play {
 
     /// A proof: the right one, one of something else, or one that somebody touched.
     pub(super) fn prove(&mut self) {
-        let proven = self.tasks[usize::from(super::PROVEN)];
+        let proven = self.tasks[usize::from(*self.dice.one(&[super::PROVEN, super::OVERRULED]))];
         let task = if self.dice.once_in(8) { self.task() } else { proven };
         let work = self.data(&task).and_then(|data| data.work);
         let stake = work.map_or_else(|| self.stakes[0].address().unwrap(), |work| work.stake);
@@ -272,6 +276,9 @@ impl Play {
         let me = ours(&from.address);
         let amount = Nano::new(self.dice.below(1_000_000_000));
         let stake = *self.dice.one(&self.stakes);
+        if self.dice.once_in(4) {
+            return self.forged_by_a_task();
+        }
         let to_task = self.dice.once_in(2);
         let forged = if to_task {
             match self.dice.below(4) {
@@ -373,14 +380,6 @@ impl Play {
             let data = self.stake_at(stake).unwrap();
             assert_eq!(shares::owed(&data), 0, "{data:?}");
         }
-    }
-
-    /// Puts money into the node's bond, or into a stranger's.
-    pub(super) fn add_bond(&mut self, from: &Treasury, which: usize, amount: u64) {
-        let bond = self.bonds[which];
-        let body = operator::bond(self.query(), Nano::new(amount)).unwrap();
-        let (to, init) = (bond.address().unwrap(), bond.state_init().unwrap());
-        self.send(from, to, amount + OPERATOR_RENT.get(), Some(init), body);
     }
 
     pub(super) fn say(&mut self, from: &Treasury, to: Address, body: tycho_types::cell::Cell) {
