@@ -5,7 +5,8 @@
 //! opcode is quiet and gives it back, the negative one is put there again.
 
 use num_bigint::{BigInt, Sign};
-use tycho_vm::{OpcodeBase, OpcodeExec, RcStackValue, SafeRc, VmResult, VmState};
+use tycho_types::error::Error;
+use tycho_vm::{OpcodeBase, OpcodeExec, RcStackValue, SafeRc, VmError, VmResult, VmState};
 
 /// An opcode of the family: where its operands lie is in its bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,8 @@ struct Form {
 
 impl Form {
     /// The form of `opcode` (24 bits), if it stores unsigned: `STU` (`cbnn`), `STUX` and its kin
-    /// (`cf01`, `cf03`, `cf05`, `cf07`), the same with a fixed width (`cf09nn`, `cf0b`, `cf0d`, `cf0f`).
+    /// (`cf01`, `cf03`, `cf05`, `cf07`), the same with a fixed width (`cf09nn`, `cf0b`, `cf0d`, `cf0f`),
+    /// and with the width before the integer (`fa02`, `fa06`).
     fn of(opcode: u32) -> Option<Self> {
         let (first, second) = (opcode >> 16, opcode >> 8 & 0xff);
         match first {
@@ -30,6 +32,10 @@ impl Form {
                 reversed: second & 2 != 0,
                 quiet: second & 4 != 0,
             }),
+            // `STVARUINT16` (`STGRAMS`) and `STVARUINT32`.
+            0xfa if matches!(second, 2 | 6) => {
+                Some(Self { width_on_stack: false, reversed: true, quiet: false })
+            }
             _ => None,
         }
     }
@@ -55,7 +61,12 @@ impl StoreUint {
     /// `inner` on the range that is given, if it begins with an opcode that stores integers.
     pub(crate) fn wrap(range: (u32, u32), inner: &'static dyn OpcodeExec) -> Option<Self> {
         let (first, second) = (range.0 >> 16, range.0 >> 8 & 0xff);
-        let stores = first == 0xcb || (first == 0xcf && second < 0x10);
+        let stores = match first {
+            0xcb => true,
+            0xcf => second < 0x10,
+            0xfa => matches!(second, 2 | 3 | 6 | 7),
+            _ => false,
+        };
         stores.then_some(Self { range, inner })
     }
 }
@@ -69,16 +80,28 @@ impl OpcodeBase for StoreUint {
 impl OpcodeExec for StoreUint {
     fn exec(&self, st: &mut VmState<'_>, opcode: u32, bits: u16) -> VmResult<i32> {
         let form = Form::of(opcode);
-        let Some((form, negative)) =
-            form.and_then(|form| Some((form, take_negative(st, form.before())?)))
-        else {
-            return self.inner.exec(st, opcode, bits);
-        };
-        let done = self.inner.exec(st, opcode, bits)?;
+        let taken = form.and_then(|form| Some((form, take_negative(st, form.before())?)));
+        let done = self.inner.exec(st, opcode, bits);
+        let done = if opcode >> 16 == 0xfa { done.map_err(out_of_range)? } else { done? };
+        let Some((form, negative)) = taken else { return Ok(done) };
         if form.quiet {
             put(st, form.after(), negative);
         }
         Ok(done)
+    }
+}
+
+/// An amount that does not fit is out of range; tycho calls it an overflow.
+fn out_of_range(error: Box<VmError>) -> Box<VmError> {
+    match *error {
+        VmError::CellError(Error::IntOverflow) | VmError::IntegerOverflow => {
+            Box::new(VmError::IntegerOutOfRange {
+                min: 0,
+                max: isize::MAX,
+                actual: error.to_string(),
+            })
+        }
+        _ => error,
     }
 }
 
@@ -142,6 +165,8 @@ mod tests {
             ("STUXR 8", "c87f78cf03"),
             ("STU 8, long", "7fc8cf0907"),
             ("STUR 8", "c87fcf0b07"),
+            ("STGRAMS", "c87ffa02"),
+            ("STVARUINT32", "c87ffa06"),
         ] {
             assert_eq!(run(code).0, 5, "{name}");
             // Positive, they go through.
@@ -157,8 +182,22 @@ mod tests {
         ] {
             assert_eq!(run(code), (0, shown(&stack)), "{name}");
         }
+        // Too large a one is refused in the same way.
+        for (code, exit) in [
+            ("c88377fa02", 5),
+            ("c88477fa02", 0),
+            ("c883f7fa06", 5),
+            ("c883f6fa06", 0),
+            ("c88376fa03", 5),
+            ("c88576fa03", 0),
+            ("c883fffa02", 5),
+            ("c883fffa03", 5),
+            ("fa02", 2),
+        ] {
+            assert_eq!(run(code).0, exit, "{code}");
+        }
         // Signed, they are as they were.
-        for code in ["7fc8ca07", "7fc878cf00", "c87f78cf02", "7fc8cf0807"] {
+        for code in ["7fc8ca07", "7fc878cf00", "c87f78cf02", "7fc8cf0807", "c87ffa03", "c87ffa07"] {
             assert_eq!(run(code).0, 0, "{code}");
         }
     }

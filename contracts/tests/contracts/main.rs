@@ -16,6 +16,7 @@ mod gates;
 mod ledger;
 mod markets;
 mod matrix;
+mod operators;
 mod proofs;
 mod property;
 mod proving;

@@ -36,7 +36,7 @@ use crate::{
 };
 
 const MESSAGES: u32 = 170;
-const SEQUENCES: u64 = 360;
+const SEQUENCES: u64 = 400;
 const DAY: u32 = 24 * 3600;
 const TASKS: u8 = 6;
 /// The task that is decided by a proof.

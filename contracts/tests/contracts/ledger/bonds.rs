@@ -75,7 +75,7 @@ impl Tally {
 
     /// What there was too little of.
     pub(crate) fn few(&self) -> Vec<&'static str> {
-        let enough = |what: &&str| self.0.get(what).is_some_and(|count| *count >= 25);
+        let enough = |what: &&str| self.0.get(what).is_some_and(|count| *count >= 20);
         Self::ALL.into_iter().filter(|what| !enough(what)).collect()
     }
 }
