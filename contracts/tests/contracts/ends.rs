@@ -21,7 +21,7 @@ const FEE: u64 = PRICE.get() * FEE_BPS as u64 / 10_000;
 const EARNED: u64 = earned(FEE);
 const LAST_EXIT: u32 = 90 * 24 * 3600;
 
-fn paid_to(ran: &Ran, to: Address) -> u64 {
+pub(crate) fn paid_to(ran: &Ran, to: Address) -> u64 {
     ran.sent.iter().filter(|message| message.to == to).map(|message| message.value).sum()
 }
 

@@ -8,6 +8,7 @@ mod channels;
 mod deadlines;
 mod delegated;
 mod delegations;
+mod disputes;
 mod edges;
 mod ends;
 mod fees;
