@@ -5,15 +5,18 @@ use fog_contracts::{
     Kind, Notify, StakeLog, TaskState,
     channel::{ChannelData, ChannelNotice, Purpose},
     delegation::DelegationData,
+    dispute::{self, DisputeLog},
     heard,
     market::{Config, MarketData},
+    operator::{self, BondLog, Freed, NotTaken, OperatorData},
     stake::StakeData,
-    task::TaskData,
+    task::{Outcome, TaskData},
 };
 use fog_protocol::{Address, Hash32, Nano};
 use proptest::prelude::*;
 use tycho_types::cell::{Cell, CellBuilder};
 
+use crate::alone::Place;
 use crate::channels::kit;
 use crate::world::{FEE_BPS, PRICE, RESERVE, TIMELOCK, World, config, ours, std};
 
@@ -47,6 +50,10 @@ fn parse_all(cell: &Cell) {
     let delegation = DelegationData::parse(cell);
     assert!(delegation.is_err() || delegation.unwrap().queue.len() <= 8);
     let _ = (StakeLog::parse(cell), heard::assign(cell));
+    assert!(!OperatorData::parse(cell).is_ok_and(|data| data.free() > data.bond));
+    let _ = (BondLog::parse(cell), NotTaken::parse(cell), Freed::parse(cell));
+    let _ = (DisputeLog::parse(cell), dispute::challenged(cell), operator::taken_on(cell));
+    let _ = (heard::ruling(cell), heard::verdict(cell));
     let _ = (heard::configured(cell), heard::registered(cell));
     let _ = Notify::parse(cell);
     let _ = ChannelNotice::parse(cell);
@@ -67,7 +74,14 @@ fn real() -> Vec<Cell> {
     let stake = world.stake.address().unwrap();
     let account = kit::opened(&mut world, Purpose::Account, Nano::grams(8)).address().unwrap();
     let data = |address: &Address| world.chain.account(&std(address)).unwrap().data.unwrap();
-    vec![data(&task), data(&stake), data(&world.market), data(&account)]
+    let disputed = Place {
+        kind: crate::alone::Kind::Overruled,
+        state: TaskState::Disputed,
+        verdict: Outcome::Rejected,
+    };
+    let disputed = disputed.task().data().unwrap();
+    let bond = data(&world.bond.address().unwrap());
+    vec![data(&task), data(&stake), data(&world.market), data(&account), disputed, bond]
 }
 
 /// The `path`-th cell of the tree, with one bit turned over or cut short.
@@ -102,7 +116,7 @@ proptest! {
 
     #[test]
     fn damaged_data_is_read_or_refused(
-        which in 0usize..4, path in 0usize..12, bit in any::<u16>(), cut in any::<bool>(),
+        which in 0usize..6, path in 0usize..12, bit in any::<u16>(), cut in any::<bool>(),
     ) {
         static REAL: std::sync::LazyLock<Vec<Cell>> = std::sync::LazyLock::new(real);
         parse_all(&damage(&REAL[which], &mut { path }, bit, cut));
@@ -126,6 +140,10 @@ fn what_contracts_write_reads_back() {
     assert_eq!((work.owner, work.price), (ours(&world.worker.address), PRICE));
     assert_eq!((work.session, work.reserve), (world.session.public().0, RESERVE));
     assert_eq!((work.commitment, work.evidence), (Hash32([0x11; 32]), Hash32([0; 32])));
+
+    let bond = world.bond();
+    assert_eq!((bond.init, bond.bond), (world.bond, crate::world::BOND));
+    assert_eq!((bond.reserved, bond.earned), (PRICE, Nano::ZERO));
 
     let stake = world.stake();
     assert_eq!((stake.init, stake.session), (world.stake, world.session.public()));
@@ -170,6 +188,9 @@ fn every_contract_is_known_by_its_code_and_described() {
     assert_eq!(task["work"]["price_nano"], PRICE.get());
     let (kind, task) = told(&ended_at);
     assert_eq!((kind, &task["status"]), (Kind::Tombstone, &"refunded".into()));
+    let (kind, bond) = told(&world.bond.address().unwrap());
+    assert_eq!((kind, &bond["reserved_nano"]), (Kind::Operator, &PRICE.get().into()));
+    assert_eq!(bond["bond_nano"], crate::world::BOND.get());
     let (kind, stake) = told(&stake);
     assert_eq!((kind, &stake["reserved_nano"]), (Kind::Stake, &RESERVE.get().into()));
     for (purpose, kind) in [(Purpose::Account, Kind::Account), (Purpose::Earnings, Kind::Earnings)]

@@ -17,7 +17,7 @@ use crate::{
 
 /// The state before a message goes out, the word that makes it, its opcode, the state it waits in,
 /// and where its bounce leads.
-const OUTWARD: [(TaskState, Word, u32, TaskState, TaskState); 7] = [
+const OUTWARD: [(TaskState, Word, u32, TaskState, TaskState); 9] = [
     (
         TaskState::Created,
         Word::Fund,
@@ -34,6 +34,14 @@ const OUTWARD: [(TaskState, Word, u32, TaskState, TaskState); 7] = [
         TaskState::Accepted,
     ),
     (TaskState::Assigned, Word::Prove, stake::op::SETTLE, TaskState::Settling, TaskState::Accepted),
+    (TaskState::Disputed, Word::Prove, stake::op::SETTLE, TaskState::Settling, TaskState::Accepted),
+    (
+        TaskState::Disputed,
+        Word::RuleRejected,
+        stake::op::SLASH,
+        TaskState::Slashing,
+        TaskState::Rejected,
+    ),
     (
         TaskState::Rejected,
         Word::Finalize,
@@ -59,8 +67,19 @@ const OUTWARD: [(TaskState, Word, u32, TaskState, TaskState); 7] = [
 
 /// The task in its waiting state, and the message it waits for.
 fn waiting(from: TaskState, word: Word, op: u32) -> (Solo, Sent) {
-    let kind = if word == Word::Prove { Kind::Proven } else { Kind::Judged };
+    let kind = match (word, from) {
+        (Word::Prove, TaskState::Assigned) => Kind::Proven,
+        (Word::Prove, _) => Kind::Overruled,
+        _ => Kind::Judged,
+    };
     let mut solo = task_of(kind, from);
+    if word == Word::RuleRejected {
+        // Ruled on, it is carried out at once.
+        solo.now += crate::world::WINDOW;
+        assert_eq!(say(&mut solo, word, speaker(word)).exit, 0);
+        let message = say(&mut solo, Word::Finalize, STRANGER).the(op).clone();
+        return (solo, message);
+    }
     if matches!(word, Word::Finalize | Word::Expire) {
         solo.now = data(&solo).deadline + 1;
     }
@@ -136,6 +155,34 @@ fn a_bounced_reservation_of_another_query_is_not_ours() {
     throw_back(&mut solo, &message, 109);
     assert_eq!(state(&solo), TaskState::Open);
     assert_eq!(data(&solo).work, None);
+}
+
+/// A reservation that comes back frees the bond, once and to the nanogram.
+#[test]
+fn a_refused_reservation_frees_the_bond_once() {
+    let (mut solo, message) = waiting(TaskState::Open, Word::Assign, stake::op::RESERVE);
+    let body = message.bounced(109);
+    let ran = solo.receive(message.to, message.value, body, Arrival::Bounced);
+    assert_eq!(crate::ends::freed(&ran), (PRICE.get(), 0, 0));
+    let body = message.bounced(109);
+    let again = solo.receive(message.to, message.value, body, Arrival::Bounced);
+    assert!(again.sent.is_empty());
+    // A new assignment is a new reservation.
+    assert_eq!(say(&mut solo, Word::Assign, speaker(Word::Assign)).exit, 0);
+}
+
+/// What was decided stays decided when the stake does not take it: the challenger's bond is not paid
+/// again, and its reward only when the stake was cut.
+#[test]
+fn a_bounced_slash_after_a_ruling_is_tried_again() {
+    let (mut solo, message) = waiting(TaskState::Disputed, Word::RuleRejected, stake::op::SLASH);
+    throw_back(&mut solo, &message, 104);
+    let dispute = data(&solo).work.unwrap().dispute.unwrap();
+    assert_eq!((dispute.bond, dispute.won), (Nano::ZERO, true));
+    assert_eq!(say(&mut solo, Word::Challenge, STRANGER).exit, 102);
+    let again = say(&mut solo, Word::Finalize, STRANGER);
+    assert_eq!((again.exit, again.sent.len(), state(&solo)), (0, 1, TaskState::Slashing));
+    assert_eq!(again.the(stake::op::SLASH).body, message.body);
 }
 
 #[test]

@@ -40,6 +40,31 @@ fn a_verdict_counts_until_its_last_second() {
     }
 }
 
+/// A dispute's last second belongs to those who decide it, the next to everybody; and a verdict may
+/// be challenged until the last second before its window ends.
+#[test]
+fn disputes_hold_to_the_second() {
+    for (offset, rules, expires) in [(0, 0, 103), (1, 102, 0)] {
+        let mut solo = task_in(TaskState::Disputed);
+        solo.now = data(&solo).deadline + offset;
+        let mut other = solo.clone();
+        let word = Word::RuleUndelivered;
+        assert_eq!(say(&mut solo, word, speaker(word)).exit, rules);
+        assert_eq!(say(&mut other, Word::Expire, speaker(Word::Expire)).exit, expires);
+    }
+    for from in [TaskState::Accepted, TaskState::Rejected] {
+        for (early, challenged, finalized) in [(1, 0, 103), (0, 102, 0)] {
+            let mut solo = task_in(from);
+            solo.now = data(&solo).deadline - early;
+            let mut other = solo.clone();
+            let ran = say(&mut solo, Word::Challenge, speaker(Word::Challenge));
+            assert_eq!(ran.exit, challenged);
+            let ran = say(&mut other, Word::Finalize, speaker(Word::Finalize));
+            assert_eq!(ran.exit, finalized);
+        }
+    }
+}
+
 /// With a window, nobody finalises before its last second; with none, at once.
 #[test]
 fn the_window_is_waited_out() {

@@ -2,7 +2,9 @@
 //! message all the way, through every contract it leads to.
 
 use fog_contracts::{
-    TaskState, stake,
+    TaskState, operator,
+    proof::result_hash,
+    stake,
     task::{self, Outcome},
 };
 use fog_protocol::{Address, Hash32, Nano};
@@ -10,8 +12,11 @@ use fog_testnet::chain::{Bounce, Receipt, StackItem, Transfer};
 
 use crate::{
     alone::{Kind, Word, speaker, state, task_in, task_of},
+    proving::RESULT,
     solo::{Arrival, Solo},
-    world::{PRICE, STEP, WINDOW, World, failures, notices, ours, std},
+    world::{
+        APPEAL, BOND, CHALLENGE_BOND, PRICE, STEP, WINDOW, World, failures, notices, ours, std,
+    },
 };
 
 const COMMITMENT: Hash32 = Hash32([0x11; 32]);
@@ -27,6 +32,8 @@ enum Gate {
     End,
     Owner,
     Prove = 7,
+    Challenge,
+    Ruling,
 }
 
 fn demanded(world: &World, gate: Gate, signatures: u8) -> u64 {
@@ -148,6 +155,115 @@ fn the_least_carries_every_expiry_to_its_end() {
     }
 }
 
+/// From the challenge of a verdict to the end, whichever way it is decided.
+#[test]
+fn the_least_carries_every_dispute_to_its_end() {
+    let proven = result_hash(RESULT).unwrap();
+    for (verdict, ruling, end) in [
+        (Outcome::Accepted, Some(Outcome::Rejected), TaskState::Slashed),
+        (Outcome::Rejected, Some(Outcome::Accepted), TaskState::Paid),
+        (Outcome::Accepted, Some(Outcome::Undelivered), TaskState::Late),
+        (Outcome::Rejected, None, TaskState::Slashed),
+        (Outcome::Accepted, None, TaskState::Paid),
+    ] {
+        let mut world = World::with_verifiers(15, 16);
+        world.deposit(Nano::grams(100));
+        let init = world.overruled_init(1);
+        let task = init.address().unwrap();
+        let least = demanded(&world, Gate::Fund, 0);
+        gate(&mut world, least, PRICE.get(), 104, &|world| world.fund(&init));
+        world.assign(task);
+        world.commit(task, proven);
+        let signers: Vec<u8> = (0..16).collect();
+        world.verdict(task, proven, verdict, &signers[..15]);
+        let least = demanded(&world, Gate::Challenge, 0);
+        let stranger = world.stranger.clone();
+        let bond = CHALLENGE_BOND.get();
+        gate(&mut world, least, bond, 104, &|world| world.challenge(&stranger, task));
+        assert_eq!(world.state(&task), Some(TaskState::Disputed));
+        world.chain.warp(WINDOW).unwrap();
+        if let Some(outcome) = ruling {
+            let least = demanded(&world, Gate::Ruling, 16);
+            gate(&mut world, least, 0, 104, &|world| {
+                world.rule(&stranger, task, proven, outcome, &signers)
+            });
+        } else {
+            world.chain.warp(APPEAL + 1).unwrap();
+            let least = demanded(&world, Gate::End, 0);
+            gate(&mut world, least, 0, 104, &|world| {
+                world.push(&stranger, task, task::expire(1).unwrap())
+            });
+        }
+        let least = demanded(&world, Gate::End, 0);
+        gate(&mut world, least, 0, 104, &|world| {
+            world.push(&stranger, task, task::finalize(1).unwrap())
+        });
+        assert_eq!(world.state(&task), Some(end), "{verdict:?} {ruling:?}");
+        assert_eq!(world.bond().reserved, Nano::ZERO);
+    }
+}
+
+#[test]
+fn the_least_carries_an_overruling_proof_to_the_payment() {
+    let proven = result_hash(RESULT).unwrap();
+    let mut world = World::new();
+    world.deposit(Nano::grams(100));
+    let init = world.overruled_init(1);
+    let task = init.address().unwrap();
+    let least = demanded(&world, Gate::Fund, 0);
+    gate(&mut world, least, PRICE.get(), 104, &|world| world.fund(&init));
+    world.assign(task);
+    world.commit(task, proven);
+    world.verdict(task, proven, Outcome::Rejected, &[0, 1]);
+    let stranger = world.stranger.clone();
+    world.challenge(&stranger, task);
+    let least = demanded(&world, Gate::Prove, 0);
+    gate(&mut world, least, 0, 104, &|world| world.prove_from(&stranger, task));
+    assert_eq!(world.state(&task), Some(TaskState::Paid));
+}
+
+/// The whole way through the bond, back to it, and out of it.
+#[test]
+fn the_least_carries_a_bond_there_and_back() {
+    let mut world = World::new();
+    world.deposit(Nano::grams(100));
+    let at = std(&world.bond.address().unwrap());
+    let output = world.chain.run_get_method(&at, "operator_values", &[]).unwrap();
+    let least: Vec<_> =
+        output.stack.iter().map(|item| u64::try_from(item.as_int().unwrap()).unwrap()).collect();
+    let node = world.operator.clone();
+    // An assignment that the stake refuses comes back to the bond, of the least, too.
+    let init = world.task_init(1);
+    world.fund(&init);
+    let task = init.address().unwrap();
+    for _ in 0..5 {
+        let wrong = world.consent(task, PRICE, Nano::new(1));
+        world.attach = Some(least[1]);
+        let refused = world.assign_with(task, crate::world::RESERVE, wrong);
+        assert_eq!(failures(&refused), [105]);
+        assert!(refused.transactions.iter().all(|tx| tx.action_code().unwrap().unwrap_or(0) == 0));
+        assert_eq!(world.bond().reserved, Nano::ZERO);
+    }
+    gate(&mut world, least[1], 0, 104, &|world| world.assign(task));
+    world.commit(task, COMMITMENT);
+    world.chain.warp(STEP + 1).unwrap();
+    let stranger = world.stranger.clone();
+    let end = demanded(&world, Gate::End, 0);
+    gate(&mut world, end, 0, 104, &|world| world.push(&stranger, task, task::expire(1).unwrap()));
+    assert_eq!(
+        (world.bond().reserved, world.bond().bond),
+        (Nano::ZERO, BOND.saturating_sub(PRICE))
+    );
+    let body = operator::withdraw(1, Nano::grams(1)).unwrap();
+    gate(&mut world, least[2], 0, 104, &|world| world.bond_op(&node, body.clone()));
+    // The first bond of another node.
+    let requestor = world.requestor.clone();
+    world.bond = operator::OperatorInit { owner: ours(&requestor.address), ..world.bond };
+    let amount = Nano::grams(3);
+    gate(&mut world, least[0], amount.get(), 104, &|world| world.add_bond(&requestor, amount));
+    assert_eq!(world.bond().bond, amount);
+}
+
 #[test]
 fn the_least_carries_an_owners_commands() {
     let mut world = World::new();
@@ -201,8 +317,12 @@ fn starved_messages_change_nothing() {
         (Kind::Judged, TaskState::Assigned, Word::Commit),
         (Kind::Judged, TaskState::Committed, Word::Accept),
         (Kind::Proven, TaskState::Assigned, Word::Prove),
+        (Kind::Overruled, TaskState::Disputed, Word::Prove),
+        (Kind::Judged, TaskState::Accepted, Word::Challenge),
+        (Kind::Judged, TaskState::Disputed, Word::RuleRejected),
     ] {
-        let solo = task_of(kind, at);
+        let mut solo = task_of(kind, at);
+        solo.now += if word == Word::RuleRejected { WINDOW } else { 0 };
         let least = least_alone(&solo, word);
         for value in [0, 1, 100_000, 400_000, 1_000_000, 2_000_000, 3_000_000, least / 2, least - 1]
         {
@@ -249,6 +369,8 @@ fn a_task_is_funded_once_in_all_eternity() {
         Word::Assign.body(task, world.chain.now()),
         Word::Commit.body(task, world.chain.now()),
         Word::Accept.body(task, world.chain.now()),
+        Word::Challenge.body(task, world.chain.now()),
+        Word::RuleAccepted.body(task, world.chain.now()),
         task::expire(1).unwrap(),
     ] {
         assert_eq!(failures(&world.push(&requestor, task, body)), [101]);

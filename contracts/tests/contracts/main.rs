@@ -3,6 +3,7 @@
 
 mod alone;
 mod bindings;
+mod bonds;
 mod bounces;
 mod channels;
 mod deadlines;

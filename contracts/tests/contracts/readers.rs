@@ -102,6 +102,9 @@ fn a_stakes_and_a_markets_too() {
             "1".to_owned(),
         ]
     );
+    let bond = stack(&world, &world.bond.address().unwrap(), "operator_state", &[]);
+    let told = [number(crate::world::BOND.get()), number(PRICE.get()), "0".to_owned()];
+    assert_eq!(shown(&bond), told);
     let key =
         StackItem::Int(num_bigint::BigInt::from_bytes_be(num_bigint::Sign::Plus, &task.hash.0));
     assert_eq!(shown(&stack(&world, &at, "stake_reservation", &[key])), [number(RESERVE.get())]);
