@@ -3,8 +3,9 @@
 
 use fog_protocol::Nano;
 
-/// To `fund`, beyond the price: rent for five years, registration, notices.
-pub const FUND_VALUE: Nano = Nano::new(450_000_000);
+/// To `fund`, beyond the price: rent (five years are asked for, this is for nearly ten), registration,
+/// notices.
+pub const FUND_VALUE: Nano = Nano::new(550_000_000);
 /// To `take_on`: goes through the node's bond and the task, and reserves the stake.
 pub const ASSIGN_VALUE: Nano = Nano::new(120_000_000);
 /// To `challenge`, beyond its bond.

@@ -394,6 +394,48 @@ fn after_five_years_everything_is_still_there() {
     world.assert_conserved();
 }
 
+/// A task for next to nothing, ten years later: its rent is all that is missing, and nothing is frozen.
+#[test]
+fn after_ten_years_the_cheapest_task_is_still_there() {
+    for id in [1, 2] {
+        let mut world = World::with_verifiers(3, 5);
+        world.deposit(Nano::grams(100));
+        let mut init = world.task_init(id);
+        init.terms.price = Nano::new(1000);
+        world.fund(&init);
+        let task = init.address().unwrap();
+        if id == 2 {
+            let consent = fog_contracts::Consent {
+                network: -3,
+                stake: world.stake.address().unwrap(),
+                task,
+                reserve: Nano::grams(1),
+                price: init.terms.price,
+                valid_until: world.chain.now() + 300,
+            };
+            let assign = task::Assign {
+                owner: ours(&world.worker.address),
+                price: init.terms.price,
+                reserve: consent.reserve,
+                valid_until: consent.valid_until,
+                consent: world.session.sign(&fog_contracts::consent_hash(&consent).unwrap().0),
+            };
+            let node = world.operator.clone();
+            assert_eq!(failures(&world.take_on(&node, task, &assign)), [0; 0]);
+            assert_eq!(failures(&world.commit(task, COMMITMENT)), [0; 0]);
+        }
+        world.chain.warp(10 * YEAR).unwrap();
+        let stranger = world.stranger.clone();
+        let top_up = Transfer::call(std(&task), 300_000_000, Default::default());
+        world.chain.send_from(&stranger, &top_up).unwrap();
+        let receipt = world.push(&stranger, task, task::expire(1).unwrap());
+        assert_eq!(failures(&receipt), [0; 0]);
+        assert_eq!(world.state(&task), Some(TaskState::Refunded));
+        assert_eq!(world.bond().reserved, Nano::ZERO);
+        world.assert_conserved();
+    }
+}
+
 /// After ten, the rent has eaten into it; whoever wants it tops it up.
 #[test]
 fn after_ten_years_a_top_up_helps() {

@@ -48,7 +48,11 @@ export async function run(provider: NetworkProvider) {
   const stake = provider.open(new Deployable({ code: compiled('stake'), data: stakeData }));
   const task = provider.open(new Deployable({ code: compiled('task'), data: marketData }));
 
-  for (const contract of [market, stake, task]) {
+  // init; bond, reserved, earned
+  const bond = beginCell().storeRef(Cell.EMPTY).storeUint(0, 3 * 4).endCell();
+  const operator = provider.open(new Deployable({ code: compiled('operator'), data: bond }));
+
+  for (const contract of [market, stake, task, operator]) {
     assert.equal(await provider.isContractDeployed(contract.address), false);
     await contract.sendDeploy(sender);
     await provider.waitForDeploy(contract.address);
@@ -61,9 +65,11 @@ export async function run(provider: NetworkProvider) {
   assert.ok(about.readAddress().equals(owner));
   assert.deepEqual([about.readBoolean(), about.readBoolean()], [false, false]);
   const values = await market.getValues('attached_values', 2n);
-  for (let index = 0; index < 7; index++) assert.ok(values.readBigNumber() > 0n);
+  for (let index = 0; index < 10; index++) assert.ok(values.readBigNumber() > 0n);
   const held = await stake.getValues('stake_state');
   for (let index = 0; index < 5; index++) assert.equal(held.readBigNumber(), 0n);
   assert.equal(held.readBigNumber(), session);
+  const bonded = await operator.getValues('operator_state');
+  for (let index = 0; index < 3; index++) assert.equal(bonded.readBigNumber(), 0n);
   provider.ui().write('the contracts answer');
 }
