@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Slashes(crate::slashes::SlashesArgs),
     /// Run a node against a chain: the embedded one of `fog dev`, or a TON test network.
     Node(NodeArgs),
+    /// A node's bond: what it stands for, and what it earns.
+    Bond(crate::bond::BondArgs),
     /// Keys and money.
     Wallet(WalletArgs),
     /// The market's rules: read them; change them as their owner.
@@ -311,6 +313,15 @@ pub(crate) enum TaskCommand {
     Receipt {
         /// The task.
         id: TaskId,
+    },
+    /// Dispute its verdict, with a bond: more verifiers look at the result again. The bond comes
+    /// back with a reward if you are right, and goes to whom you kept waiting if not.
+    Challenge {
+        /// The task.
+        id: TaskId,
+        /// What shows it: an evidence bundle, or any other file; the contract keeps its hash.
+        #[arg(long, value_name = "FILE")]
+        evidence: PathBuf,
     },
     /// Take back a task nobody has been assigned to.
     Cancel {

@@ -2,7 +2,9 @@
 
 mod account;
 mod args;
+mod bond;
 mod chain;
+mod challenge;
 mod circuit;
 mod complete;
 mod contract;
@@ -64,6 +66,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
         Command::Circuit(args) => circuit::circuit(args, &settings, output),
         Command::Completion(args) => complete::print(&args),
         Command::Node(args) => block_on(node::node(args, &settings, output)),
+        Command::Bond(args) => block_on(bond::bond(args, &settings, output)),
         Command::Account(args) => block_on(account::account(args, &settings, output)),
         Command::Wallet(args) => block_on(wallet::wallet(args, &settings, output)),
         Command::Market(args) => block_on(market::market(args, &settings, output)),

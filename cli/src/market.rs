@@ -8,7 +8,7 @@ use fog_contracts::{
     Kind, MARKET_VALUE,
     market::{self, Config, MarketData, op},
 };
-use fog_protocol::{Address, PublicKey};
+use fog_protocol::{Address, Nano, PublicKey};
 use fog_requestor::NodeClient;
 use fog_wallet::OutMessage;
 use serde::Deserialize;
@@ -36,8 +36,9 @@ enum MarketCommand {
     Show,
     /// Propose a change (owner): it applies no sooner than the timelock, to new tasks only.
     Propose {
-        /// TOML with what is to change: verifiers, threshold, fee_bps, treasury, timelock,
-        /// min_step, max_step, code = "this" for this program's contracts.
+        /// TOML with what is to change: verifiers, threshold, fee_bps, operator_bps, treasury,
+        /// timelock, min_step, max_step, appeal, appeal_time, challenge_bond (nanogram), code =
+        /// "this" for this program's contracts.
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
     },
@@ -71,6 +72,10 @@ struct Change {
     timelock: Option<u32>,
     min_step: Option<u32>,
     max_step: Option<u32>,
+    operator_bps: Option<u16>,
+    appeal: Option<u8>,
+    appeal_time: Option<u32>,
+    challenge_bond: Option<Nano>,
     code: Option<CodeVersion>,
 }
 
@@ -97,6 +102,10 @@ impl Change {
         set(&mut next.timelock, self.timelock);
         set(&mut next.min_step, self.min_step);
         set(&mut next.max_step, self.max_step);
+        set(&mut next.operator_bps, self.operator_bps);
+        set(&mut next.appeal, self.appeal);
+        set(&mut next.appeal_time, self.appeal_time);
+        set(&mut next.challenge_bond, self.challenge_bond);
         match self.code {
             Some(CodeVersion::This) => next.with_this_code(),
             None => next,

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     args::{PolicyName, PostArgs, TaskArgs, TaskCommand},
-    chain, evidence, files, keys,
+    chain, challenge, evidence, files, keys,
     output::{Output, exit_with, failed, table},
     receipt,
     settings::Settings,
@@ -44,6 +44,9 @@ pub(crate) async fn task(
             evidence::write(&id, &out, &files, settings, output).await
         }
         TaskCommand::Receipt { id } => receipt::receipt(&id, settings, output).await,
+        TaskCommand::Challenge { id, evidence } => {
+            challenge::challenge(&id, &evidence, settings, output).await
+        }
         TaskCommand::Cancel { id } => cancel(&id, settings, output).await,
     }
 }

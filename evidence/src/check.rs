@@ -1,7 +1,10 @@
 //! The checks, in the order of a task's life; each says what it found.
 
 use fog_contracts::{
-    Consent, VerdictTerms, commit_hash, consent_hash, stake::StakeInit, stake_code, task::TaskInit,
+    Consent, VerdictTerms, commit_hash, consent_hash,
+    stake::StakeInit,
+    stake_code,
+    task::{Outcome, TaskInit},
     verdict_hash,
 };
 use fog_protocol::{Address, Hash32, Policy, Tagged as _};
@@ -183,8 +186,9 @@ fn verdict(bundle: &Bundle, heard: &Heard) -> Result<String, String> {
     if verdict.evidence != evidence.digest() {
         return Err("the verdict names other evidence than this".to_owned());
     }
-    if verdict.accepted != evidence.accepts() {
-        return Err("the verdict says the opposite of what its evidence shows".to_owned());
+    let shown = if evidence.accepts() { Outcome::Accepted } else { Outcome::Rejected };
+    if verdict.outcome != shown {
+        return Err("the verdict does not say what its evidence shows".to_owned());
     }
     let terms = VerdictTerms {
         network: bundle.listing.network,
@@ -192,7 +196,7 @@ fn verdict(bundle: &Bundle, heard: &Heard) -> Result<String, String> {
         stake: stake(bundle, heard)?,
         price: heard.assign.price,
         commitment: heard.commitment,
-        accepted: verdict.accepted,
+        outcome: verdict.outcome,
         evidence: verdict.evidence,
         valid_until: verdict.valid_until,
     };
@@ -207,7 +211,7 @@ fn verdict(bundle: &Bundle, heard: &Heard) -> Result<String, String> {
         let signed = key.verify(&hash.0, signature);
         signed.map_err(|_| format!("verifier {index} did not sign this verdict"))?;
     }
-    let word = if verdict.accepted { "accepted" } else { "rejected" };
+    let word = if evidence.accepts() { "accepted" } else { "rejected" };
     Ok(format!("{word}, signed by verifiers {:?}", verdict.signatures.keys().collect::<Vec<_>>()))
 }
 

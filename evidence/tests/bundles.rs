@@ -55,8 +55,12 @@ fn config() -> Config {
         fee_bps: 500,
         treasury: Address::basechain([1; 32]),
         verifiers: verifiers().iter().map(SecretKey::public).collect(),
-        unbonding: 3 * 3600 + 1,
+        unbonding: 3 * 3600 + 601,
         burn: Address::basechain([2; 32]),
+        operator_bps: 5_000,
+        appeal: 3,
+        appeal_time: 600,
+        challenge_bond: Nano::grams(1),
     })
 }
 

@@ -307,6 +307,7 @@ async fn report(
     let ledger = Ledger {
         market: network.local.market,
         stakes,
+        bond: network.local.bond()?,
         escrows: job.escrows(),
         treasury: network.local.accounts.treasury.address(),
         burn: BURN,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fog_contracts::stake::StakeData;
+use fog_contracts::{operator::OperatorData, stake::StakeData};
 use fog_protocol::{Address, Hash32};
 use fog_testnet::chain::{Chain, ChainError, Order};
 use tycho_types::{
@@ -19,6 +19,8 @@ pub(crate) struct Ledger {
     pub(crate) market: Address,
     /// Every worker's `Stake`.
     pub(crate) stakes: Vec<Address>,
+    /// The node's `Operator`: its bond is held, what it earned is a fee.
+    pub(crate) bond: Address,
     /// Every task's escrow.
     pub(crate) escrows: Vec<Address>,
     /// Gets the fee.
@@ -49,7 +51,8 @@ impl Ledger {
     /// transactions, what is held sums over balances: that they agree is a finding, not a
     /// definition.
     pub(crate) fn read(&self, chain: &Chain) -> Result<Money, ChainError> {
-        let inside: BTreeSet<_> = std::iter::once(self.market)
+        let inside: BTreeSet<_> = [self.market, self.bond]
+            .into_iter()
             .chain(self.stakes.iter().copied())
             .chain(self.escrows.iter().copied())
             .collect();
@@ -66,6 +69,11 @@ impl Ledger {
             money.paid_nano += earned;
             money.held_nano = money.held_nano.saturating_sub(earned);
         }
+        let data = chain.account(&std(&self.bond))?.data;
+        let earned = data.and_then(|data| OperatorData::parse(&data).ok());
+        let earned = earned.map_or(0, |bond| bond.earned.get());
+        money.fees_nano += earned;
+        money.held_nano = money.held_nano.saturating_sub(earned);
         Ok(money)
     }
 

@@ -4,8 +4,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use fog_chain::{ChainClient, ChainConfig};
 use fog_contracts::{
-    MARKET_VALUE,
+    MARKET_VALUE, OPERATOR_RENT,
     market::{self, Choice, Config, MarketInit},
+    operator,
 };
 use fog_node::{Node, NodeConfig, NodeHandle, NodeKeys};
 use fog_protocol::{Address, Durations, Hash32, Nano};
@@ -22,6 +23,11 @@ use crate::{
 /// Where slashed stake goes: an address without a key.
 pub(crate) const BURN: Address = Address::basechain([0; 32]);
 pub(crate) const FEE_BPS: u16 = 200;
+/// The node's half of the fee.
+const OPERATOR_BPS: u16 = 5_000;
+const CHALLENGE_BOND: Nano = Nano::grams(1);
+/// The node's bond: all that its workers do at a time may cost as much.
+const BOND: Nano = Nano::grams(500);
 /// What a wallet of each kind starts with, in GRAM.
 pub(crate) const PURSE: u64 = 1_000;
 
@@ -58,6 +64,8 @@ pub struct Timing {
     pub task: Durations,
     /// Seconds that unbonding takes; more than three times the longest duration.
     pub unbonding: u32,
+    /// Seconds from a challenge to its decision.
+    pub appeal: u32,
     /// Longest duration a task may have, in seconds.
     pub longest: u32,
 }
@@ -66,19 +74,22 @@ impl Timing {
     /// For a demo: windows of two seconds.
     pub const DEMO: Self = Self {
         task: Durations { bid: 300, commit: 300, verdict: 300, window: 2 },
-        unbonding: 1_801,
+        unbonding: 2_101,
+        appeal: 300,
         longest: 600,
     };
     /// For a network under load: paid as soon as there is a verdict.
     pub const SOAK: Self = Self {
         task: Durations { bid: 300, commit: 300, verdict: 300, window: 0 },
-        unbonding: 1_801,
+        unbonding: 2_101,
+        appeal: 300,
         longest: 600,
     };
     /// For a network that people use: an hour at most, unbonding takes a little over three.
     pub const DEV: Self = Self {
         task: Durations { bid: 600, commit: 600, verdict: 600, window: 5 },
-        unbonding: 10_801,
+        unbonding: 11_401,
+        appeal: 600,
         longest: 3_600,
     };
 }
@@ -156,7 +167,10 @@ impl LocalChain {
         for account in accounts.all() {
             fund_once(&chain, account, Nano::grams(PURSE)).await?;
         }
-        let market = deploy_market(&client, options.seed, &config, &accounts.owner).await?;
+        let (market, ()) = tokio::try_join!(
+            deploy_market(&client, options.seed, &config, &accounts.owner),
+            put_down_bond(&client, options.seed, &config, &accounts),
+        )?;
         Ok(Self { chain, client, market, config, accounts, server })
     }
 
@@ -172,6 +186,15 @@ impl LocalChain {
     /// [`NetworkError::Contract`].
     pub fn stake_of(&self, owner: Address) -> Result<Address, NetworkError> {
         Ok(self.config.stake_of(self.market, owner).address()?)
+    }
+
+    /// The node's bond.
+    ///
+    /// # Errors
+    /// [`NetworkError::Contract`].
+    pub fn bond(&self) -> Result<Address, NetworkError> {
+        let operator = self.accounts.operator.address();
+        Ok(self.config.operator_of(self.market, operator).address()?)
     }
 
     /// Stops the chain; everything that is stored stays.
@@ -257,6 +280,25 @@ pub(crate) async fn deploy_market(
     Ok(market)
 }
 
+/// Puts the node's bond down unless it is there.
+async fn put_down_bond(
+    client: &ChainClient,
+    seed: u64,
+    config: &Config,
+    accounts: &LocalAccounts,
+) -> Result<(), NetworkError> {
+    let market = MarketInit { owner: accounts.owner.address(), salt: seed }.address()?;
+    let init = config.operator_of(market, accounts.operator.address());
+    let address = init.address()?;
+    if !client.account(&address).await?.is_active() {
+        let put = OutMessage::new(address, BOND.saturating_add(OPERATOR_RENT))
+            .with_state_init(init.state_init()?)
+            .with_body(operator::bond(0, BOND)?);
+        fog_requestor::send(client, &accounts.operator.wallet, &[put]).await?;
+    }
+    Ok(())
+}
+
 /// The configuration of a local network's market.
 pub(crate) fn market_config(seed: u64, timing: Timing, treasury: Address) -> Config {
     Config::of(Choice {
@@ -269,6 +311,10 @@ pub(crate) fn market_config(seed: u64, timing: Timing, treasury: Address) -> Con
         verifiers: vec![verifier_key(seed).public()],
         unbonding: timing.unbonding,
         burn: BURN,
+        operator_bps: OPERATOR_BPS,
+        appeal: 1,
+        appeal_time: timing.appeal,
+        challenge_bond: CHALLENGE_BOND,
     })
 }
 

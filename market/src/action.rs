@@ -59,7 +59,7 @@ pub enum Action {
         /// Who.
         worker: Address,
         /// Stable code: `outbid`, `no_slot`, `stake_in_use`, `offline`, `consent_expired`,
-        /// `reserve_refused`, `task_closed`.
+        /// `bond_in_use`, `reserve_refused`, `task_closed`.
         code: &'static str,
         /// Why, and what would have matched.
         reason: String,
@@ -105,6 +105,13 @@ pub enum Action {
     },
     /// Sign the verdict and put it on chain.
     Settle(Settlement),
+    /// Sign the ruling on a disputed verdict and put it on chain.
+    Rule(Settlement),
+    /// Sign that the worker did not hand over what it committed to, and put it on chain.
+    Undelivered {
+        /// The task.
+        task: TaskId,
+    },
     /// The challenge window is over: finalize on chain.
     Finalize {
         /// The task.
@@ -157,6 +164,7 @@ impl Action {
             | Self::AckCommit { task, .. }
             | Self::AskNonce { task, .. }
             | Self::Verify { task, .. }
+            | Self::Undelivered { task }
             | Self::Finalize { task }
             | Self::Expire { task }
             | Self::Reconcile { task }
@@ -164,7 +172,7 @@ impl Action {
             | Self::Drop { task } => Some(*task),
             Self::Assign(assign) => Some(assign.task),
             Self::RelayCommit { commit } => Some(commit.value.task),
-            Self::Settle(settlement) => Some(settlement.task()),
+            Self::Settle(settlement) | Self::Rule(settlement) => Some(settlement.task()),
             Self::ReadStake { .. } => None,
         }
     }

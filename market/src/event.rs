@@ -24,12 +24,14 @@ pub enum Verdict {
 pub enum RefundCause {
     /// Nobody was assigned in time, or the requestor cancelled, or the terms were refused.
     Unassigned,
-    /// The worker did not commit in time; `penalty` was cut from its reserve.
+    /// The worker did not commit in time, or did not hand over what it committed to; `penalty` was
+    /// cut from its reserve.
     WorkerLate {
         /// What it lost.
         penalty: Nano,
     },
-    /// No verdict came in time; the worker's reserve was released whole.
+    /// No verdict came in time; the worker's reserve was released whole, and the node's bond paid
+    /// it.
     NoVerdict,
 }
 
@@ -90,6 +92,11 @@ pub enum Event {
         worker: Address,
         /// Stake neither reserved nor unbonding.
         free_stake: Nano,
+    },
+    /// The node's bond was read from the chain: what it stands for may not cost more together.
+    BondRead {
+        /// All of it, what is reserved included.
+        bond: Nano,
     },
     /// Chain: the escrow is funded and registered.
     Opened {
@@ -181,6 +188,19 @@ pub enum Event {
         /// Chain time from which anyone may finalize.
         window_until: u64,
     },
+    /// Chain: somebody challenged the verdict.
+    Disputed {
+        /// The task.
+        task: TaskId,
+        /// Chain time by which a ruling must be there; without one the verdict stands.
+        until: u64,
+    },
+    /// The verifier looked again at a result whose verdict is disputed. As with `Judged`, live
+    /// [`crate::Market::rule`] takes the witness itself.
+    Ruled {
+        /// What the ruling rests on.
+        evidence: Box<Evidence>,
+    },
     /// Chain: the task ended.
     Closed {
         /// The task.
@@ -201,6 +221,7 @@ impl Event {
             Self::WorkerJoined { .. } => "worker_joined",
             Self::WorkerLeft { .. } => "worker_left",
             Self::StakeRead { .. } => "stake_read",
+            Self::BondRead { .. } => "bond_read",
             Self::Opened { .. } => "opened",
             Self::Bid { .. } => "bid",
             Self::Passed { .. } => "passed",
@@ -213,6 +234,8 @@ impl Event {
             Self::Submitted { .. } => "submitted",
             Self::Judged { .. } => "judged",
             Self::VerdictOnChain { .. } => "verdict_on_chain",
+            Self::Disputed { .. } => "disputed",
+            Self::Ruled { .. } => "ruled",
             Self::Closed { .. } => "closed",
             Self::Tick => "tick",
         }
@@ -239,6 +262,7 @@ impl Event {
             Self::WorkerJoined { .. }
             | Self::WorkerLeft { .. }
             | Self::StakeRead { .. }
+            | Self::BondRead { .. }
             | Self::Opened { .. }
             | Self::Passed { .. }
             | Self::CloseRounds
@@ -249,6 +273,8 @@ impl Event {
             | Self::Submitted { .. }
             | Self::Judged { .. }
             | Self::VerdictOnChain { .. }
+            | Self::Disputed { .. }
+            | Self::Ruled { .. }
             | Self::Closed { .. }
             | Self::Tick => Ok(()),
         }

@@ -36,6 +36,9 @@ pub struct Rules {
     pub min_consent_seconds: u32,
     /// Seconds after which an action on a passed deadline is asked for again.
     pub retry_seconds: u32,
+    /// Seconds that a worker has after it came or went before it is said to have withheld a result:
+    /// a node that was away does not blame its workers.
+    pub delivery_grace: u32,
     /// Shortest durations of a listing.
     pub min_durations: Durations,
     /// Longest durations of a listing.
@@ -79,6 +82,7 @@ impl Rules {
             funding_seconds: 3600,
             min_consent_seconds: 30,
             retry_seconds: 15,
+            delivery_grace: 30,
             min_durations: Durations { bid: 10, commit: 10, verdict: 10, window: 0 },
             max_durations: Durations { bid: day, commit: 7 * day, verdict: day, window: 7 * day },
             max_open_tasks: 100_000,

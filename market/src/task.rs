@@ -72,8 +72,28 @@ pub(crate) struct Work {
     pub(crate) nonce: Option<Hash32>,
     /// The epoch's seed: set once the result is here.
     pub(crate) seed: Option<Hash32>,
-    /// A verdict is on chain: when its window ends.
+    /// A verdict is on chain: when its window, or the dispute about it, ends.
     pub(crate) window_until: Option<u64>,
+    pub(crate) delivery: Delivery,
+    pub(crate) dispute: Dispute,
+}
+
+/// What became of the result that was committed to, as long as it is not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize)]
+pub(crate) enum Delivery {
+    /// It may still come.
+    Awaited,
+    /// Its time is over: the verdict says that it was not handed over.
+    Missed,
+}
+
+/// Is the verdict on chain disputed?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize)]
+pub(crate) enum Dispute {
+    /// Not now.
+    None,
+    /// Yes: it waits for a ruling.
+    Open,
 }
 
 /// Whether a result that was not drawn may be released.
@@ -93,6 +113,7 @@ pub(crate) struct Decided {
     pub(crate) evidence: Hash32,
     pub(crate) verdict_by: u64,
     pub(crate) window_until: Option<u64>,
+    pub(crate) dispute: Dispute,
 }
 
 /// How a task ended.
@@ -140,6 +161,8 @@ pub(crate) struct Indexed {
     pub(crate) alarm: Option<u64>,
     pub(crate) round: Option<u64>,
     pub(crate) complete: bool,
+    /// What of the node's bond is reserved for it.
+    pub(crate) backed: Nano,
     pub(crate) call: Option<Handle>,
     pub(crate) digest: Hash32,
 }
@@ -363,6 +386,79 @@ impl Task {
         price.mul_div(1 << 20, self.listing.limits.fuel).unwrap_or(Nano::MAX)
     }
 
+    /// Chain time from which a result that is not here counts as withheld; none where none is
+    /// awaited. A quarter of the time for the verdict is left for saying so.
+    pub(crate) fn deliver_by(&self) -> Option<u64> {
+        let Phase::Committed { work, .. } = &self.phase else { return None };
+        if work.seed.is_some() || work.window_until.is_some() || work.delivery == Delivery::Missed {
+            return None;
+        }
+        let left = u64::from(self.listing.durations.verdict / 4);
+        Some(work.verdict_by?.saturating_sub(left))
+    }
+
+    /// Did the node say that the worker withheld its result?
+    #[must_use]
+    pub const fn is_undelivered(&self) -> bool {
+        matches!(
+            &self.phase,
+            Phase::Committed { work: Work { delivery: Delivery::Missed, .. }, .. }
+        )
+    }
+
+    /// When the window of the verdict on chain ends, or the dispute about it.
+    #[must_use]
+    pub const fn window_until(&self) -> Option<u64> {
+        match &self.phase {
+            Phase::Committed { work, .. } | Phase::Verifying { work, .. } => work.window_until,
+            Phase::Accepted { decided, .. } | Phase::Rejected { decided, .. } => {
+                decided.window_until
+            }
+            Phase::AwaitingFunds { .. }
+            | Phase::Open { .. }
+            | Phase::Assigning { .. }
+            | Phase::Running { .. }
+            | Phase::Ended(_) => None,
+        }
+    }
+
+    /// Does the verdict on chain wait for a ruling?
+    #[must_use]
+    pub const fn is_disputed(&self) -> bool {
+        match &self.phase {
+            Phase::Committed { work, .. } | Phase::Verifying { work, .. } => {
+                matches!(work.dispute, Dispute::Open)
+            }
+            Phase::Accepted { decided, .. } | Phase::Rejected { decided, .. } => {
+                matches!(decided.dispute, Dispute::Open)
+            }
+            Phase::AwaitingFunds { .. }
+            | Phase::Open { .. }
+            | Phase::Assigning { .. }
+            | Phase::Running { .. }
+            | Phase::Ended(_) => false,
+        }
+    }
+
+    /// Notes until when the verdict on chain waits, and for what.
+    pub(crate) const fn await_end(&mut self, at: u64, disputed: Dispute) {
+        match &mut self.phase {
+            Phase::Committed { work, .. } | Phase::Verifying { work, .. } => {
+                work.window_until = Some(at);
+                work.dispute = disputed;
+            }
+            Phase::Accepted { decided, .. } | Phase::Rejected { decided, .. } => {
+                decided.window_until = Some(at);
+                decided.dispute = disputed;
+            }
+            Phase::AwaitingFunds { .. }
+            | Phase::Open { .. }
+            | Phase::Assigning { .. }
+            | Phase::Running { .. }
+            | Phase::Ended(_) => {}
+        }
+    }
+
     /// Enters a phase; its deadline becomes the alarm.
     pub(crate) fn enter(&mut self, phase: Phase) {
         self.phase = phase;
@@ -377,6 +473,9 @@ impl Task {
                 (work.verdict_by, work.seed, work.nonce, work.nonce_until)
         {
             self.alarm = self.alarm.map(|deadline| deadline.min(until));
+        }
+        if let Some(by) = self.deliver_by() {
+            self.alarm = self.alarm.map(|deadline| deadline.min(by));
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Worker {
     pub(crate) session: PublicKey,
     pub(crate) seal_key: SealPublicKey,
     pub(crate) presence: Presence,
+    /// Chain time since which it is so.
+    pub(crate) since: u64,
     /// As last read, less what is known to be reserved since.
     pub(crate) free_stake: Nano,
     /// Matched, not yet reserved on chain.

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fog_chain::{AccountInfo, ApiKey, ChainClient, ChainError, Follower};
 use fog_contracts::{
-    Consent, ContractError, VerdictTerms,
+    Consent, ContractError, VerdictTerms, dispute,
     market::{Config, MarketData},
+    operator::{self, OperatorData},
     proof::{Context, Prove, VerifyingKey, binding},
     stake::StakeData,
-    task::{self, TaskInit},
+    task::{self, Outcome, ProofRole, TaskInit},
 };
 use fog_protocol::{
     Address, AddressForm, Bid, Hash32, Listing, Nano, PublicKey, SecretKey, Signature, api::Posted,
@@ -22,7 +23,7 @@ use tycho_types::{boc::Boc, cell::CellBuilder};
 use crate::{
     NodeError,
     config::NodeConfig,
-    store::{Intent, Ruling},
+    store::{Intent, Judged, Ruling},
 };
 
 /// Why something of the chain could not be read or built.
@@ -78,6 +79,7 @@ pub(crate) struct ChainPort {
     network: i32,
     address: Address,
     market: Config,
+    bond: Address,
     started_at: u64,
 }
 
@@ -106,7 +108,8 @@ fn seconds(time: u64) -> Result<u32, PortError> {
 
 impl ChainPort {
     /// Connects, and reads the market's configuration, which must be of this software's contracts.
-    pub(crate) async fn connect(config: &NodeConfig) -> Result<Self, NodeError> {
+    /// `operator` is the node's wallet, whose bond has to be there.
+    pub(crate) async fn connect(config: &NodeConfig, operator: Address) -> Result<Self, NodeError> {
         let failed = |error: ChainError| NodeError::Chain(error.to_string());
         let chain = &config.chain;
         let client = client_of(config, &chain.endpoint, chain.api_key.as_ref()).map_err(failed)?;
@@ -133,7 +136,19 @@ impl ChainPort {
             return Err(NodeError::Config(message.to_owned()));
         }
         let (network, address) = (config.network, config.market);
-        Ok(Self { client, witness, network, address, market, started_at })
+        let bond = market
+            .operator_of(address, operator)
+            .address()
+            .map_err(|error| NodeError::Config(format!("the node's bond: {error}")))?;
+        let port = Self { client, witness, network, address, market, bond, started_at };
+        match port.bond().await {
+            Ok(data) if data.bond > Nano::ZERO => Ok(port),
+            Ok(_) | Err(PortError::NoContract(_)) => Err(NodeError::Config(format!(
+                "the wallet {operator} has no bond in this market, and workers are assigned \
+                 against one only: put it down with `fog bond add AMOUNT`"
+            ))),
+            Err(error) => Err(NodeError::Chain(error.to_string())),
+        }
     }
 
     /// The client itself.
@@ -218,6 +233,18 @@ impl ChainPort {
         Ok(self.market.stake_of(self.address, *worker).address()?)
     }
 
+    /// The node's bond.
+    pub(crate) const fn bond_address(&self) -> Address {
+        self.bond
+    }
+
+    /// Reads the node's bond.
+    pub(crate) async fn bond(&self) -> Result<OperatorData, PortError> {
+        let account = self.client.account(&self.bond).await?;
+        let data = account.data.ok_or(PortError::NoContract(self.bond))?;
+        Ok(OperatorData::parse(&data)?)
+    }
+
     /// Reads a stake contract.
     pub(crate) async fn stake(&self, address: &Address) -> Result<StakeFacts, PortError> {
         let account = self.client.account(address).await?;
@@ -260,8 +287,7 @@ impl ChainPort {
         prove: &Prove,
     ) -> Result<(), PortError> {
         let init = TaskInit::of(listing);
-        let statement = Some(prove.statement.hash()?);
-        if init.terms.statement != statement {
+        if init.terms.proof != ProofRole::Decides(prove.statement.hash()?) {
             return Err(PortError::Proof("it is of another statement than the task's".into()));
         }
         let context = Context { network, task: init.address()?, stake: *stake };
@@ -295,7 +321,7 @@ impl ChainPort {
         verifiers: &[SecretKey],
         valid_until: u64,
     ) -> Result<OutMessage, PortError> {
-        let (escrow, value, body) = match intent {
+        let (to, value, body) = match intent {
             Intent::Assign { escrow, worker, price, reserve, consent, valid_until } => {
                 let assign = task::Assign {
                     owner: *worker,
@@ -304,28 +330,32 @@ impl ChainPort {
                     valid_until: seconds(*valid_until)?,
                     consent: *consent,
                 };
-                (escrow, fog_contracts::ASSIGN_VALUE, task::assign(query, &assign)?)
+                // A task takes assignments from the node's bond alone.
+                let body = operator::take_on(query, escrow, &assign)?;
+                (&self.bond, fog_contracts::ASSIGN_VALUE, body)
             }
             Intent::Commit { escrow, commit } => {
                 let commit = &commit.value;
                 let body = task::commit(query, &commit.commitment, &commit.chain_signature)?;
                 (escrow, fog_contracts::COMMIT_VALUE, body)
             }
-            Intent::Verdict { escrow, stake, price, commitment, evidence, ruling } => {
-                let terms = VerdictTerms {
-                    network: self.network,
-                    task: *escrow,
-                    stake: *stake,
-                    price: *price,
-                    commitment: *commitment,
-                    accepted: *ruling == Ruling::Accepted,
-                    evidence: *evidence,
-                    valid_until: seconds(valid_until)?,
-                };
-                let body = task::verdict(query, &self.sign_verdict(&terms, verifiers)?)?;
-                (escrow, fog_contracts::verdict_value(self.market.threshold), body)
+            Intent::Verdict(judged) | Intent::Undelivered(judged) => {
+                let terms = self.judgement(judged, valid_until)?;
+                let hash = fog_contracts::verdict_hash(&terms)?;
+                let threshold = self.market.threshold;
+                let verdict = self.signed(&terms, &hash, threshold, verifiers)?;
+                let body = task::verdict(query, &verdict)?;
+                (&judged.escrow, fog_contracts::verdict_value(threshold), body)
             }
-            Intent::Finalize { escrow } => {
+            Intent::Ruling(judged) => {
+                let terms = self.judgement(judged, valid_until)?;
+                let hash = fog_contracts::ruling_hash(&terms)?;
+                let appeal = self.market.appeal;
+                let ruling = self.signed(&terms, &hash, appeal, verifiers)?;
+                let body = dispute::ruling(query, &ruling)?;
+                (&judged.escrow, fog_contracts::verdict_value(appeal), body)
+            }
+            Intent::Finalize { escrow } | Intent::Penalise { escrow } => {
                 (escrow, fog_contracts::END_VALUE, task::finalize(query)?)
             }
             Intent::Expire { escrow } => (escrow, fog_contracts::END_VALUE, task::expire(query)?),
@@ -334,16 +364,34 @@ impl ChainPort {
                 (escrow, fog_contracts::PROVE_VALUE, body)
             }
         };
-        Ok(OutMessage::new(*escrow, value).with_body(body))
+        Ok(OutMessage::new(*to, value).with_body(body))
     }
 
-    fn sign_verdict(
+    fn judgement(&self, judged: &Judged, valid_until: u64) -> Result<VerdictTerms, PortError> {
+        Ok(VerdictTerms {
+            network: self.network,
+            task: judged.escrow,
+            stake: judged.stake,
+            price: judged.price,
+            commitment: judged.commitment,
+            outcome: match judged.ruling {
+                Ruling::Accepted => Outcome::Accepted,
+                Ruling::Rejected => Outcome::Rejected,
+                Ruling::Undelivered => Outcome::Undelivered,
+            },
+            evidence: judged.evidence,
+            valid_until: seconds(valid_until)?,
+        })
+    }
+
+    /// The judgement with exactly `threshold` signatures over its hash.
+    fn signed(
         &self,
         terms: &VerdictTerms,
+        hash: &Hash32,
+        threshold: u8,
         verifiers: &[SecretKey],
     ) -> Result<task::Verdict, PortError> {
-        let hash = fog_contracts::verdict_hash(terms)?;
-        let threshold = self.market.threshold;
         let signatures: BTreeMap<u8, Signature> = verifiers
             .iter()
             .filter_map(|key| {
@@ -357,7 +405,7 @@ impl ChainPort {
             return Err(PortError::TooFewVerifiers { threshold, have: signatures.len() });
         }
         Ok(task::Verdict {
-            accepted: terms.accepted,
+            outcome: terms.outcome,
             evidence: terms.evidence,
             valid_until: terms.valid_until,
             signatures,

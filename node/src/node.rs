@@ -112,7 +112,7 @@ impl Node {
             &[&config.network.to_le_bytes(), &config.market.hash.0, &operator.hash.0],
         );
         let secrets = Derived::of(&key, epoch_seed);
-        let chain = ChainPort::connect(&config).await?;
+        let chain = ChainPort::connect(&config, operator).await?;
         check_verifiers(&chain, &verifiers)?;
         let (market, network) = (config.market, config.network);
         let lock = lock(&config)?;

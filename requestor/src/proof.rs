@@ -2,7 +2,7 @@
 
 use fog_contracts::{
     proof::{Context, Prove, binding, result_bytes},
-    task::TaskInit,
+    task::{ProofRole, TaskInit},
 };
 use fog_protocol::{Address, Hash32, api::TaskView};
 use fog_verifier::groth16::{Validity, check_contract_key, check_contract_proof};
@@ -20,7 +20,7 @@ pub(crate) fn result(
     let wrong = |cause: &str| RequestorError::WrongProof(cause.to_owned());
     let prove = Prove::from_bytes(message)?;
     let init = TaskInit::of(&view.listing);
-    if init.terms.statement != Some(prove.statement.hash()?) {
+    if init.terms.proof != ProofRole::Decides(prove.statement.hash()?) {
         return Err(wrong("it is of another statement"));
     }
     let context = Context { network: view.listing.network, task: init.address()?, stake };

@@ -15,7 +15,8 @@ use fog_chain::{ChainClient, ChainError, Cursor, Follower, MsgKind, Tx};
 use fog_contracts::{
     StakeLog, heard,
     market::{self, Config},
-    task::{self, TaskData},
+    operator,
+    task::TaskData,
 };
 use fog_protocol::{Address, Hash32, Nano};
 use futures_util::StreamExt as _;
@@ -317,10 +318,10 @@ fn read(role: Role, tx: &Tx) -> Vec<Found> {
         Role::Market => market_told(tx).into_iter().collect(),
         Role::Node => {
             let assigns = tx.out_msgs.iter().filter(|message| {
-                message.kind == MsgKind::Internal && message.op() == Some(task::op::ASSIGN)
+                message.kind == MsgKind::Internal && message.op() == Some(operator::op::TAKE_ON)
             });
-            let workers = assigns.filter_map(|message| heard::assign(&message.body).ok());
-            workers.map(|assign| Found::Worker(assign.owner)).collect()
+            let taken = assigns.filter_map(|message| operator::taken_on(&message.body).ok());
+            taken.map(|(_, assign)| Found::Worker(assign.owner)).collect()
         }
         Role::Stake(worker) => slashes(worker, tx),
     }

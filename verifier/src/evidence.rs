@@ -34,6 +34,8 @@ pub enum AuditBasis {
     Flagged,
     /// The policy checks a proof every time.
     Proof,
+    /// Somebody challenged the verdict.
+    Disputed,
 }
 
 impl AuditBasis {
@@ -46,7 +48,8 @@ impl AuditBasis {
             | Self::NonceWithheld
             | Self::Probation
             | Self::Flagged
-            | Self::Proof => true,
+            | Self::Proof
+            | Self::Disputed => true,
         }
     }
 
@@ -60,6 +63,7 @@ impl AuditBasis {
             Self::Probation => "audited: one of the worker's first results",
             Self::Flagged => "audited: the worker was caught before",
             Self::Proof => "proof checked",
+            Self::Disputed => "audited: somebody challenged the verdict",
         }
     }
 }
@@ -200,17 +204,17 @@ impl Evidence {
         }
         self.check_draw(listing)?;
         match (&listing.policy, &self.basis, &self.finding) {
-            (Policy::Groth16 { key, .. }, AuditBasis::Proof, Finding::Proof { key: used, .. })
-                if key.hash == *used =>
-            {
-                Ok(())
-            }
+            (
+                Policy::Groth16 { key, .. },
+                AuditBasis::Proof | AuditBasis::Disputed,
+                Finding::Proof { key: used, .. },
+            ) if key.hash == *used => Ok(()),
             // A claimed failure of the program proves nothing by itself: it is run again.
-            (Policy::Groth16 { .. }, AuditBasis::Proof, Finding::Replayed { .. })
-                if self.exit != GuestExit::Success =>
-            {
-                Ok(())
-            }
+            (
+                Policy::Groth16 { .. },
+                AuditBasis::Proof | AuditBasis::Disputed,
+                Finding::Replayed { .. },
+            ) if self.exit != GuestExit::Success => Ok(()),
             (Policy::Replay { .. }, AuditBasis::NotDrawn { .. }, Finding::NotChecked) => Ok(()),
             (Policy::Replay { .. }, basis, Finding::Replayed { .. })
                 if basis.is_audit() && *basis != AuditBasis::Proof =>
@@ -233,7 +237,8 @@ impl Evidence {
             AuditBasis::NonceWithheld
             | AuditBasis::Probation
             | AuditBasis::Flagged
-            | AuditBasis::Proof => return Ok(()),
+            | AuditBasis::Proof
+            | AuditBasis::Disputed => return Ok(()),
         };
         let drawn = draw::is_drawn(seed, nonce, &self.task, &self.commitment, self.rate_ppm);
         if drawn != expected || draw::nonce_hash(nonce) != listing.nonce_hash {

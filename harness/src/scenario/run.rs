@@ -568,6 +568,7 @@ impl<'a> Story<'a> {
             ledger: Ledger {
                 market: local.market,
                 stakes: workers.iter().map(|worker| worker.stake).collect(),
+                bond: local.bond()?,
                 escrows: tasks.iter().map(|task| task.escrow).collect(),
                 treasury: self.world.party(TREASURY)?.address,
                 burn: BURN,

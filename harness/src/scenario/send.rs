@@ -194,7 +194,7 @@ impl Story<'_> {
             stake: work.map_or(task.prepared.escrow, |work| work.stake),
             price: work.map_or(Nano::ZERO, |work| work.price),
             commitment: work.map(|work| work.commitment).unwrap_or_default(),
-            accepted: true,
+            outcome: task::Outcome::Accepted,
             evidence,
             valid_until,
         };
@@ -202,7 +202,7 @@ impl Story<'_> {
         Ok(task::verdict(
             1,
             &task::Verdict {
-                accepted: true,
+                outcome: task::Outcome::Accepted,
                 evidence,
                 valid_until,
                 signatures: [(0, signature)].into(),

@@ -182,6 +182,7 @@ async fn money(
     let ledger = Ledger {
         market: world.local.market,
         stakes: stakes.clone(),
+        bond: world.local.bond()?,
         escrows: posted.iter().map(|posting| posting.escrow).collect(),
         treasury: accounts.treasury.address(),
         burn: BURN,

@@ -5,7 +5,7 @@ use fog_protocol::{Address, Hash32, Nano, TaskId};
 use super::Market;
 use crate::{
     Action, Assignment, Refused, Verdict,
-    task::{Phase, Round, Work},
+    task::{Dispute, Phase, Round},
     transition::{Step, Trigger, step},
 };
 
@@ -175,6 +175,28 @@ impl Market {
         Ok(())
     }
 
+    /// A challenge: the result is looked at again, in full.
+    pub(super) fn disputed(
+        &mut self,
+        id: TaskId,
+        until: u64,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Refused> {
+        let task = self.task_mut(&id)?;
+        match step(task.status(), Trigger::VerdictOnChain) {
+            Step::Stay | Step::Go(_) => {}
+            Step::Stale => return Ok(()),
+            Step::Gap | Step::Refuse => {
+                actions.push(Action::Reconcile { task: id });
+                return Ok(());
+            }
+        }
+        task.await_end(until, Dispute::Open);
+        task.rearm();
+        self.look_again(id, actions);
+        Ok(())
+    }
+
     pub(super) fn verdict_on_chain(
         &mut self,
         id: TaskId,
@@ -194,24 +216,16 @@ impl Market {
                 return Err(Self::wrong_state(task.status(), "a verdict", "verifying"));
             }
         }
-        let same = match &mut task.phase {
-            Phase::Committed { work: Work { window_until: window, .. }, .. }
-            | Phase::Verifying { work: Work { window_until: window, .. }, .. } => {
-                *window = Some(window_until);
-                false
-            }
-            Phase::Accepted { decided, .. } => {
-                decided.window_until = Some(window_until);
-                verdict == Verdict::Accepted
-            }
-            Phase::Rejected { decided, .. } => {
-                decided.window_until = Some(window_until);
-                verdict == Verdict::Rejected
-            }
+        task.await_end(window_until, Dispute::None);
+        let same = match &task.phase {
+            Phase::Committed { .. } => verdict == Verdict::Rejected && task.is_undelivered(),
+            Phase::Accepted { .. } => verdict == Verdict::Accepted,
+            Phase::Rejected { .. } => verdict == Verdict::Rejected,
             Phase::AwaitingFunds { .. }
             | Phase::Open { .. }
             | Phase::Assigning { .. }
             | Phase::Running { .. }
+            | Phase::Verifying { .. }
             | Phase::Ended(_) => false,
         };
         task.rearm();

@@ -6,7 +6,7 @@ use super::{Market, workers::Answers};
 use crate::{
     Action, Outcome, RefundCause, Refused,
     reputation::{Fact, Speed},
-    task::{Ended, Phase, Task},
+    task::{Delivery, Ended, Phase, Task},
     transition::{Step, Trigger, step},
 };
 
@@ -147,6 +147,9 @@ impl Market {
 
     fn alarm(&mut self, id: TaskId, now: u64, actions: &mut Vec<Action>) {
         self.verify_when_ready(id, now, actions);
+        if self.miss(id, now, actions) {
+            return;
+        }
         let again = now.saturating_add(u64::from(self.rules.retry_seconds.max(1)));
         let Ok(task) = self.task_mut(&id) else {
             return;
@@ -176,20 +179,48 @@ impl Market {
             Phase::Open { .. } | Phase::Running { .. } => {
                 actions.push(Action::Expire { task: id });
             }
-            Phase::Committed { work, .. } | Phase::Verifying { work, .. } => {
-                actions.push(match work.window_until {
-                    Some(_) => Action::Finalize { task: id },
-                    None => Action::Expire { task: id },
-                });
-            }
-            Phase::Accepted { decided, .. } | Phase::Rejected { decided, .. } => {
-                actions.push(match decided.window_until {
-                    Some(_) => Action::Finalize { task: id },
-                    None => Action::Expire { task: id },
+            Phase::Committed { .. }
+            | Phase::Verifying { .. }
+            | Phase::Accepted { .. }
+            | Phase::Rejected { .. } => {
+                let decided = task.window_until().is_some() && !task.is_disputed();
+                actions.push(if decided {
+                    Action::Finalize { task: id }
+                } else {
+                    Action::Expire { task: id }
                 });
             }
             Phase::Ended(_) => task.alarm = None,
         }
+    }
+}
+
+impl Market {
+    /// A result that was committed to and does not come. A worker that came or went a moment ago has
+    /// a little longer: after a restart of the node all of them have.
+    fn miss(&mut self, id: TaskId, now: u64, actions: &mut Vec<Action>) -> bool {
+        let grace = u64::from(self.rules.delivery_grace);
+        let Some(task) = self.tasks.get(&id) else { return false };
+        let (Some(by), Some(assignment)) = (task.deliver_by(), task.assignment()) else {
+            return false;
+        };
+        let since = self.workers.get(&assignment.worker).map_or(0, |worker| worker.since);
+        let patience = by.max(since.saturating_add(grace));
+        let deadline = task.deadline();
+        if now < by || deadline.is_none_or(|deadline| now >= deadline) {
+            return false;
+        }
+        let Ok(task) = self.task_mut(&id) else { return false };
+        if now < patience {
+            task.alarm = deadline.map(|deadline| deadline.min(patience));
+            return true;
+        }
+        if let Phase::Committed { work, .. } = &mut task.phase {
+            work.delivery = Delivery::Missed;
+        }
+        task.rearm();
+        actions.push(Action::Undelivered { task: id });
+        true
     }
 }
 

@@ -11,7 +11,7 @@ mod workers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use fog_protocol::{Address, Hash32, PublicKey, TaskId, TaskStatus, tagged_hash};
+use fog_protocol::{Address, Hash32, Nano, PublicKey, TaskId, TaskStatus, tagged_hash};
 use fog_verifier::{Judgement, rehydrate};
 
 use crate::{
@@ -55,6 +55,10 @@ pub struct Market {
     touched: Vec<TaskId>,
     touched_workers: Vec<Address>,
     digest: Hash32,
+    /// The node's bond, as last read; none where nobody read it, as in a simulation.
+    bond: Option<Nano>,
+    /// Prices of the assignments that are not over: each is reserved from the bond.
+    backed: Nano,
 }
 
 impl Market {
@@ -80,6 +84,8 @@ impl Market {
             touched: Vec::new(),
             touched_workers: Vec::new(),
             digest: Hash32::default(),
+            bond: None,
+            backed: Nano::ZERO,
         }
     }
 
@@ -119,8 +125,12 @@ impl Market {
                 };
                 self.join(&joined, now, actions)
             }
-            Event::WorkerLeft { worker } => self.leave(worker),
+            Event::WorkerLeft { worker } => self.leave(worker, now),
             Event::StakeRead { worker, free_stake } => self.stake_read(worker, *free_stake),
+            Event::BondRead { bond } => {
+                self.bond = Some(*bond);
+                Ok(())
+            }
             Event::Opened { task, deadline } => self.open(*task, *deadline, now, actions),
             Event::Bid { bid } => self.bid(bid, now),
             Event::Passed { task, worker, reason, ask } => {
@@ -153,6 +163,14 @@ impl Market {
                 match rehydrate((**evidence).clone(), task.listing())? {
                     Judgement::Accepted(verified) => self.accepted(verified, actions),
                     Judgement::Rejected(rejected) => self.rejected(rejected, actions),
+                }
+            }
+            Event::Disputed { task, until } => self.disputed(*task, *until, actions),
+            Event::Ruled { evidence } => {
+                let task = self.known(&evidence.task)?;
+                match rehydrate((**evidence).clone(), task.listing())? {
+                    Judgement::Accepted(verified) => self.upheld_right(verified, actions),
+                    Judgement::Rejected(rejected) => self.found_wrong(rejected, actions),
                 }
             }
             Event::VerdictOnChain { task, verdict, window_until } => {
@@ -203,6 +221,23 @@ impl Market {
     #[must_use]
     pub fn changed(&self) -> &[TaskId] {
         &self.changed
+    }
+
+    /// The node's bond, as last read.
+    #[must_use]
+    pub const fn bond(&self) -> Option<Nano> {
+        self.bond
+    }
+
+    /// Prices of all assignments that are not over.
+    #[must_use]
+    pub const fn backed(&self) -> Nano {
+        self.backed
+    }
+
+    /// What a new assignment may cost.
+    fn free_bond(&self) -> Nano {
+        self.bond.map_or(Nano::MAX, |bond| bond.saturating_sub(self.backed))
     }
 
     /// Tasks that have not ended.
@@ -260,12 +295,14 @@ impl Market {
     #[must_use]
     pub fn state_hash(&self) -> Hash32 {
         tagged_hash(
-            "fog/market-state/v1",
+            "fog/market-state/v2",
             &[
                 &self.digest.0,
                 &self.clock.to_le_bytes(),
                 &self.posted.to_le_bytes(),
                 &self.live.to_le_bytes(),
+                &self.bond.map_or(u64::MAX, Nano::get).to_le_bytes(),
+                &self.backed.get().to_le_bytes(),
             ],
         )
     }
@@ -312,6 +349,10 @@ impl Market {
         };
         let round = task.round().map(|round| round.until);
         let complete = task.round().is_some_and(crate::task::Round::all_answered);
+        let live = !task.status().is_terminal();
+        let backed = task.assignment().filter(|_| live).map_or(Nano::ZERO, |made| made.price);
+        let before = std::mem::replace(&mut task.indexed.backed, backed);
+        self.backed = self.backed.saturating_sub(before).saturating_add(backed);
         follow(&mut self.alarms, *id, &mut task.indexed.alarm, task.alarm);
         follow(&mut self.rounds, *id, &mut task.indexed.round, round);
         let asked = |round: &crate::task::Round| round.number <= 1 && !round.waiting.is_empty();

@@ -15,6 +15,8 @@ use crate::{
 const MOST_DOUBLINGS: u32 = 5;
 /// Standing orders looked at for each one that is wanted.
 const LOOKS_PER_OFFER: usize = 4;
+/// Code of a bid that is lost because the node's bond has not as much free.
+const BOND_IN_USE: &str = "bond_in_use";
 
 /// Does this answer hold for as long as the task is open?
 const fn for_good(reason: PassReason) -> bool {
@@ -188,6 +190,7 @@ impl Market {
                 worker.rounds.remove(&id);
             }
         }
+        let mut bond_missing = None;
         let mut candidates = Vec::with_capacity(bids.len());
         let mut standing = Vec::with_capacity(bids.len());
         for (address, bid) in bids {
@@ -197,12 +200,18 @@ impl Market {
                     standing.push(bid);
                 }
                 Err((code, reason)) => {
+                    if code == BOND_IN_USE {
+                        bond_missing = Some(reason.clone());
+                    }
                     actions.push(Action::NotifyLost { task: id, worker: address, code, reason });
                 }
             }
         }
         let Some((winner, scores)) = choose(&self.rules.tie_seed, &id, &candidates) else {
-            self.explain_unmatched(id, cap, waiting.len(), actions);
+            match bond_missing {
+                Some(reason) => self.say_unmatched(id, reason, actions),
+                None => self.explain_unmatched(id, cap, waiting.len(), actions),
+            }
             self.begin_round(id, now, actions);
             return;
         };
@@ -249,6 +258,15 @@ impl Market {
             );
             return Err(("consent_expired", reason));
         }
+        let bond = self.free_bond();
+        if bid.price > bond {
+            let reason = format!(
+                "the bid is {}; {bond} of the node's bond is free for it: the node takes on more \
+                 when tasks end, or its bond grows",
+                bid.price
+            );
+            return Err((BOND_IN_USE, reason));
+        }
         Ok(Candidate {
             worker: address,
             price: bid.price,
@@ -275,6 +293,16 @@ impl Market {
             return;
         };
         let reason = unmatched(cap, round.passes.values(), silent);
+        self.say_unmatched(id, reason, actions);
+    }
+
+    fn say_unmatched(&mut self, id: TaskId, reason: String, actions: &mut Vec<Action>) {
+        let Ok(task) = self.task_mut(&id) else {
+            return;
+        };
+        let Some(round) = task.round_mut() else {
+            return;
+        };
         // Said once, until there is something else to say.
         if round.unmatched.as_ref() != Some(&reason) {
             round.unmatched = Some(reason.clone());
@@ -317,6 +345,8 @@ impl Market {
         let valid_until = bid.valid_until;
         task.enter(Phase::Assigning { deadline, assignment, valid_until });
         actions.push(Action::Assign(Box::new(assign)));
+        // At once: the next match of the batch has that much less of the bond.
+        self.reindex_task(&id);
     }
 
     /// Ends the task's round without a match: the task has been given away, or is over.

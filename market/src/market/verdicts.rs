@@ -1,7 +1,7 @@
 //! Verdicts of the verifier: what is paid, what is slashed, what is checked because of it.
 
 use fog_protocol::{Address, Hash32, TaskId};
-use fog_verifier::{AuditBasis, Conclusion, Evidence, Rejected, Verified};
+use fog_verifier::{AuditBasis, Conclusion, Evidence, Judgement, Rejected, Verified};
 
 use super::Market;
 use crate::{
@@ -69,6 +69,71 @@ impl Market {
         actions.push(Action::Settle(Settlement::Slash(slashable)));
         self.flag(address, actions);
         Ok(())
+    }
+
+    /// Has a result checked whose verdict is disputed, whatever the draw said.
+    pub(super) fn look_again(&self, id: TaskId, actions: &mut Vec<Action>) {
+        if let Some(task) = self.tasks.get(&id) {
+            let rate_ppm = task.listing.policy.rate_ppm();
+            actions.push(Action::Verify { task: id, basis: AuditBasis::Disputed, rate_ppm });
+        }
+    }
+
+    /// Consumes what a second look at a disputed result found. Log [`crate::Event::Ruled`] with its
+    /// evidence.
+    ///
+    /// # Errors
+    /// [`Refused`]: nothing has changed; it is not disputed, or another result.
+    pub fn rule(
+        &mut self,
+        judgement: Judgement<Conclusion>,
+        now: u64,
+    ) -> Result<Vec<Action>, Refused> {
+        self.decide(now, |market, _, actions| match judgement {
+            Judgement::Accepted(verified) => market.upheld_right(verified, actions),
+            Judgement::Rejected(rejected) => market.found_wrong(rejected, actions),
+        })
+    }
+
+    pub(super) fn upheld_right(
+        &mut self,
+        verified: Verified<Conclusion>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Refused> {
+        let (assignment, commitment) =
+            self.in_dispute(verified.value().task, verified.evidence())?;
+        let payable = assignment.accept(verified, commitment)?;
+        actions.push(Action::Rule(Settlement::Pay(payable)));
+        Ok(())
+    }
+
+    pub(super) fn found_wrong(
+        &mut self,
+        rejected: Rejected,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Refused> {
+        let (assignment, commitment) = self.in_dispute(rejected.task(), rejected.evidence())?;
+        let worker = assignment.worker;
+        let slashable = assignment.reject(rejected, commitment)?;
+        actions.push(Action::Rule(Settlement::Slash(slashable)));
+        self.flag(worker, actions);
+        Ok(())
+    }
+
+    fn in_dispute(&self, id: TaskId, evidence: &Evidence) -> Result<(Assignment, Hash32), Refused> {
+        let task = self.known(&id)?;
+        let (true, Some(assignment), Some(commitment)) =
+            (task.is_disputed(), task.assignment(), task.commitment())
+        else {
+            return Err(Self::wrong_state(task.status(), "a ruling", "disputed"));
+        };
+        if evidence.basis != AuditBasis::Disputed {
+            return Err(Refused::StaleBasis);
+        }
+        if evidence.worker != assignment.worker || evidence.commitment != commitment {
+            return Err(Refused::OtherResult { task: id });
+        }
+        Ok((assignment.clone(), commitment))
     }
 
     /// Is this the verdict that was asked for?
@@ -154,5 +219,6 @@ fn decided(work: &Work, evidence: Hash32) -> Decided {
         // Verification begins only once the commitment, and with it this time, is on chain.
         verdict_by: work.verdict_by.unwrap_or_default(),
         window_until: work.window_until,
+        dispute: work.dispute,
     }
 }

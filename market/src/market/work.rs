@@ -8,7 +8,7 @@ use crate::{
     Action, Refused,
     event::by,
     reputation::Speed,
-    task::{Hold, Phase, Task, Work},
+    task::{Delivery, Dispute, Hold, Phase, Task, Work},
     transition::{Step, Trigger, step},
 };
 
@@ -82,6 +82,8 @@ impl Market {
             nonce: None,
             seed: None,
             window_until: None,
+            delivery: Delivery::Awaited,
+            dispute: Dispute::None,
         };
         let worker = assignment.worker;
         task.enter(Phase::Committed { assignment, commit_by, work });
@@ -128,6 +130,10 @@ impl Market {
         actions: &mut Vec<Action>,
     ) -> Result<(), Refused> {
         let task = self.task_mut(&id)?;
+        if task.is_undelivered() && !task.is_disputed() {
+            let wanted = "in time: its verdict says that nothing was handed over";
+            return Err(Self::wrong_state(task.status(), "sending a result", wanted));
+        }
         match step(task.status(), Trigger::Submitted) {
             Step::Stay => {}
             Step::Stale => return Ok(()),
@@ -139,6 +145,11 @@ impl Market {
             // The first seed counts: nobody may choose between draws.
             work.seed.get_or_insert(seed);
             task.rearm();
+        }
+        if task.is_disputed() {
+            // Late, and the ruling depends on it.
+            self.look_again(id, actions);
+            return Ok(());
         }
         self.verify_when_ready(id, now, actions);
         Ok(())

@@ -38,6 +38,7 @@ impl Market {
             session: joined.session,
             seal_key: joined.seal_key,
             presence: Presence::Offline,
+            since: now,
             free_stake: Nano::ZERO,
             pending: Nano::ZERO,
             slots: 1,
@@ -56,18 +57,20 @@ impl Market {
         worker.seal_key = joined.seal_key;
         worker.free_stake = joined.free_stake;
         worker.presence = Presence::Online;
+        worker.since = now;
         worker.record.add(&Fact::Staked { amount: joined.free_stake });
         // It may have come back with another price: its old passes do not hold.
         self.offer_open_tasks(&joined.worker, Answers::Forgotten, now, actions);
         Ok(())
     }
 
-    pub(super) fn leave(&mut self, address: &Address) -> Result<(), Refused> {
+    pub(super) fn leave(&mut self, address: &Address, now: u64) -> Result<(), Refused> {
         let worker = self.worker_mut(address)?;
         if worker.presence == Presence::Offline {
             return Ok(());
         }
         worker.presence = Presence::Offline;
+        worker.since = now;
         let end = if worker.in_hand.is_empty() { SessionEnd::Clean } else { SessionEnd::BrokenOff };
         worker.record.add(&Fact::Session { end });
         for id in std::mem::take(&mut worker.rounds) {

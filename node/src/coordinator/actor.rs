@@ -9,7 +9,7 @@ use fog_market::{Event, Market, Refused};
 use fog_protocol::{
     Address, Bid, Commit, Hash32, Signed, TaskId, TaskStatus, api::Refusal, gateway::ServerFrame,
 };
-use fog_verifier::{Judgement, Submission};
+use fog_verifier::{AuditBasis, Judgement, Submission};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -61,9 +61,8 @@ pub(crate) struct Actor {
     pub(super) received: HashMap<TaskId, Hash32>,
     /// Tasks whose proof is stored, and on its way.
     pub(super) proven: HashSet<TaskId>,
-    /// Tasks whose commitment, and whose verdict, the chain has told of.
+    /// Tasks whose commitment the chain has told of.
     pub(super) heard_commits: HashSet<TaskId>,
-    pub(super) heard_verdicts: HashSet<TaskId>,
     /// Chain time up to which the stored cursor says that the wallet was read.
     pub(super) seen_at: u64,
     /// Why a task's last round had no match, as last written.
@@ -92,7 +91,6 @@ impl Actor {
             received: HashMap::new(),
             proven: HashSet::new(),
             heard_commits: HashSet::new(),
-            heard_verdicts: HashSet::new(),
             seen_at: 0,
             unmatched: HashMap::new(),
             batch: Batch::default(),
@@ -285,6 +283,11 @@ impl Actor {
                 tracing::error!(%task, %reason, "no verdict could be reached: left to its deadline");
             }
             Command::Chain(update) => self.chain(*update)?,
+            Command::BondRead { bond } => {
+                if self.market.bond() != Some(bond) {
+                    self.internal(Event::BondRead { bond })?;
+                }
+            }
             Command::StakeRead { worker, free_stake } => {
                 self.internal(Event::StakeRead { worker, free_stake })?;
             }
@@ -474,8 +477,23 @@ impl Actor {
             Judgement::Accepted(verified) => verified.evidence(),
             Judgement::Rejected(rejected) => rejected.evidence(),
         };
-        let event = Event::Judged { evidence: Box::new(evidence.clone()) };
+        let evidence = Box::new(evidence.clone());
         let now = self.now();
+        if evidence.basis == AuditBasis::Disputed {
+            let event = Event::Ruled { evidence };
+            let judgement = match judgement {
+                Judgement::Accepted(verified) => Judgement::Accepted(verified.conclude().0),
+                Judgement::Rejected(rejected) => Judgement::Rejected(rejected),
+            };
+            return match self.market.rule(judgement, now) {
+                Ok(actions) => self.applied(&event, actions),
+                Err(refused) => {
+                    tracing::info!(code = refused.code(), %refused, "a ruling came to nothing");
+                    Ok(())
+                }
+            };
+        }
+        let event = Event::Judged { evidence };
         let decided = match judgement {
             Judgement::Accepted(verified) => self.market.accept(verified.conclude().0, now),
             Judgement::Rejected(rejected) => self.market.reject(rejected, now),

@@ -170,6 +170,11 @@ pub(crate) enum Command {
     },
     /// The chain was read.
     Chain(Box<ChainUpdate>),
+    /// The node's bond was read.
+    BondRead {
+        /// All of it, what is reserved included.
+        bond: Nano,
+    },
     /// A worker's stake was read.
     StakeRead {
         /// Who.

@@ -7,7 +7,7 @@ use fog_protocol::{Address, Hash32, TaskId, TaskStatus};
 use super::{Actor, perform::Release};
 use crate::{
     NodeError,
-    follow::{Applicable, ChainUpdate, Fact, closing_event},
+    follow::{Applicable, ChainUpdate, Fact, Reading, closing_event},
     store::{End, IntentKind, Step},
 };
 
@@ -42,6 +42,19 @@ impl Actor {
             Fact::Notified { from, notify } => self.notified(from, &notify)?,
             Fact::ThrownBack { from, intent } => {
                 if let Some(task) = self.escrows.get(&from).copied() {
+                    self.read_task(task, Some(intent));
+                } else if from == self.shared.chain.bond_address() {
+                    // Not enough is free: how much there is, and which task has to wait.
+                    self.releases.push(Release::Read(Reading::Bond));
+                    self.releases.push(Release::Read(Reading::Intent(intent)));
+                }
+            }
+            Fact::NotTaken { from, notice } => {
+                let task = self.escrows.get(&notice.task).copied();
+                let intent = i64::try_from(notice.query);
+                if let (Some(task), Ok(intent)) = (task, intent)
+                    && from == self.shared.chain.bond_address()
+                {
                     self.read_task(task, Some(intent));
                 }
             }
@@ -152,6 +165,7 @@ impl Actor {
                 verdict: Verdict::Rejected,
                 window_until: deadline,
             }),
+            TaskState::Disputed => Some(Event::Disputed { task, until: deadline }),
             TaskState::Paid | TaskState::Slashed | TaskState::Refunded | TaskState::Late => {
                 closing_event(task, notify).map(|event| self.completed(event))
             }
@@ -193,12 +207,18 @@ impl Actor {
                 vec![(IntentKind::Assign, End::Refused(reason))]
             }
             Event::CommittedOnChain { .. } => vec![(IntentKind::Commit, End::Done)],
-            Event::VerdictOnChain { .. } => vec![(IntentKind::Verdict, End::Done)],
+            Event::VerdictOnChain { .. } => {
+                [IntentKind::Verdict, IntentKind::Undelivered, IntentKind::Ruling]
+                    .map(|kind| (kind, End::Done))
+                    .into()
+            }
             Event::Closed { outcome, .. } => match outcome {
                 Outcome::Paid { .. } | Outcome::Slashed { .. } => {
                     vec![(IntentKind::Verdict, End::Done), (IntentKind::Finalize, End::Done)]
                 }
-                Outcome::Refunded { .. } => vec![(IntentKind::Expire, End::Done)],
+                Outcome::Refunded { .. } => {
+                    vec![(IntentKind::Expire, End::Done), (IntentKind::Penalise, End::Done)]
+                }
             },
             _ => Vec::new(),
         };
@@ -208,6 +228,7 @@ impl Actor {
             | Event::ReserveFailed { task, .. }
             | Event::CommittedOnChain { task, .. }
             | Event::VerdictOnChain { task, .. }
+            | Event::Disputed { task, .. }
             | Event::Closed { task, .. } => *task,
             _ => return Ok(()),
         };
@@ -233,7 +254,15 @@ impl Actor {
             }
             Event::ReserveFailed { task, .. } => known(task) == Some(Assigning),
             Event::CommittedOnChain { task, .. } => !self.heard_commits.contains(task),
-            Event::VerdictOnChain { task, .. } => !self.heard_verdicts.contains(task),
+            Event::VerdictOnChain { task, window_until, .. } => {
+                self.market.task(task).is_some_and(|task| {
+                    task.window_until() != Some(*window_until) || task.is_disputed()
+                })
+            }
+            Event::Disputed { task, until } => self
+                .market
+                .task(task)
+                .is_some_and(|task| !task.is_disputed() || task.window_until() != Some(*until)),
             // Another end than the known one is a contradiction, which the market refuses.
             Event::Closed { task, outcome } => known(task).is_some_and(|status| {
                 status

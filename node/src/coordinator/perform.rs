@@ -1,14 +1,18 @@
 //! Actions of the market: what goes into the batch, and what is released after it is stored.
 
 use fog_market::{Action, Assign, Settlement, Verdict};
-use fog_protocol::{Address, Hash32, TaskId, TaskStatus, api::Refusal, gateway::ServerFrame};
+use fog_protocol::{
+    Address, Hash32, TaskId, TaskStatus, api::Refusal, gateway::ServerFrame, tagged_hash,
+};
 use fog_verifier::AuditBasis;
 
 use super::{Actor, verify::VerifyJob};
 use crate::{
     NodeError,
     follow::Reading,
-    store::{End, HistoryRow, Intent, IntentEnd, IntentKind, NewIntent, Ruling, Step, encode},
+    store::{
+        End, HistoryRow, Intent, IntentEnd, IntentKind, Judged, NewIntent, Ruling, Step, encode,
+    },
 };
 
 /// Notes of rounds without a match that are kept of one task.
@@ -91,6 +95,11 @@ impl Actor {
             }
             Action::Verify { task, basis, rate_ppm } => self.verify(task, basis, rate_ppm),
             Action::Settle(settlement) => self.intend_verdict(&settlement)?,
+            Action::Rule(settlement) => {
+                let intent = Intent::Ruling(judged(&settlement));
+                self.intend(settlement.task(), &intent, None)?;
+            }
+            Action::Undelivered { task } => self.intend_undelivered(task)?,
             Action::Finalize { task } => self.intend_finalize(task)?,
             Action::Expire { task } => {
                 if let Some(known) = self.market.task(&task) {
@@ -167,25 +176,34 @@ impl Actor {
     }
 
     fn intend_verdict(&mut self, settlement: &Settlement) -> Result<(), NodeError> {
-        let assignment = settlement.assignment();
-        let evidence = settlement.evidence_hash();
-        let intent = Intent::Verdict {
+        let intent = Intent::Verdict(judged(settlement));
+        self.intend(settlement.task(), &intent, Some(settlement.evidence_hash()))
+    }
+
+    /// That the worker did not hand over what it committed to. There is no evidence of what is not
+    /// there: the hash names task and commitment.
+    fn intend_undelivered(&mut self, id: TaskId) -> Result<(), NodeError> {
+        let Some(task) = self.market.task(&id) else { return Ok(()) };
+        let (Some(assignment), Some(commitment)) = (task.assignment(), task.commitment()) else {
+            return Ok(());
+        };
+        let intent = Intent::Undelivered(Judged {
             escrow: assignment.escrow,
             stake: assignment.stake,
             price: assignment.price,
-            commitment: settlement.commitment(),
-            evidence,
-            ruling: match settlement.verdict() {
-                Verdict::Accepted => Ruling::Accepted,
-                Verdict::Rejected => Ruling::Rejected,
-            },
-        };
-        self.intend(settlement.task(), &intent, Some(evidence))
+            commitment,
+            evidence: tagged_hash("fog/undelivered/v1", &[&id.0.0, &commitment.0]),
+            ruling: Ruling::Undelivered,
+        });
+        self.intend(id, &intent, None)
     }
 
     fn intend_finalize(&mut self, task: TaskId) -> Result<(), NodeError> {
         let Some(known) = self.market.task(&task) else { return Ok(()) };
         let (escrow, evidence) = (known.escrow(), known.evidence_hash());
+        if known.is_undelivered() {
+            return self.intend(task, &Intent::Penalise { escrow }, None);
+        }
         // A verdict that this node did not make is finalized by who made it.
         if evidence.is_none() {
             tracing::warn!(%task, "a verdict on chain is not this node's: left to its maker");
@@ -229,5 +247,20 @@ impl Actor {
         let row = HistoryRow { task, status, at, note };
         self.batch.steps.push(if first { Step::History(row) } else { Step::Unmatched(row) });
         self.changed.insert(task);
+    }
+}
+
+fn judged(settlement: &Settlement) -> Judged {
+    let assignment = settlement.assignment();
+    Judged {
+        escrow: assignment.escrow,
+        stake: assignment.stake,
+        price: assignment.price,
+        commitment: settlement.commitment(),
+        evidence: settlement.evidence_hash(),
+        ruling: match settlement.verdict() {
+            Verdict::Accepted => Ruling::Accepted,
+            Verdict::Rejected => Ruling::Rejected,
+        },
     }
 }

@@ -45,8 +45,14 @@ impl Actor {
     /// Writes what an event changed: of its own task, of the tasks its actions name, and of all
     /// that the market says it touched.
     pub(super) fn project(&mut self, event: &Event, actions: &[Action]) -> Result<(), NodeError> {
-        if let Event::Judged { evidence } = event {
-            self.batch.steps.push(Step::Verdict(verdict(evidence)?));
+        match event {
+            Event::Judged { evidence } => {
+                self.batch.steps.push(Step::Verdict(verdict(evidence)?));
+            }
+            Event::Ruled { evidence } => {
+                self.batch.steps.push(Step::Ruling(verdict(evidence)?));
+            }
+            _ => {}
         }
         let mut tasks: BTreeSet<TaskId> = actions.iter().filter_map(Action::task).collect();
         match event {
@@ -62,8 +68,7 @@ impl Actor {
                 self.heard_commits.insert(*task);
                 tasks.insert(*task);
             }
-            Event::VerdictOnChain { task, .. } => {
-                self.heard_verdicts.insert(*task);
+            Event::VerdictOnChain { task, .. } | Event::Disputed { task, .. } => {
                 tasks.insert(*task);
             }
             Event::Bid { bid } => drop(tasks.insert(bid.value.task)),
@@ -71,9 +76,12 @@ impl Actor {
             Event::WorkerJoined { .. }
             | Event::WorkerLeft { .. }
             | Event::StakeRead { .. }
+            | Event::BondRead { .. }
             | Event::CloseRounds
             | Event::Tick => {}
-            Event::Judged { evidence } => drop(tasks.insert(evidence.task)),
+            Event::Judged { evidence } | Event::Ruled { evidence } => {
+                tasks.insert(evidence.task);
+            }
         }
         tasks.extend(self.market.changed());
         for task in tasks {
@@ -134,7 +142,6 @@ impl Actor {
         self.received.remove(id);
         self.epochs.remove(id);
         self.heard_commits.remove(id);
-        self.heard_verdicts.remove(id);
         self.unmatched.remove(id);
     }
 
@@ -253,7 +260,9 @@ fn note(task: &Task, event: &Event) -> String {
                 format!("refunded: the worker was late and lost {penalty}")
             }
             Some(Outcome::Refunded { cause: RefundCause::NoVerdict }) => {
-                "refunded: no verdict in time; the worker's stake is released".to_owned()
+                "refunded: no verdict in time; the worker's stake is released, and the node's bond \
+                 paid it"
+                    .to_owned()
             }
             _ => "refunded: nobody was assigned".to_owned(),
         },

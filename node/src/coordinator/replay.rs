@@ -64,10 +64,8 @@ impl Actor {
         actions: Vec<Action>,
         verifications: &mut HashMap<TaskId, (AuditBasis, u32)>,
     ) {
-        match event {
-            Event::CommittedOnChain { task, .. } => drop(self.heard_commits.insert(*task)),
-            Event::VerdictOnChain { task, .. } => drop(self.heard_verdicts.insert(*task)),
-            _ => {}
+        if let Event::CommittedOnChain { task, .. } = event {
+            self.heard_commits.insert(*task);
         }
         for action in actions {
             if let Action::Verify { task, basis, rate_ppm } = action {
@@ -124,7 +122,9 @@ impl Actor {
         }
         for (task, (basis, rate_ppm)) in verifications {
             let wanted = self.market.task(&task).and_then(fog_market::Task::basis);
-            if wanted == Some(&basis)
+            let disputed = basis == AuditBasis::Disputed
+                && self.market.task(&task).is_some_and(fog_market::Task::is_disputed);
+            if (wanted == Some(&basis) || disputed)
                 && let Some(job) = self.verify_job(task, basis, rate_ppm)
             {
                 self.releases.push(Release::Verify(Box::new(job)));

@@ -1,7 +1,7 @@
 //! From transactions to what they mean here.
 
 use fog_chain::{Msg, MsgKind, Tx};
-use fog_contracts::{Notify, op};
+use fog_contracts::{Notify, op, operator::NotTaken};
 use fog_protocol::{Address, Hash32, TaskId, api::TxRef};
 
 use crate::store::{CursorRow, FinalMessage, IntentKind};
@@ -21,12 +21,19 @@ pub(crate) enum Fact {
         /// What it says.
         notify: Notify,
     },
-    /// A task threw a message of ours back.
+    /// A contract threw a message of ours back.
     ThrownBack {
         /// The sender.
         from: Address,
         /// Row of the intent it carried.
         intent: i64,
+    },
+    /// Our bond says that a task did not take its assignment.
+    NotTaken {
+        /// The sender.
+        from: Address,
+        /// What it says.
+        notice: NotTaken,
     },
     /// A task's contract was read: what follows from its state, oldest first.
     Read {
@@ -80,6 +87,10 @@ pub(super) fn facts(tx: &Tx) -> Option<Fact> {
         MsgKind::Internal if message.op() == Some(op::NOTIFY) => {
             let notify = Notify::parse(&message.body).ok()?;
             Some(Fact::Notified { from: message.source?, notify })
+        }
+        MsgKind::Internal if message.op() == Some(op::NOT_TAKEN) => {
+            let notice = NotTaken::parse(&message.body).ok()?;
+            Some(Fact::NotTaken { from: message.source?, notice })
         }
         MsgKind::Internal | MsgKind::ExternalOut => None,
     }

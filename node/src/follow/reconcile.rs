@@ -10,7 +10,7 @@ use std::{
 use fog_chain::{AccountInfo, ChainError, Cursor, Tx};
 use fog_contracts::{
     Notify, TaskState,
-    task::{TaskData, Work},
+    task::{ProofRole, TaskData, Work},
 };
 use fog_market::{Event, Outcome, RefundCause, Verdict};
 use fog_protocol::{Address, Hash32, Nano, TaskId, api::TxRef};
@@ -58,6 +58,10 @@ pub(crate) enum Reading {
         /// Its stake contract.
         stake: Address,
     },
+    /// The node's bond.
+    Bond,
+    /// The task of an intent that the node's bond threw back.
+    Intent(i64),
 }
 
 /// Takes readings; never waits.
@@ -141,6 +145,7 @@ impl Reader {
         after: i64,
         stop: &CancellationToken,
     ) -> Result<i64, NodeError> {
+        self.perform(Reading::Bond, stop).await;
         let living = self.shared.store.living_escrows(after, PER_ROUND).await?;
         let last = living.last().map_or(0, |(row, ..)| *row);
         let full = living.len() == PER_ROUND as usize;
@@ -165,6 +170,21 @@ impl Reader {
                 .stake(stake)
                 .await
                 .map(|facts| Command::StakeRead { worker: *worker, free_stake: facts.free }),
+            Reading::Bond => {
+                shared.chain.bond().await.map(|data| Command::BondRead { bond: data.bond })
+            }
+            Reading::Intent(id) => match shared.store.intent(*id).await {
+                Ok(Some((task, Intent::Assign { escrow, .. }))) => {
+                    let thrown_back = Some(*id);
+                    self.later.push_back(Reading::Task { task, escrow, thrown_back });
+                    return;
+                }
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(?reading, %error, "an intent could not be read");
+                    return;
+                }
+            },
             Reading::Task { task, escrow, thrown_back } => {
                 match read_task(shared, &mut self.steady, *task, *escrow, *thrown_back).await {
                     Ok(Some(fact)) => {
@@ -273,7 +293,7 @@ async fn read_task(
         Some(id) => {
             let state = data.as_ref().map(|data| data.state).filter(|state| !state.is_end());
             let intent = shared.store.intent(id).await.ok().flatten();
-            intent.map(|intent| (intent.kind(), applicable(&intent, state)))
+            intent.map(|(_, intent)| (intent.kind(), applicable(&intent, state)))
         }
     };
     Ok(Some(Fact::Read { task, events, transactions, thrown_back }))
@@ -284,8 +304,12 @@ fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
     let yes = match intent {
         Intent::Assign { .. } => matches!(state, TaskState::Open),
         Intent::Commit { .. } => matches!(state, TaskState::Assigned),
-        Intent::Verdict { .. } => matches!(state, TaskState::Committed),
-        Intent::Finalize { .. } => matches!(state, TaskState::Accepted | TaskState::Rejected),
+        Intent::Verdict(_) | Intent::Undelivered(_) => matches!(state, TaskState::Committed),
+        // A disputed verdict may be finalized after the ruling.
+        Intent::Finalize { .. } | Intent::Penalise { .. } => {
+            matches!(state, TaskState::Accepted | TaskState::Rejected | TaskState::Disputed)
+        }
+        Intent::Ruling(_) => matches!(state, TaskState::Disputed),
         Intent::Expire { .. } => !matches!(state, TaskState::Created),
         Intent::Prove { .. } => matches!(state, TaskState::Assigned),
     };
@@ -323,7 +347,7 @@ fn live_events(task: TaskId, data: &TaskData) -> Vec<Event> {
         TaskState::Assigned => reserved(deadline).into_iter().collect(),
         TaskState::Committed => reserved(deadline).into_iter().chain(committed(deadline)).collect(),
         // Proven, and thrown back by its stake: nobody gave a verdict, anybody may finalize.
-        TaskState::Accepted if data.init.terms.statement.is_some() => Vec::new(),
+        TaskState::Accepted if matches!(data.init.terms.proof, ProofRole::Decides(_)) => Vec::new(),
         TaskState::Accepted | TaskState::Rejected => {
             let verdict = if data.state == TaskState::Accepted {
                 Verdict::Accepted
@@ -331,6 +355,10 @@ fn live_events(task: TaskId, data: &TaskData) -> Vec<Event> {
                 Verdict::Rejected
             };
             let told = Event::VerdictOnChain { task, verdict, window_until: deadline };
+            reserved(deadline).into_iter().chain(committed(deadline)).chain([told]).collect()
+        }
+        TaskState::Disputed => {
+            let told = Event::Disputed { task, until: deadline };
             reserved(deadline).into_iter().chain(committed(deadline)).chain([told]).collect()
         }
         TaskState::Created
@@ -378,7 +406,8 @@ pub(crate) fn closing_event(task: TaskId, notice: &Notify) -> Option<Event> {
         | TaskState::Settling
         | TaskState::Slashing
         | TaskState::Releasing
-        | TaskState::Penalising => return None,
+        | TaskState::Penalising
+        | TaskState::Disputed => return None,
     };
     Some(Event::Closed { task, outcome })
 }

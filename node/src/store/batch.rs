@@ -238,6 +238,8 @@ pub(crate) enum Step {
     /// A proof that was checked, as the message that settles its task.
     Proof(TaskId, Vec<u8>),
     Verdict(Verdict),
+    /// What a second look at a disputed result found.
+    Ruling(Verdict),
     Project(Projection),
     History(HistoryRow),
     /// Replaces the note of the task's last line while it is open.
@@ -338,6 +340,7 @@ async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
             Ok(())
         }
         Step::Verdict(row) => write_verdict(tx, row).await,
+        Step::Ruling(row) => write_ruling(tx, row).await,
         Step::Project(row) => write_projection(tx, row).await,
         Step::History(row) => {
             sqlx::query("INSERT INTO history (task, status, at, note) VALUES ($1, $2, $3, $4)")
@@ -424,6 +427,21 @@ async fn write_verdict(tx: &mut Tx, row: &Verdict) -> Result<(), sqlx::Error> {
     .bind(from_hash(&row.result_hash))
     .bind(to_i64(row.result_bytes)?)
     .bind(&row.exit)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_ruling(tx: &mut Tx, row: &Verdict) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO rulings (task, ruling, evidence_hash, evidence, reason)
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (task) DO NOTHING",
+    )
+    .bind(from_hash(&row.task.0))
+    .bind(row.verdict)
+    .bind(from_hash(&row.evidence_hash))
+    .bind(&row.evidence)
+    .bind(&row.reason)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -26,7 +26,7 @@ pub(crate) use blobs::BlobRefused;
 pub(crate) use files::{Files, Kind};
 pub(crate) use log::Told;
 pub(crate) use outbox::{
-    InFlight, Intent, IntentKind, Pending, Ruling, SignedMessage, StoredMessage,
+    InFlight, Intent, IntentKind, Judged, Pending, Ruling, SignedMessage, StoredMessage,
 };
 pub(crate) use rows::{from_hash, to_hash, to_i64, to_u64};
 

@@ -35,6 +35,12 @@ pub(crate) enum IntentKind {
     Expire,
     /// Put the worker's proof on chain, which settles the task.
     Prove,
+    /// Put on chain that the worker did not hand its result over.
+    Undelivered,
+    /// Take the penalty for that after the challenge window.
+    Penalise,
+    /// Put the ruling on a disputed verdict on chain.
+    Ruling,
 }
 
 impl IntentKind {
@@ -47,6 +53,9 @@ impl IntentKind {
             Self::Finalize => "finalize",
             Self::Expire => "expire",
             Self::Prove => "prove",
+            Self::Undelivered => "undelivered",
+            Self::Penalise => "penalise",
+            Self::Ruling => "ruling",
         }
     }
 
@@ -54,7 +63,13 @@ impl IntentKind {
     const fn repeats(self) -> bool {
         match self {
             Self::Assign | Self::Expire => true,
-            Self::Commit | Self::Verdict | Self::Finalize | Self::Prove => false,
+            Self::Commit
+            | Self::Verdict
+            | Self::Finalize
+            | Self::Prove
+            | Self::Undelivered
+            | Self::Penalise
+            | Self::Ruling => false,
         }
     }
 }
@@ -85,20 +100,7 @@ pub(crate) enum Intent {
         commit: Signed<Commit>,
     },
     /// Put the verdict on chain.
-    Verdict {
-        /// The task's contract.
-        escrow: Address,
-        /// The worker's stake contract.
-        stake: Address,
-        /// Agreed price.
-        price: Nano,
-        /// The commitment that was judged.
-        commitment: Hash32,
-        /// Hash of the evidence.
-        evidence: Hash32,
-        /// What was found.
-        ruling: Ruling,
-    },
+    Verdict(Judged),
     /// Pay or slash.
     Finalize {
         /// The task's contract.
@@ -109,6 +111,15 @@ pub(crate) enum Intent {
         /// The task's contract.
         escrow: Address,
     },
+    /// Put on chain that the result was not handed over.
+    Undelivered(Judged),
+    /// Take the penalty for that.
+    Penalise {
+        /// The task's contract.
+        escrow: Address,
+    },
+    /// Put the ruling on a disputed verdict on chain.
+    Ruling(Judged),
     /// Settle it by a proof.
     Prove {
         /// The task's contract.
@@ -118,13 +129,32 @@ pub(crate) enum Intent {
     },
 }
 
-/// The two verdicts.
+/// What verifiers sign about a result.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Judged {
+    /// The task's contract.
+    pub(crate) escrow: Address,
+    /// The worker's stake contract.
+    pub(crate) stake: Address,
+    /// Agreed price.
+    pub(crate) price: Nano,
+    /// The commitment that was judged.
+    pub(crate) commitment: Hash32,
+    /// Hash of the evidence.
+    pub(crate) evidence: Hash32,
+    /// What was found.
+    pub(crate) ruling: Ruling,
+}
+
+/// The three verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) enum Ruling {
     /// The worker is paid.
     Accepted,
     /// The worker is slashed.
     Rejected,
+    /// The worker committed and handed nothing over: it is penalised as if it were late.
+    Undelivered,
 }
 
 impl Intent {
@@ -133,7 +163,10 @@ impl Intent {
         match self {
             Self::Assign { .. } => IntentKind::Assign,
             Self::Commit { .. } => IntentKind::Commit,
-            Self::Verdict { .. } => IntentKind::Verdict,
+            Self::Verdict(_) => IntentKind::Verdict,
+            Self::Undelivered(_) => IntentKind::Undelivered,
+            Self::Penalise { .. } => IntentKind::Penalise,
+            Self::Ruling(_) => IntentKind::Ruling,
             Self::Finalize { .. } => IntentKind::Finalize,
             Self::Expire { .. } => IntentKind::Expire,
             Self::Prove { .. } => IntentKind::Prove,
@@ -316,12 +349,16 @@ impl Store {
     }
 
     /// The intent of a row.
-    pub(crate) async fn intent(&self, id: i64) -> Result<Option<Intent>, NodeError> {
-        let row = sqlx::query("SELECT intent FROM outbox WHERE id = $1")
+    pub(crate) async fn intent(&self, id: i64) -> Result<Option<(TaskId, Intent)>, NodeError> {
+        let row = sqlx::query("SELECT task, intent FROM outbox WHERE id = $1")
             .bind(id)
             .fetch_optional(self.reader())
             .await?;
-        Ok(row.map(|row| to_value(row.try_get("intent")?)).transpose()?)
+        row.map(|row| {
+            let task = TaskId(to_hash(row.try_get("task")?)?);
+            Ok((task, to_value(row.try_get("intent")?)?))
+        })
+        .transpose()
     }
 
     /// Intents that the wallet sent long ago and of which nothing was heard go round again: the

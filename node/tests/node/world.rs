@@ -117,6 +117,10 @@ impl World {
             verifiers: vec![verifier.public()],
             unbonding: 4 * 3600,
             burn: Address::basechain([0; 32]),
+            operator_bps: 5_000,
+            appeal: 1,
+            appeal_time: 600,
+            challenge_bond: Nano::grams(1),
         });
         let setup = market::setup(1, &config).unwrap();
         let deploy =

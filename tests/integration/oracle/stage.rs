@@ -81,8 +81,12 @@ pub(crate) async fn deploy_market(oracle: &Oracle, verifier: &SecretKey) -> (Add
         fee_bps: FEE_BPS,
         treasury: Address::basechain([0xee; 32]),
         verifiers: vec![verifier.public()],
-        unbonding: 1_801,
+        unbonding: 2_101,
         burn: Address::basechain([0; 32]),
+        operator_bps: 5_000,
+        appeal: 1,
+        appeal_time: 300,
+        challenge_bond: Nano::grams(1),
     });
     let init = MarketInit { owner: owner.wallet.address(), salt: 1 };
     let market = init.address().unwrap();

@@ -117,7 +117,8 @@ const fn end_of(state: TaskState) -> End {
         | TaskState::Settling
         | TaskState::Slashing
         | TaskState::Releasing
-        | TaskState::Penalising => End::Live,
+        | TaskState::Penalising
+        | TaskState::Disputed => End::Live,
     }
 }
 
