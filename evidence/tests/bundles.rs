@@ -5,7 +5,7 @@
 use fog_contracts::{
     Consent, VerdictTerms, commit_hash, consent_hash,
     market::{self, Choice, Config},
-    task::{self, Assign, TaskInit, Verdict},
+    task::{self, Assign, Outcome, TaskInit, Verdict},
     verdict_hash,
 };
 use fog_evidence::{Bundle, BundleError, Status, Told, check};
@@ -183,7 +183,10 @@ fn bundle(story: &Story) -> Bundle {
         stake,
         price,
         commitment: evidence.commitment,
-        accepted: story.accepted.unwrap_or(evidence.accepts()),
+        outcome: match story.accepted.unwrap_or(evidence.accepts()) {
+            true => Outcome::Accepted,
+            false => Outcome::Rejected,
+        },
         evidence: evidence.digest(),
         valid_until: 10_500,
     };
@@ -191,7 +194,7 @@ fn bundle(story: &Story) -> Bundle {
     let all = verifiers();
     let sign = |index: &u8| (*index, all[usize::from(*index)].sign(&hash.0));
     let verdict = Verdict {
-        accepted: terms.accepted,
+        outcome: terms.outcome,
         evidence: terms.evidence,
         valid_until: terms.valid_until,
         signatures: story.signers.iter().map(sign).collect(),

@@ -125,7 +125,18 @@ impl World {
         let setup = market::setup(1, &config).unwrap();
         let deploy =
             Transfer::deploy(std(&market), 1_000_000_000, init.state_init().unwrap(), setup);
-        chain.with(move |chain| chain.send_from(&owner, &deploy)).await.unwrap().unwrap();
+        let bond = config.operator_of(market, wallet.address());
+        let put = Transfer::deploy(
+            std(&bond.address().unwrap()),
+            BOND.saturating_add(OPERATOR_RENT).get().into(),
+            bond.state_init().unwrap(),
+            operator::bond(1, BOND).unwrap(),
+        );
+        // Anyone may add to a bond.
+        let sent = move |chain: &mut Chain| {
+            chain.send_from(&owner, &deploy).and_then(|_| chain.send_from(&owner, &put))
+        };
+        chain.with(sent).await.unwrap().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let node_config = NodeConfig {
             listen: "127.0.0.1:0".parse().unwrap(),

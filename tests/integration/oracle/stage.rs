@@ -132,6 +132,11 @@ impl Stage {
             std::fs::write(&file, &settings).unwrap();
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
+        let at = market.to_string();
+        let add = command(folder.path(), "operator", &["bond", "add", "400", "--market", &at])
+            .output();
+        let added = add.await.unwrap();
+        assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
         let client = oracle.client();
         let processes = vec![spawn_node(folder.path(), market, listen)];
         let url = format!("http://{listen}");
