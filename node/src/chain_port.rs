@@ -353,7 +353,7 @@ impl ChainPort {
                 let appeal = self.market.appeal;
                 let ruling = self.signed(&terms, &hash, appeal, verifiers)?;
                 let body = dispute::ruling(query, &ruling)?;
-                (&judged.escrow, fog_contracts::verdict_value(appeal), body)
+                (&judged.escrow, fog_contracts::ruling_value(appeal), body)
             }
             Intent::Finalize { escrow } | Intent::Penalise { escrow } => {
                 (escrow, fog_contracts::END_VALUE, task::finalize(query)?)

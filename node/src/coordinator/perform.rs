@@ -95,10 +95,7 @@ impl Actor {
             }
             Action::Verify { task, basis, rate_ppm } => self.verify(task, basis, rate_ppm),
             Action::Settle(settlement) => self.intend_verdict(&settlement)?,
-            Action::Rule(settlement) => {
-                let intent = Intent::Ruling(judged(&settlement));
-                self.intend(settlement.task(), &intent, None)?;
-            }
+            Action::Rule(settlement) => self.intend_ruling(&settlement)?,
             Action::Undelivered { task } => self.intend_undelivered(task)?,
             Action::Finalize { task } => self.intend_finalize(task)?,
             Action::Expire { task } => {
@@ -141,10 +138,21 @@ impl Actor {
         intent: &Intent,
         evidence: Option<Hash32>,
     ) -> Result<(), NodeError> {
+        self.intend_from(task, intent, evidence, 0)
+    }
+
+    /// An intent that is not sent before `not_before`.
+    fn intend_from(
+        &mut self,
+        task: TaskId,
+        intent: &Intent,
+        evidence: Option<Hash32>,
+        not_before: u64,
+    ) -> Result<(), NodeError> {
         let kind = intent.kind();
         let intent = encode(intent)?;
         let now = self.now();
-        let row = NewIntent { task, kind, intent, evidence, now };
+        let row = NewIntent { task, kind, intent, evidence, now, not_before };
         self.batch.steps.push(Step::Intent(row));
         self.releases.push(Release::Settle);
         Ok(())
@@ -196,6 +204,15 @@ impl Actor {
             ruling: Ruling::Undelivered,
         });
         self.intend(id, &intent, None)
+    }
+
+    fn intend_ruling(&mut self, settlement: &Settlement) -> Result<(), NodeError> {
+        let task = settlement.task();
+        let until = self.market.task(&task).and_then(fog_market::Task::window_until);
+        // The contract takes no ruling before the verdict's own window is over.
+        let appeal = u64::from(self.shared.chain.market().appeal_time);
+        let from = until.unwrap_or_default().saturating_sub(appeal);
+        self.intend_from(task, &Intent::Ruling(judged(settlement)), None, from)
     }
 
     fn intend_finalize(&mut self, task: TaskId) -> Result<(), NodeError> {

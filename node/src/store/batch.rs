@@ -140,6 +140,8 @@ pub(crate) struct NewIntent {
     pub(crate) evidence: Option<Hash32>,
     /// Chain time of the decision.
     pub(crate) now: u64,
+    /// Chain time before which it is not sent.
+    pub(crate) not_before: u64,
 }
 
 /// How an intent ended.

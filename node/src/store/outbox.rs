@@ -405,14 +405,14 @@ fn stored_message(row: &SqliteRow) -> Result<StoredMessage, sqlx::Error> {
 /// restart.
 pub(super) async fn insert(tx: &mut Tx, row: &NewIntent) -> Result<(), sqlx::Error> {
     let statement = if row.kind.repeats() {
-        "INSERT INTO outbox (task, kind, round, intent, evidence)
-         SELECT $1, $2, (SELECT count(*) FROM outbox WHERE task = $1 AND kind = $2), $3, $4
+        "INSERT INTO outbox (task, kind, round, intent, evidence, not_before)
+         SELECT $1, $2, (SELECT count(*) FROM outbox WHERE task = $1 AND kind = $2), $3, $4, $6
          WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE task = $1 AND kind = $2
                            AND state IN ('pending', 'signed', 'sent', 'final'))"
     } else {
         // Asked for again after it was thrown back: the same intent, pending once more.
-        "INSERT INTO outbox (task, kind, round, intent, evidence)
-         VALUES ($1, $2, 0, $3, $4) ON CONFLICT (task, kind, round) DO UPDATE
+        "INSERT INTO outbox (task, kind, round, intent, evidence, not_before)
+         VALUES ($1, $2, 0, $3, $4, $6) ON CONFLICT (task, kind, round) DO UPDATE
             SET state = 'pending', message = NULL, not_before = $5 + 5
             WHERE outbox.state = 'refused' AND outbox.intent = excluded.intent"
     };
@@ -422,6 +422,7 @@ pub(super) async fn insert(tx: &mut Tx, row: &NewIntent) -> Result<(), sqlx::Err
         .bind(&row.intent)
         .bind(row.evidence.as_ref().map(from_hash))
         .bind(to_i64(row.now)?)
+        .bind(to_i64(row.not_before)?)
         .execute(&mut **tx)
         .await?;
     Ok(())

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use fog_contracts::{
-    FUND_VALUE, STAKE_RENT,
+    FUND_VALUE, OPERATOR_RENT, STAKE_RENT,
     market::{self, Choice, Config, MarketInit},
+    operator,
     stake::{self, StakeData, StakeInit},
     task::{self, TaskInit},
 };
@@ -15,7 +16,7 @@ use fog_protocol::{
     api::{NodeInfo, Posted, TaskView},
 };
 use fog_testnet::{
-    chain::{Transfer, Treasury},
+    chain::{Chain, Transfer, Treasury},
     toncenter::{self, Api, Handle, ServerConfig},
 };
 use fog_wallet::{Wallet, WalletVersion};
@@ -23,6 +24,7 @@ use tycho_types::{cell::HashBytes, models::StdAddr};
 
 pub(crate) const MODULE: &[u8] = include_bytes!("../../../cli/guests/wordcount.wasm");
 pub(crate) const PRICE: Nano = Nano::new(1_000_000_000);
+const BOND: Nano = Nano::grams(100);
 /// Bound on everything that is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(25);

@@ -133,8 +133,8 @@ impl Stage {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
         let at = market.to_string();
-        let add = command(folder.path(), "operator", &["bond", "add", "400", "--market", &at])
-            .output();
+        let add =
+            command(folder.path(), "operator", &["bond", "add", "400", "--market", &at]).output();
         let added = add.await.unwrap();
         assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
         let client = oracle.client();
