@@ -108,7 +108,7 @@ fn seconds(time: u64) -> Result<u32, PortError> {
 
 impl ChainPort {
     /// Connects, and reads the market's configuration, which must be of this software's contracts.
-    /// `operator` is the node's wallet, whose bond has to be there.
+    /// `operator` is the node's wallet.
     pub(crate) async fn connect(config: &NodeConfig, operator: Address) -> Result<Self, NodeError> {
         let failed = |error: ChainError| NodeError::Chain(error.to_string());
         let chain = &config.chain;
@@ -140,9 +140,13 @@ impl ChainPort {
             .operator_of(address, operator)
             .address()
             .map_err(|error| NodeError::Config(format!("the node's bond: {error}")))?;
-        let port = Self { client, witness, network, address, market, bond, started_at };
-        match port.bond().await {
-            Ok(data) if data.bond > Nano::ZERO => Ok(port),
+        Ok(Self { client, witness, network, address, market, bond, started_at })
+    }
+
+    /// The bond of `operator`, the node's wallet, has to be there.
+    pub(crate) async fn check_bond(&self, operator: Address) -> Result<(), NodeError> {
+        match self.bond().await {
+            Ok(data) if data.bond > Nano::ZERO => Ok(()),
             Ok(_) | Err(PortError::NoContract(_)) => Err(NodeError::Config(format!(
                 "the wallet {operator} has no bond in this market, and workers are assigned \
                  against one only: put it down with `fog bond add AMOUNT`"

@@ -118,6 +118,7 @@ impl Node {
         let lock = lock(&config)?;
         let identity = Identity { node, network, market, operator };
         let store = Store::open(&config.data_dir, &identity).await?;
+        chain.check_bond(operator).await?;
         let epoch = store.open_epochs(&secrets.epochs, chain.started_at()).await?;
         let executor = executor(&config).await?;
         let rules = rules(&config, &chain, operator);

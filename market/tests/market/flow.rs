@@ -275,3 +275,119 @@ fn the_chain_may_close_a_task_in_any_state() {
         world.assert_replays();
     }
 }
+
+#[test]
+fn a_result_that_is_kept_back_is_named_once_and_not_taken_any_more() {
+    let mut world = World::new(rules());
+    world.join(1, MUCH);
+    let task = world.run(1, 1);
+    let commit = world.commit_event(task, 1, Result_::Right);
+    world.ok(commit);
+    let commitment = Result_::Right.commitment(&task, &wallet(1));
+    let verdict_by = world.now + 600;
+    world.ok(Event::CommittedOnChain { task, commitment, verdict_by });
+    assert_eq!(world.market.next_alarm(), Some(verdict_by - 150), "a quarter is left");
+    world.now = verdict_by - 150;
+    assert!(matches!(world.ok(Event::Tick), [Action::Undelivered { .. }]));
+    assert_eq!(world.code(Event::Submitted { task, seed: seed() }), "wrong_state");
+    assert_eq!(world.market.next_alarm(), Some(verdict_by), "nothing more before the end");
+    let window_until = world.now + 60;
+    let verdict = Verdict::Rejected;
+    assert!(world.ok(Event::VerdictOnChain { task, verdict, window_until }).is_empty());
+    world.now = window_until;
+    assert!(matches!(world.ok(Event::Tick), [Action::Finalize { .. }]));
+    let cause = RefundCause::WorkerLate { penalty: Nano::new(9) };
+    world.close(task, Outcome::Refunded { cause });
+    assert_eq!(world.market.worker(&wallet(1)).unwrap().record().late(), 1);
+    world.assert_replays();
+}
+
+#[test]
+fn a_node_that_was_away_gives_its_workers_time_to_hand_over() {
+    let mut world = World::new(rules());
+    world.join(1, MUCH);
+    let task = world.run(1, 1);
+    let commit = world.commit_event(task, 1, Result_::Right);
+    world.ok(commit);
+    let commitment = Result_::Right.commitment(&task, &wallet(1));
+    let verdict_by = world.now + 600;
+    world.ok(Event::CommittedOnChain { task, commitment, verdict_by });
+    // The node comes back after the time for handing over.
+    world.now = verdict_by - 100;
+    world.ok(Event::WorkerLeft { worker: wallet(1) });
+    assert!(world.ok(Event::Tick).is_empty(), "blamed for the node's absence");
+    world.join(1, MUCH);
+    assert_eq!(world.market.next_alarm(), Some(world.now + 30));
+    world.now += 29;
+    assert!(world.ok(Event::Tick).is_empty());
+    world.ok(Event::Submitted { task, seed: seed() });
+    world.open_nonce(task);
+    assert!(world.market.task(&task).unwrap().basis().is_some());
+    assert!(world.actions.iter().all(|action| !matches!(action, Action::Undelivered { .. })));
+    world.assert_replays();
+}
+
+#[test]
+fn a_disputed_verdict_is_looked_at_in_full_and_waits_for_its_ruling() {
+    let mut world = World::new(rules());
+    world.join(1, MUCH);
+    let salt = world.salt_where(false, 1, 0);
+    let task = world.run(salt, 1);
+    world.submit(task, 1, Result_::Wrong);
+    world.open_nonce(task);
+    // Not drawn: nobody looked.
+    world.verdict(task, Result_::Wrong);
+    assert_eq!(world.status(&task), TaskStatus::Accepted);
+    let window_until = world.now + 60;
+    world.ok(Event::VerdictOnChain { task, verdict: Verdict::Accepted, window_until });
+    let until = window_until + 600;
+    let basis = AuditBasis::Disputed;
+    assert!(
+        matches!(world.ok(Event::Disputed { task, until }), [Action::Verify { basis: b, .. }] if *b == basis)
+    );
+    world.now = window_until;
+    assert!(world.ok(Event::Tick).is_empty(), "not finalized while it is disputed");
+    let judgement = world.judge_on(task, Result_::Wrong, basis);
+    let actions = world.market.rule(judgement, world.now).unwrap();
+    assert!(matches!(&actions[0], Action::Rule(Settlement::Slash(_))), "{actions:?}");
+    assert!(world.market.worker(&wallet(1)).unwrap().is_flagged());
+    let window_until = world.now;
+    world.ok(Event::VerdictOnChain { task, verdict: Verdict::Rejected, window_until });
+    assert!(world.ok(Event::Tick).iter().any(|it| matches!(it, Action::Finalize { .. })));
+    world.close(task, Outcome::Slashed { amount: Nano::grams(19) });
+    assert_eq!(world.status(&task), TaskStatus::Slashed);
+}
+
+#[test]
+fn nothing_is_assigned_beyond_the_nodes_bond() {
+    let mut world = World::new(rules());
+    world.join(1, MUCH);
+    let bond = CAP.mul_div(3, 2).unwrap();
+    world.ok(Event::BondRead { bond });
+    let tasks = [world.open(1), world.open(2)];
+    for task in tasks {
+        world.bid(task, 1, CAP);
+    }
+    world.now += 2;
+    world.ok(Event::CloseRounds);
+    assert_eq!(tasks.map(|task| world.status(&task)), [TaskStatus::Assigning, TaskStatus::Open]);
+    let lost = world.last(|action| match action {
+        Action::NotifyLost { code, reason, .. } => Some((*code, reason.clone())),
+        _ => None,
+    });
+    let (code, reason) = lost.unwrap();
+    assert_eq!(code, "bond_in_use");
+    assert!(reason.contains("0.5 GRAM of the node's bond is free"), "{reason}");
+    let unmatched = world.market.task(&tasks[1]).unwrap().unmatched();
+    assert_eq!(unmatched, Some(reason.as_str()), "its requestor is told, too");
+    // When the first has ended there is room again.
+    let reserved = world.reserved_event(tasks[0]).unwrap();
+    world.ok(reserved);
+    world.close(tasks[0], Outcome::Refunded { cause: RefundCause::NoVerdict });
+    assert_eq!(world.market.backed(), Nano::ZERO);
+    world.bid(tasks[1], 1, CAP);
+    world.now += 10;
+    world.ok(Event::CloseRounds);
+    assert_eq!(world.status(&tasks[1]), TaskStatus::Assigning);
+    world.assert_replays();
+}

@@ -6,6 +6,7 @@ use fog_market::{
     Action, Event, Outcome, RefundCause, Rules, Settlement, Verdict, transition::edges,
 };
 use fog_protocol::{Nano, TaskId, TaskStatus, gateway::PassReason};
+use fog_verifier::AuditBasis;
 use proptest::prelude::*;
 
 use crate::kit::{CAP, Result_, World, nonce, rules, seed, wallet};
@@ -62,6 +63,8 @@ fn event(world: &World, (kind, salt, worker): (u8, u32, u8), task: TaskId) -> Op
         11 => Event::Closed { task, outcome: outcome(worker + salt as u8) },
         12 => Event::WorkerLeft { worker: wallet(worker) },
         13 => Event::StakeRead { worker: wallet(worker), free_stake: STAKE },
+        18 => Event::BondRead { bond: CAP.mul_div(u64::from(worker), 1).unwrap() },
+        19 => Event::Disputed { task, until: soon },
         _ => Event::Tick,
     })
 }
@@ -106,6 +109,40 @@ fn check(world: &World, before: &BTreeMap<TaskId, TaskStatus>, edges: &[(TaskSta
     assert_eq!(live, world.market.live_tasks() as usize);
 }
 
+/// What the verifier finds in a disputed result; the market takes it only while it is disputed.
+fn look_again(world: &mut World, task: TaskId) {
+    let known = world.market.task(&task).unwrap();
+    let Some(worker) = known.assignment().map(|made| made.worker.hash.0[0]) else { return };
+    if known.commitment().is_none() || known.status().is_terminal() {
+        return;
+    }
+    let disputed = known.is_disputed();
+    let judgement = world.judge_on(task, result(worker), AuditBasis::Disputed);
+    let hash = world.market.state_hash();
+    let evidence = Box::new(World::evidence(&judgement));
+    let ruled = world.market.rule(judgement, world.now);
+    assert_eq!(ruled.is_ok(), disputed);
+    match ruled {
+        Ok(actions) => {
+            assert!(actions.iter().any(|action| matches!(action, Action::Rule(_))));
+            world.log.push((Event::Ruled { evidence }, world.now));
+            world.actions.extend(actions);
+        }
+        Err(_) => assert_eq!(world.market.state_hash(), hash, "a refusal changed it"),
+    }
+}
+
+/// The bond stands for everything that is assigned, and nothing is assigned beyond it.
+fn check_bond(world: &World, came: usize) {
+    let live = world.market.tasks().filter(|task| !task.status().is_terminal());
+    let backed = live.filter_map(|task| Some(task.assignment()?.price.get())).sum::<u64>();
+    assert_eq!(world.market.backed().get(), backed);
+    let assigned = world.actions[came..].iter().any(|it| matches!(it, Action::Assign(_)));
+    if let (true, Some(bond)) = (assigned, world.market.bond()) {
+        assert!(backed <= bond.get(), "{backed} assigned against a bond of {bond}");
+    }
+}
+
 /// Rounds are said to be due exactly when closing them does something: once closed, not any more;
 /// before, closing does nothing.
 fn check_rounds(world: &mut World) {
@@ -126,6 +163,7 @@ fn check_actions(world: &World, verdicts: &BTreeMap<TaskId, Verdict>) {
     for action in &world.actions {
         match action {
             Action::NotifyClosed { task, .. } => assert!(ends.insert(*task), "two ends"),
+            Action::Undelivered { task } => assert!(settled.insert(*task), "two verdicts"),
             Action::Settle(settlement) => {
                 assert!(settled.insert(settlement.task()), "two settlements");
                 let expected = match settlement {
@@ -144,7 +182,7 @@ proptest! {
 
     #[test]
     fn invariants_hold(
-        ops in prop::collection::vec((0u8..36, 0..TASKS, 1..=WORKERS, 0u64..90), 1..120),
+        ops in prop::collection::vec((0u8..42, 0..TASKS, 1..=WORKERS, 0u64..90), 1..120),
     ) {
         let edges = edges();
         let mut world = World::new(Rules { probation: 1, ..rules() });
@@ -160,10 +198,12 @@ proptest! {
         for (kind, salt, worker, seconds) in ops {
             let before = world.market.tasks().map(|task| (task.id(), task.status())).collect();
             let task = tasks[salt as usize];
+            let came = world.actions.len();
             // Every second thing is what belongs there, or few tasks would come far.
-            let kind = if kind < 18 { kind } else { next(world.status(&task), seconds) };
+            let kind = if kind < 21 { kind } else { next(world.status(&task), seconds) };
             match kind {
                 15 => world.join(worker, STAKE),
+                20 => look_again(&mut world, task),
                 16 | 17 => {
                     let basis = world.market.task(&task).and_then(|task| task.basis());
                     if basis.is_some() {
@@ -191,6 +231,7 @@ proptest! {
                 }
             }
             check(&world, &before, &edges);
+            check_bond(&world, came);
             if seconds % 3 == 0 {
                 check_rounds(&mut world);
             }

@@ -1,6 +1,8 @@
 //! Every wait has an end that needs nobody's help: chain time decides.
 
-use fog_protocol::{TaskStatus, gateway::ServerFrame};
+use fog_contracts::{CHALLENGE_VALUE, TaskState, dispute};
+use fog_node::NodeHandle;
+use fog_protocol::{Hash32, Nano, TaskId, TaskStatus, gateway::ServerFrame};
 
 use super::{
     worker::Worker,
@@ -56,10 +58,11 @@ async fn a_worker_that_never_commits_loses_a_little_and_the_requestor_is_refunde
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_result_there_is_no_verdict_and_everybody_gets_their_own_back() {
+async fn without_a_verdict_everybody_gets_their_own_back_and_the_nodes_bond_pays_the_worker() {
     let world = World::new(1).await;
     let node = world.node().await;
-    let before = world.stake(0).await;
+    let (before, bonded) = (world.stake(0).await, world.bond(&node).await);
+    let had = world.balance(&world.workers[0].address()).await;
     let posted = world.post(&node, b"silence", 8).await;
     world.fund(&world.listing(&node, b"silence", 8)).await;
     let mut worker = Worker::join(&world, &node, 0).await;
@@ -80,6 +83,94 @@ async fn without_a_result_there_is_no_verdict_and_everybody_gets_their_own_back(
     assert!(view.verdict.is_none(), "nothing is paid or cut without a verdict");
     let after = world.stake(0).await;
     assert_eq!((after.stake, after.reserved), (before.stake, before.reserved));
+    // The node's silence costs the node.
+    let bond = world.bond(&node).await;
+    assert_eq!(bond.bond, bonded.bond.checked_sub(offered.listing.price_cap).unwrap());
+    assert_eq!(bond.reserved, Nano::ZERO);
+    let came = world.balance(&world.workers[0].address()).await - had;
+    assert!(is_nearly(came, offered.listing.price_cap), "{came} of the bond");
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+/// A payment, of which the wallet it came to paid its own rent.
+fn is_nearly(came: u128, paid: Nano) -> bool {
+    let paid = u128::from(paid.get());
+    came <= paid && paid - came < 1_000_000
+}
+
+/// Commits to a result and keeps it.
+async fn withheld(world: &World, node: &NodeHandle, worker: &mut Worker, salt: u8) -> TaskId {
+    let posted = world.post(node, b"kept", salt).await;
+    world.fund(&world.listing(node, b"kept", salt)).await;
+    let offered = worker.win().await;
+    let payload = worker.payload(world, node, &posted.task).await;
+    let result = worker.run(&offered.listing, payload).await;
+    let (commitment, _) = worker.commitment(posted.task, &result);
+    let before = world.metric(node, "done").await;
+    worker.commit(&offered, commitment).await;
+    until("the commitment on chain", || async {
+        let view = world.view(node, &posted.task).await;
+        (view.status == TaskStatus::Committed && world.metric(node, "done").await > before)
+            .then_some(())
+    })
+    .await;
+    posted.task
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_keeps_what_it_committed_to_is_late_and_the_bond_pays_nothing() {
+    let world = World::new(1).await;
+    let node = world.node().await;
+    let (before, bonded) = (world.stake(0).await, world.bond(&node).await);
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let task = withheld(&world, &node, &mut worker, 11).await;
+    let reserved = world.stake(0).await.reserved;
+    // Three quarters of the time for the verdict are over.
+    world.chain.warp(470).await.unwrap();
+    let view = world.reaches(&node, &task, TaskStatus::Refunded).await;
+    let after = world.stake(0).await;
+    let lost = before.stake.checked_sub(after.stake).unwrap();
+    assert_eq!(lost, reserved.mul_div(1, 100).unwrap(), "as if it had never committed");
+    assert_eq!(view.slashed, Some(lost));
+    let bond = world.bond(&node).await;
+    assert_eq!((bond.bond, bond.reserved), (bonded.bond, Nano::ZERO));
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_challenge_is_looked_at_again_and_the_loser_pays() {
+    let mut world = World::new(1).await;
+    world.window = 60;
+    let node = world.node().await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let posted = world.post(&node, b"disputed", 12).await;
+    world.fund(&world.listing(&node, b"disputed", 12)).await;
+    let offered = worker.win().await;
+    worker.work(&world, &node, &offered, |_| {}).await;
+    let escrow = world.reaches(&node, &posted.task, TaskStatus::Accepted).await.escrow;
+    until("the verdict on chain", || async {
+        (world.task(&escrow).await.state == TaskState::Accepted).then_some(())
+    })
+    .await;
+    let wallet = world.workers[0].address();
+    let had = world.balance(&wallet).await;
+    let challenge = dispute::challenge(1, &Hash32([5; 32])).unwrap();
+    let value = Nano::grams(1).saturating_add(CHALLENGE_VALUE);
+    world.tell(escrow, value, challenge).await;
+    assert_eq!(world.task(&escrow).await.state, TaskState::Disputed);
+    // Nobody decides before the window is over, and nobody is paid.
+    until("the second look", || async {
+        (world.metric(&node, "pending").await >= 1).then_some(())
+    })
+    .await;
+    assert_eq!(world.task(&escrow).await.state, TaskState::Disputed);
+    world.chain.warp(70).await.unwrap();
+    let view = world.reaches(&node, &posted.task, TaskStatus::Paid).await;
+    assert!(view.verdict.is_some());
+    let won = world.balance(&wallet).await - had;
+    assert!(is_nearly(won, Nano::grams(1)), "{won} of the challenger's bond");
     node.shutdown();
     node.join().await.unwrap();
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use fog_contracts::{
     FUND_VALUE, OPERATOR_RENT, STAKE_RENT,
     market::{self, Choice, Config, MarketInit},
-    operator,
+    operator::{self, OperatorData},
     stake::{self, StakeData, StakeInit},
-    task::{self, TaskInit},
+    task::{self, TaskData, TaskInit},
 };
 use fog_node::{ChainConfig, Limits, Node, NodeConfig, NodeHandle, NodeKeys, RunnerConfig};
 use fog_protocol::{
@@ -20,7 +20,10 @@ use fog_testnet::{
     toncenter::{self, Api, Handle, ServerConfig},
 };
 use fog_wallet::{Wallet, WalletVersion};
-use tycho_types::{cell::HashBytes, models::StdAddr};
+use tycho_types::{
+    cell::{Cell, HashBytes},
+    models::StdAddr,
+};
 
 pub(crate) const MODULE: &[u8] = include_bytes!("../../../cli/guests/wordcount.wasm");
 pub(crate) const PRICE: Nano = Nano::new(1_000_000_000);
@@ -69,6 +72,8 @@ pub(crate) struct World {
     pub(crate) keys: NodeKeys,
     pub(crate) node_config: NodeConfig,
     pub(crate) http: reqwest::Client,
+    /// Challenge window of new listings, in seconds.
+    pub(crate) window: u32,
     _dir: tempfile::TempDir,
 }
 
@@ -172,6 +177,7 @@ impl World {
             keys,
             node_config,
             http: reqwest::Client::new(),
+            window: 0,
             _dir: dir,
         };
         for index in 0..workers {
@@ -210,6 +216,30 @@ impl World {
         StakeData::parse(&account.data.unwrap()).unwrap()
     }
 
+    /// The node's bond.
+    pub(crate) async fn bond(&self, node: &NodeHandle) -> OperatorData {
+        let init = self.config.operator_of(self.market, node.operator());
+        let account = self.chain.account(std(&init.address().unwrap())).await.unwrap();
+        OperatorData::parse(&account.data.unwrap()).unwrap()
+    }
+
+    pub(crate) async fn task(&self, escrow: &Address) -> TaskData {
+        let account = self.chain.account(std(escrow)).await.unwrap();
+        TaskData::parse(&account.data.unwrap()).unwrap()
+    }
+
+    pub(crate) async fn balance(&self, of: &Address) -> u128 {
+        self.chain.account(std(of)).await.unwrap().balance
+    }
+
+    /// The requestor sends a message to a contract.
+    pub(crate) async fn tell(&self, to: Address, value: Nano, body: Cell) {
+        let treasury = self.requestor.treasury.clone();
+        let transfer = Transfer::call(std(&to), value.get().into(), body);
+        let sent = self.chain.with(move |chain| chain.send_from(&treasury, &transfer)).await;
+        sent.unwrap().unwrap();
+    }
+
     pub(crate) async fn call(
         &self,
         node: &NodeHandle,
@@ -243,7 +273,7 @@ impl World {
             limits: ResourceLimits { output_bytes: 1 << 20, ..ResourceLimits::default() },
             price_cap: PRICE,
             policy: Policy::Replay { rate_ppm: 50_000 },
-            durations: Durations { bid: 600, commit: 600, verdict: 600, window: 0 },
+            durations: Durations { bid: 600, commit: 600, verdict: 600, window: self.window },
             nonce_hash: fog_verifier::draw::nonce_hash(&nonce(salt)),
             salt: Hash32([salt; 32]),
         }
