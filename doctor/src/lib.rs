@@ -7,6 +7,7 @@
 //! ```
 //! What stands on a step that failed is skipped.
 
+mod bond;
 mod chain;
 mod keys;
 mod market;
@@ -83,6 +84,8 @@ pub async fn examine(subject: &Subject) -> Report {
     keys::files(subject, chain.as_ref(), &mut notes);
     let wallet = keys::wallet(subject, chain.as_ref(), &mut notes).await;
     keys::verifier(subject, chain.as_ref(), market.as_ref(), &mut notes);
+    bond::examine(subject, chain.as_ref(), market.as_ref(), node.as_ref(), wallet, &mut notes)
+        .await;
     keys::stake(subject, chain.as_ref(), market.as_ref(), wallet, &mut notes).await;
     notes.report()
 }

@@ -194,6 +194,8 @@ fn what_is_wrong_with_wallet_market_and_stake() {
         let args = ["--no-node", "--operator", "--verifier", "stranger"];
         let said = ("not among", "have the market's owner");
         patient.suffers(&[], &args, ("verifier_key", "fail"), said).await;
+        let said = ("no bond", "fog bond add");
+        patient.suffers(&[], &args, ("bond", "fail"), said).await;
         let gone = [("FOG_NODE", "http://127.0.0.1:9")];
         patient.suffers(&gone, &[], ("node", "fail"), ("does not answer", "fog node")).await;
     });
