@@ -11,9 +11,11 @@ use clap::{Args, Subcommand};
 use fog_chain::ChainClient;
 use fog_contracts::channel::{Channel, ChannelData, ChannelStatus, Purpose, op};
 use fog_protocol::{
-    Address, Entry, EntryProof, EntryTree, Hash32, Nano, PublicKey, SecretKey, TaskId,
+    Address, Entry, EntryProof, EntryTree, Hash32, Nano, PublicKey, SecretKey, TaskId, VoucherFile,
 };
-use fog_requestor::{VoucherFile, end_channel, read_channel, set_channel_key, settle, top_up};
+use fog_requestor::{
+    NodeClient, end_channel, read_channel, set_channel_key, settle, top_up, vouch,
+};
 use fog_wallet::TESTNET;
 use serde::Serialize;
 
@@ -59,6 +61,15 @@ enum AccountCommand {
     },
     /// Sign a voucher for entries, or the other side's voucher if it says the same.
     Sign(SignArgs),
+    /// Sign for what your account owes the node, after looking at every new entry: your orders only,
+    /// accepted by the verifiers, within your caps. `fog task post --wait` does it by itself.
+    Vouch {
+        /// The account.
+        address: Address,
+        /// Where to write the voucher with both signatures.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Redeem a voucher that both have signed: pays its payee what is new in it.
     Settle {
         /// The voucher.
@@ -111,12 +122,12 @@ struct KeyArgs {
 struct OpenArgs {
     /// What is paid in at first.
     amount: Nano,
-    /// The payee's wallet.
-    #[arg(long, value_name = "ADDRESS")]
-    payee: Address,
-    /// The key that signs for the payee: it says so with `fog account key`.
-    #[arg(long, value_name = "KEY")]
-    payee_key: PublicKey,
+    /// The payee's wallet [default: the node's].
+    #[arg(long, value_name = "ADDRESS", requires = "payee_key")]
+    payee: Option<Address>,
+    /// The key that signs for the payee: it says so with `fog account key` [default: the node's].
+    #[arg(long, value_name = "KEY", requires = "payee")]
+    payee_key: Option<PublicKey>,
     /// Exposure cap: the most that one redemption takes.
     #[arg(long, value_name = "AMOUNT")]
     cap: Nano,
@@ -127,7 +138,7 @@ struct OpenArgs {
     #[arg(long, default_value_t = 0)]
     series: u32,
     /// Earnings of a worker, paid by a node, instead of a requestor's account.
-    #[arg(long)]
+    #[arg(long, requires = "payee")]
     earnings: bool,
 }
 
@@ -172,6 +183,14 @@ pub(crate) async fn account(
             show(&chain::connect(settings)?, &address, owed, output).await
         }
         AccountCommand::Sign(args) => sign(&args, settings, output).await,
+        AccountCommand::Vouch { address, out } => {
+            let node = NodeClient::connect(&settings.node).await?;
+            let chain = chain::connect(settings)?;
+            let wallet = keys::unlock(settings, &chain).await?;
+            let voucher = vouch(&node, &chain, &wallet.key, &address).await?;
+            let voucher = voucher.context("nothing is owed yet: there is nothing to sign for")?;
+            write_json(&voucher, out.as_deref(), output)
+        }
         AccountCommand::Settle { voucher } => {
             let file: VoucherFile = read_json(&voucher, MAX_VOUCHER)?;
             let chain = chain::connect(settings)?;
@@ -241,14 +260,23 @@ async fn key(args: &KeyArgs, settings: &Settings, output: &Output) -> anyhow::Re
 }
 
 async fn open(args: &OpenArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let (payee, payee_key) = match (args.payee, args.payee_key) {
+        (Some(payee), Some(key)) => (payee, key),
+        _ => {
+            let node = NodeClient::connect(&settings.node).await?;
+            let info = node.info();
+            let key = info.operator_key.context("this node does not know the account rail")?;
+            (info.operator, key)
+        }
+    };
     let chain = chain::connect(settings)?;
     let wallet = keys::unlock(settings, &chain).await?;
     let channel = Channel {
         purpose: if args.earnings { Purpose::Earnings } else { Purpose::Account },
         payer: wallet.wallet.address(),
-        payee: args.payee,
+        payee,
         payer_key: wallet.key.public(),
-        payee_key: args.payee_key,
+        payee_key,
         cap: args.cap,
         delay: u32::try_from(args.delay.as_secs()).context("the delay is too long")?,
         series: args.series,
@@ -347,7 +375,7 @@ async fn sign(args: &SignArgs, settings: &Settings, output: &Output) -> anyhow::
         VoucherFile::of(TESTNET, args.address, &tree, until)
     };
     let key = signing_key(args.session, &chain, settings).await?;
-    file.sign(TESTNET, &at, &key, now)?;
+    at.sign_file(&mut file, TESTNET, &key, now)?;
     write_json(&file, args.out.as_deref(), output)
 }
 

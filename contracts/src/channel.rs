@@ -320,6 +320,15 @@ pub enum VoucherError {
     /// Not signed by both keys, or something else was signed.
     #[error("the voucher is not signed by both keys for this contract on this network")]
     Signature,
+    /// A key that signs for neither side.
+    #[error("this key signs for neither the payer nor the payee there")]
+    ForeignKey,
+    /// One signature is not enough.
+    #[error("the voucher still wants the {0}'s signature: `fog account sign`")]
+    Unsigned(&'static str),
+    /// Another network or contract.
+    #[error("the voucher is for another {0}")]
+    Elsewhere(&'static str),
     /// It does not even fit into cells.
     #[error(transparent)]
     Cells(#[from] ContractError),

@@ -21,6 +21,7 @@ pub mod market;
 mod notify;
 mod pool;
 pub mod proof;
+pub mod rail;
 mod signing;
 pub mod stake;
 pub mod task;

@@ -9,6 +9,7 @@ use fog_contracts::{
     Consent, ContractError, VerdictTerms,
     market::{Config, MarketData},
     proof::{Context, Prove, VerifyingKey, binding},
+    rail::place_of,
     stake::StakeData,
     task::{self, TaskInit},
 };
@@ -20,7 +21,7 @@ use fog_wallet::{AddressText, OutMessage, TransferLink};
 use tycho_types::{boc::Boc, cell::CellBuilder};
 
 use crate::{
-    NodeError,
+    NodeError, channels,
     config::NodeConfig,
     store::{Intent, Ruling},
 };
@@ -49,6 +50,9 @@ pub(crate) enum PortError {
     /// A time beyond the chain's 32 bits.
     #[error("the time {0} does not fit the chain's 32 bits")]
     Time(u64),
+    /// A voucher.
+    #[error(transparent)]
+    Voucher(#[from] fog_contracts::channel::VoucherError),
     /// The verifiers' keys here are not enough.
     #[error("the market asks for {threshold} verifier signatures, keys here give {have}")]
     TooFewVerifiers {
@@ -184,6 +188,9 @@ impl ChainPort {
 
     /// How `listing` is funded.
     pub(crate) fn posted(&self, listing: &Listing) -> Result<Posted, PortError> {
+        if !listing.rail.is_escrow() {
+            return Ok(Posted::on_account(listing.id(), place_of(listing)?));
+        }
         let init = TaskInit::of(listing);
         let escrow = init.address()?;
         let state_init = CellBuilder::build_from(init.state_init()?)?;
@@ -333,11 +340,14 @@ impl ChainPort {
                 let body = Prove::from_bytes(message)?.body(query)?;
                 (escrow, fog_contracts::PROVE_VALUE, body)
             }
+            Intent::Redeem { voucher } => return channels::redemption(voucher, query),
+            Intent::TopUp(top_up) => return channels::payment(top_up, query),
         };
         Ok(OutMessage::new(*escrow, value).with_body(body))
     }
 
-    fn sign_verdict(
+    /// The verifiers' signatures over a verdict.
+    pub(crate) fn sign_verdict(
         &self,
         terms: &VerdictTerms,
         verifiers: &[SecretKey],

@@ -2,15 +2,15 @@
 //! fetches results. Trusts the node with nothing: ids, escrow addresses and payments are computed
 //! here, from the listing it signed itself.
 
+mod account;
 mod channel;
 mod draft;
 mod node;
 mod pay;
 mod proof;
 
-pub use channel::{
-    ChannelError, VoucherFile, end_channel, read_channel, set_channel_key, settle, top_up,
-};
+pub use account::{NotOwed, VouchError, check_entry, vouch};
+pub use channel::{ChannelError, end_channel, read_channel, set_channel_key, settle, top_up};
 pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, nonce};
 pub use node::{NodeClient, NodeError};
 pub use pay::{PayError, call, confirm, send};

@@ -15,6 +15,7 @@ mod keys;
 mod market;
 mod offline;
 mod oracle;
+mod rail;
 mod scenario;
 mod soak;
 mod staking;

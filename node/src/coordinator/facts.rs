@@ -44,7 +44,10 @@ impl Actor {
                 if let Some(task) = self.escrows.get(&from).copied() {
                     self.read_task(task, Some(intent));
                 }
+                self.channel_moved(&from, Some(intent));
             }
+            Fact::Channel { from, notice } => self.channel_told(&from, &notice)?,
+            Fact::Excess { from } => self.channel_moved(&from, None),
             Fact::Read { task, events, transactions, thrown_back } => {
                 if self.market.task(&task).is_none() {
                     return Ok(());

@@ -229,6 +229,7 @@ impl World {
             durations: Durations { bid: 600, commit: 600, verdict: 600, window: 0 },
             nonce_hash: fog_verifier::draw::nonce_hash(&nonce(salt)),
             salt: Hash32([salt; 32]),
+            rail: fog_protocol::Rail::Escrow,
         }
     }
 
