@@ -38,7 +38,7 @@ pub(crate) fn runner_args() -> Vec<String> {
     ["--ignored", "--exact", "world::sandbox_child_entry", "--nocapture"].map(Into::into).to_vec()
 }
 
-fn std(address: &Address) -> StdAddr {
+pub(crate) fn std(address: &Address) -> StdAddr {
     StdAddr::new(address.workchain, HashBytes(address.hash.0))
 }
 
