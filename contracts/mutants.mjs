@@ -12,8 +12,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runTolkCompiler } from '@ton/tolk-js'
 
-const CONTRACTS = ['market', 'task', 'stake', 'delegation', 'account', 'earnings']
-const ROOMS = [...CONTRACTS, 'channel']   // `channel` is the code of the last two
+const CONTRACTS = [
+  'market', 'task', 'stake', 'delegation', 'account', 'earnings', 'jetton_account', 'jetton_earnings',
+]
+const ROOMS = [...CONTRACTS, 'channel', 'jetton']   // these two are the code of the last four
 const here = new URL('.', import.meta.url)
 const read = (path) => readFileSync(new URL(`tolk/${path}`, here), 'utf8')
 const [program, only = '', first = ''] = process.argv.slice(2)
@@ -87,35 +89,76 @@ const CHANGES = [
   ['market/market.tolk', 'val acceptAt = blockchain.now() + storage.config!.load().timelock;', 'val acceptAt = blockchain.now();'],
   ['channel/channel.tolk', 'storage.balance += msg.amount;', ''],
   ['channel/channel.tolk', 'storage.balance += msg.amount;', 'storage.balance += msg.amount + 1;'],
-  ['channel/channel.tolk', 'storage.balance -= amount;', ''],
-  ['channel/channel.tolk', 'storage.paid = voucher.total;', ''],
-  ['channel/channel.tolk', 'storage.paid = voucher.total;', 'storage.paid += voucher.total;'],
-  ['channel/channel.tolk', 'storage.count = voucher.count;', ''],
-  ['channel/channel.tolk', 'storage.root = voucher.root;', ''],
-  ['channel/channel.tolk', 'voucher.total - storage.paid', 'voucher.total'],
-  ['channel/channel.tolk', '(now < storage.closeAt)', '(now <= storage.closeAt)'],
+  ['channel/terms.tolk', 'self.balance -= amount;', ''],
+  ['channel/terms.tolk', 'self.paid = voucher.total;', ''],
+  ['channel/terms.tolk', 'self.paid = voucher.total;', 'self.paid += voucher.total;'],
+  ['channel/terms.tolk', 'self.count = voucher.count;', ''],
+  ['channel/terms.tolk', 'self.root = voucher.root;', ''],
+  ['channel/terms.tolk', 'voucher.total - self.paid', 'voucher.total'],
+  ['channel/terms.tolk', '(now < self.closeAt)', '(now <= self.closeAt)'],
   ['channel/channel.tolk', 'blockchain.now() >= storage.closeAt', 'blockchain.now() > storage.closeAt'],
-  ['channel/channel.tolk', '(voucher.count > storage.count)', '(voucher.count >= storage.count)'],
-  ['channel/channel.tolk', '(voucher.total > storage.paid)', '(voucher.total >= storage.paid)'],
-  ['channel/channel.tolk', 'amount <= storage.balance', 'amount < storage.balance'],
-  ['channel/channel.tolk', 'amount <= terms.cap', 'amount < terms.cap'],
-  ['channel/channel.tolk', 'storage.payeeKey == 0 ? terms.payeeKey : storage.payeeKey', 'terms.payeeKey'],
-  ['channel/channel.tolk', 'networkId: networkId(),', 'networkId: -239,'],
-  ['channel/channel.tolk', 'channel: contract.getAddress(),', 'channel: init.payee,'],
-  ['channel/channel.tolk', '        purpose,\n        networkId', '        purpose: 0,\n        networkId'],
+  ['channel/terms.tolk', '(voucher.count > self.count)', '(voucher.count >= self.count)'],
+  ['channel/terms.tolk', '(voucher.total > self.paid)', '(voucher.total >= self.paid)'],
+  ['channel/terms.tolk', 'amount <= self.balance', 'amount < self.balance'],
+  ['channel/terms.tolk', 'amount <= terms.cap', 'amount < terms.cap'],
+  ['channel/terms.tolk', 'self.payeeKey == 0 ? terms.payeeKey : self.payeeKey', 'terms.payeeKey'],
+  ['channel/terms.tolk', 'networkId: networkId(),', 'networkId: -239,'],
+  ['channel/terms.tolk', 'channel: contract.getAddress(),', 'channel: init.payee,'],
+  ['channel/terms.tolk', '        purpose,\n        networkId', '        purpose: 0,\n        networkId'],
   ['channel/channel.tolk', 'dest: init.payee,\n        body: Redeemed', 'dest: init.payer,\n        body: Redeemed'],
   ['channel/channel.tolk', 'dest: init.payer,\n        body: Returned', 'dest: init.payee,\n        body: Returned'],
   ['channel/channel.tolk', 'storage.status = ChannelStatus.Closed;', ''],
   ['channel/channel.tolk', 'storage.balance = 0;', ''],
   ['channel/channel.tolk', 'storage.status = ChannelStatus.Closing;', ''],
   ['channel/channel.tolk', 'blockchain.now() + init.terms.load().delay', 'blockchain.now()'],
-  ['channel/channel.tolk', 'const MAX_VALIDITY = 365', 'const MAX_VALIDITY = 366'],
-  ['channel/channel.tolk', 'const MIN_DELAY = 600', 'const MIN_DELAY = 599'],
-  ['channel/channel.tolk', 'const MAX_DELAY = 30', 'const MAX_DELAY = 31'],
+  ['channel/terms.tolk', 'const MAX_VALIDITY = 365', 'const MAX_VALIDITY = 366'],
+  ['channel/terms.tolk', 'const MIN_DELAY = 600', 'const MIN_DELAY = 599'],
+  ['channel/terms.tolk', 'const MAX_DELAY = 30', 'const MAX_DELAY = 31'],
   ['channel/channel.tolk', 'max(storage.balance + channelRent(), had - value + msg.amount)', 'storage.balance + channelRent()'],
   ['channel/channel.tolk', 'max(storage.balance + channelRent(), had - value + msg.amount)', 'had - value + msg.amount'],
   ['channel/channel.tolk', 'max(0, had - value - amount)', '0'],
   ['channel/channel.tolk', 'value: NOTIFY_VALUE,', 'value: 0,'],
+  ['jetton/storage.tolk', 'self.setDue(side, 0);', ''],
+  ['jetton/storage.tolk', 'self.attempts += 1;', ''],
+  ['jetton/storage.tolk', '((self.open << 1) | 1)', '(self.open | 1)'],
+  ['jetton/storage.tolk', '(self.open << 1) | 1', 'self.open << 1'],
+  ['jetton/storage.tolk', 'self.sentAt = blockchain.now();', ''],
+  ['jetton/storage.tolk', ' | (side as int)', ''],
+  ['jetton/storage.tolk', '(age < 0) | (age >= 64)', 'age < 0'],
+  ['jetton/storage.tolk', '(age < 0) | (age >= 64)', 'age >= 64'],
+  ['jetton/storage.tolk', '((self.open >> age) & 1) == 0', 'false'],
+  ['jetton/storage.tolk', 'self.open = self.open - (1 << age);', ''],
+  ['jetton/storage.tolk', 'self.due(side) + amount', 'amount'],
+  ['jetton/storage.tolk', 'wallet == null ? false : sender == wallet', 'wallet != null'],
+  ['jetton/jetton.tolk', 'if (jetton.isFrom(sender)) {', 'if (true) {'],
+  ['jetton/jetton.tolk', 'if (sender == jetton.master) {', 'if (true) {'],
+  ['jetton/jetton.tolk', 'passOn(msg.responseDestination, msg.queryId);', ''],
+  ['jetton/jetton.tolk', 'dest: jetton.master,', 'dest: init.payer,'],
+  ['jetton/jetton.tolk', 'owner: contract.getAddress(),', 'owner: init.payer,'],
+  ['jetton/jetton.tolk', 'max(jettonRent(), had - value)', 'had - value'],
+  ['jetton/jetton.tolk', 'max(jettonRent(), had - value)', 'jettonRent()'],
+  ['jetton/jetton.tolk', 'jetton.wallet = wallet;', ''],
+  ['jetton/jetton.tolk', 'storage.core.balance += amount;', ''],
+  ['jetton/jetton.tolk', 'storage.core.balance += amount;', 'storage.core.balance += amount + 1;'],
+  ['jetton/jetton.tolk', 'jetton.duePayee += amount;', ''],
+  ['jetton/jetton.tolk', 'if (sender == init.payee) {', 'if (true) {'],
+  ['jetton/jetton.tolk', 'storage.core.status = ChannelStatus.Closing;', ''],
+  ['jetton/jetton.tolk', 'blockchain.now() + init.terms.load().delay', 'blockchain.now()'],
+  ['jetton/jetton.tolk', 'blockchain.now() >= storage.core.closeAt', 'blockchain.now() > storage.core.closeAt'],
+  ['jetton/jetton.tolk', '((jetton.duePayee > 0) | (sender != init.payer))', '(jetton.duePayee > 0)'],
+  ['jetton/jetton.tolk', '((jetton.duePayee > 0) | (sender != init.payer))', 'true'],
+  ['jetton/jetton.tolk', 'const SETTLING_TIME = 24 * 3600', 'const SETTLING_TIME = 0'],
+  ['jetton/jetton.tolk', 'storage.core.status = ChannelStatus.Closed;', ''],
+  ['jetton/jetton.tolk', 'storage.core.balance = 0;', ''],
+  ['jetton/jetton.tolk', 'jetton.duePayer += amount;', ''],
+  ['jetton/jetton.tolk', 'if ((sender == storage.core.init.load().payer) & (amount > 0)) {', 'if (amount > 0) {'],
+  ['jetton/jetton.tolk', 'destination: to,', 'destination: sender,'],
+  ['jetton/jetton.tolk', 'responseDestination: sender,', 'responseDestination: to,'],
+  ['jetton/jetton.tolk', 'forwardTonAmount: 0,', 'forwardTonAmount: 1,'],
+  ['jetton/jetton.tolk', 'max(0, contract.getOriginalBalance() - value)', '0'],
+  ['jetton/jetton.tolk', 'value: NOTIFY_VALUE,', 'value: 0,'],
+  ['jetton/fees.tolk', 'const TRANSFER_VALUE = ton("0.05")', 'const TRANSFER_VALUE = ton("0.01")'],
+  ['jetton/fees.tolk', 'const ASK_VALUE = ton("0.02")', 'const ASK_VALUE = ton("0.001")'],
   ['stake/stake.tolk', 'if (pool.coins + pool.leaving > 0) {', 'if (false) {'],
   ['stake/stake.tolk', ' & (pool.shares > 0)', ''],
   ['stake/stake.tolk', 'storage.owed(pool) + stakeRent()', 'storage.stake + storage.earnings + stakeRent()'],
@@ -130,7 +173,7 @@ const CHANGES = [
   ['stake/delegated.tolk', 'self.vesting -= vested;', ''],
   ['stake/delegated.tolk', 'self.vestedAt = now;', ''],
   ['stake/delegated.tolk', 'now >= self.vestUntil', 'true'],
-  ['stake/delegated.tolk', 'self.earnings += pool.coins + pool.vesting;', 'self.earnings += pool.coins;'],
+  ['stake/delegated.tolk', 'self.earnings += pool.vesting;', ''],
   ['stake/delegated.tolk', 'self.nextCommission : self.commission', 'self.commission : self.commission'],
   ['stake/delegated.tolk', 'pool.coins += msg.amount;', ''],
   ['stake/delegated.tolk', 'pool.shares += shares;', ''],
@@ -214,11 +257,19 @@ function* mutants() {
   }
 }
 
+// The files each contract was last compiled from.
+const sources = {}
+
 async function compile(contract, mutant) {
+  const seen = new Set()
   const result = await runTolkCompiler({
     entrypointFileName: `${contract}/${contract}.tolk`,
-    fsReadCallback: (path) => (path === mutant.file ? mutant.text : read(path)),
+    fsReadCallback: (path) => {
+      seen.add(path)
+      return path === mutant.file ? mutant.text : read(path)
+    },
   })
+  sources[contract] = seen
   if (result.status === 'error') return null
   return { hash: result.codeHashHex.toLowerCase(), code: result.codeBoc64 }
 }
@@ -228,6 +279,7 @@ async function planted(mutant) {
   const binary = Buffer.from(original)
   let changed = false
   for (const contract of CONTRACTS) {
+    if (sources[contract] && !sources[contract].has(mutant.file)) continue
     const compiled = await compile(contract, mutant)
     if (compiled === null) return 'does not compile'
     const text = readFileSync(new URL(`compiled/${contract}.json`, here))

@@ -11,6 +11,7 @@ mod dev;
 mod doctor;
 mod evidence;
 mod fog;
+mod jetton;
 mod keys;
 mod market;
 mod offline;

@@ -1,6 +1,7 @@
 //! What must be true after every transaction, whoever sent what.
 
 mod channels;
+mod jettons;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +57,7 @@ pub(crate) struct Ledger {
     known: BTreeMap<Address, StakeData>,
     books: BTreeMap<Address, Book>,
     pub(crate) channels: channels::Channels,
+    pub(crate) jettons: jettons::Jettons,
     notices: u64,
     pub(crate) ends: BTreeMap<TaskState, u64>,
     pub(crate) accepted: BTreeMap<u32, u64>,
@@ -121,6 +123,7 @@ impl Ledger {
             known: BTreeMap::new(),
             books: BTreeMap::new(),
             channels: channels::Channels::default(),
+            jettons: jettons::Jettons::default(),
             notices: 0,
             ends: BTreeMap::new(),
             accepted: BTreeMap::new(),
@@ -172,6 +175,7 @@ impl Ledger {
         if done {
             self.channels.check(chain, record);
         }
+        self.jettons.check(chain, record);
         self.check_end(&address);
         self.check_account(chain, &address);
         conserved(chain);
@@ -355,6 +359,7 @@ impl Ledger {
         }
         if *address == self.operator {
             let may = self.operator_had + self.notices * NOTICE + self.channels.sent_to(address);
+            let may = may + self.jettons.sent_to(address);
             assert!(balance <= may, "the operator earned {}", balance - may);
         }
         if self.stakes.contains_key(address) {

@@ -13,6 +13,7 @@ mod ends;
 mod fees;
 mod flow;
 mod gates;
+mod jettons;
 mod ledger;
 mod markets;
 mod matrix;

@@ -7,6 +7,7 @@ mod channels;
 mod delegating;
 mod dice;
 mod differential;
+mod jettons;
 
 use std::{
     collections::BTreeMap,
@@ -28,6 +29,7 @@ use tycho_types::{cell::Cell, models::StateInit};
 use dice::{Dice, Seed};
 
 use crate::{
+    jettons::real::Jetton,
     ledger::Ledger,
     proving,
     world::{START, STEP, UNBONDING, WINDOW, config, ours, std},
@@ -59,6 +61,7 @@ struct Play {
     tasks: Vec<TaskInit>,
     stakes: Vec<StakeInit>,
     verifiers: Vec<SecretKey>,
+    jettons: Vec<Jetton>,
     old: Vec<Old>,
     query: u64,
     sent: u64,
@@ -156,6 +159,7 @@ impl Play {
             tasks,
             stakes,
             verifiers,
+            jettons: Vec::new(),
             old: Vec::new(),
             query: 0,
             sent: 0,
@@ -164,6 +168,7 @@ impl Play {
         let setup = market::setup(1, &config).unwrap();
         play.send(&owner, market, 1_000_000_000, Some(init.state_init().unwrap()), setup);
         play.drain();
+        play.set_up_jettons();
         play.watch_the_poor();
         play
     }
@@ -249,8 +254,9 @@ impl Play {
             self.drain();
         }
         for _ in 0..messages {
-            match self.dice.below(127) {
-                107.. => self.act_on_a_channel(),
+            match self.dice.below(144) {
+                128.. => self.act_on_a_jetton_channel(),
+                107..128 => self.act_on_a_channel(),
                 0..12 => self.fund(),
                 12..30 => self.assign(),
                 30..44 => self.commit(),
@@ -322,6 +328,7 @@ fn leave(play: &mut Play) {
     let stuck: Vec<_> = stuck.filter(|data| data.state != TaskState::Created).collect();
     assert!(stuck.is_empty(), "these never end: {stuck:?}");
     play.empty_channels(&stranger);
+    play.empty_jetton_channels(&stranger);
     play.free_reservations(&stranger);
     play.empty_delegations();
     play.empty_stakes();
@@ -335,6 +342,8 @@ struct Sums {
     ends: BTreeMap<TaskState, u64>,
     redemptions: u64,
     closed: u64,
+    /// Credits, transfers, bounces and ends of channels in jettons.
+    jettons: [u64; 4],
     accepted: BTreeMap<u32, u64>,
     proven: u64,
 }
@@ -346,6 +355,7 @@ impl Sums {
         self.proven += other.proven;
         self.redemptions += other.redemptions;
         self.closed += other.closed;
+        self.jettons.iter_mut().zip(other.jettons).for_each(|(sum, other)| *sum += other);
         for (state, count) in other.ends {
             *self.ends.entry(state).or_default() += count;
         }
@@ -360,7 +370,9 @@ fn sequence(seed: u64) -> Sums {
     let mut play = Play::new(seed);
     play.play(MESSAGES);
     leave(&mut play);
+    let jettons = &play.ledger.jettons;
     Sums {
+        jettons: [jettons.credits, jettons.transfers, jettons.bounces, jettons.closed],
         sent: play.sent,
         transactions: play.ledger.transactions,
         redemptions: play.ledger.channels.redemptions,
@@ -400,12 +412,17 @@ fn random_sequences_keep_the_books() {
     println!("{} messages, {} transactions checked", sums.sent, sums.transactions);
     println!("ends: {:?}; {} paid by a proof", sums.ends, sums.proven);
     println!("{} redemptions, {} channels closed", sums.redemptions, sums.closed);
+    let [credits, transfers, bounces, closed] = sums.jettons;
+    println!(
+        "jettons: {credits} credits, {transfers} transfers, {bounces} bounced, {closed} closed"
+    );
     println!("accepted, by opcode: {:x?}", sums.accepted);
     // A generator that never gets anywhere would prove nothing.
     if only.is_none() && count.is_none() {
         assert!(sums.transactions >= 200_000, "{}", sums.transactions);
         assert!(sums.proven >= 40, "{}", sums.proven);
         assert!(sums.redemptions >= 1_000 && sums.closed >= 500, "hardly a voucher");
+        assert!(credits >= 500 && transfers >= 700 && closed >= 300, "hardly a jetton moved");
         let ends = sums.ends;
         for state in [TaskState::Paid, TaskState::Slashed, TaskState::Refunded, TaskState::Late] {
             assert!(ends.get(&state).is_some_and(|count| *count >= 100), "{ends:?}");
