@@ -3,7 +3,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { runTolkCompiler, getTolkCompilerVersion } from '@ton/tolk-js'
 
-const CONTRACTS = ['market', 'task', 'stake', 'delegation', 'operator', 'account', 'earnings']
+const CONTRACTS = [
+  'market', 'task', 'stake', 'delegation', 'operator', 'account', 'earnings', 'jetton_account',
+  'jetton_earnings',
+]
 const check = process.argv.includes('--check')
 const here = new URL('.', import.meta.url)
 let different = 0

@@ -91,6 +91,7 @@ fn arrivals(rules: &Rules, number: u32) -> Result<Arrivals> {
         durations: Durations::default(),
         nonce_hash: draw::nonce_hash(&nonce),
         salt: Hash32::of(&number.to_be_bytes()),
+        rail: fog_protocol::Rail::Escrow,
     };
     let id = listing.id();
     let escrow = Address { workchain: 0, hash: id.0 };

@@ -11,14 +11,17 @@ use clap::{Args, Subcommand};
 use fog_chain::ChainClient;
 use fog_contracts::channel::{Channel, ChannelData, ChannelStatus, Purpose, op};
 use fog_protocol::{
-    Address, Entry, EntryProof, EntryTree, Hash32, Nano, PublicKey, SecretKey, TaskId,
+    Address, Entry, EntryProof, EntryTree, Hash32, Nano, PublicKey, SecretKey, TaskId, VoucherFile,
 };
-use fog_requestor::{VoucherFile, end_channel, read_channel, set_channel_key, settle, top_up};
+use fog_requestor::{
+    JettonVoucherFile, NodeClient, end_channel, is_in_jetton, read_channel, read_jetton_channel,
+    set_channel_key, settle, top_up, vouch,
+};
 use fog_wallet::TESTNET;
 use serde::Serialize;
 
 use crate::{
-    chain, files, keys,
+    chain, files, jetton, keys,
     output::{Output, exit_with, failed},
     secrets::refuse_local,
     settings::{Asked, Settings},
@@ -32,6 +35,9 @@ const MALFORMED: u8 = 2;
 
 #[derive(Debug, Args)]
 pub(crate) struct AccountArgs {
+    /// Decimals of the jetton, where its master does not say them on chain (USDT: 6).
+    #[arg(long, global = true, value_name = "N", value_parser = jetton::decimals)]
+    decimals: Option<u8>,
     #[command(subcommand)]
     command: AccountCommand,
 }
@@ -46,8 +52,8 @@ enum AccountCommand {
     TopUp {
         /// The contract.
         address: Address,
-        /// How much: 10, 10GRAM.
-        amount: Nano,
+        /// How much: 10, 10GRAM; of a jetton 10 or 0.5.
+        amount: String,
     },
     /// What it holds, and how much more may be owed before its payee must settle.
     Show {
@@ -55,10 +61,19 @@ enum AccountCommand {
         address: Address,
         /// What is owed in all: vouched for, promised or being worked on.
         #[arg(long, value_name = "AMOUNT")]
-        owed: Option<Nano>,
+        owed: Option<String>,
     },
     /// Sign a voucher for entries, or the other side's voucher if it says the same.
     Sign(SignArgs),
+    /// Sign for what your account owes the node, after looking at every new entry: your orders only,
+    /// accepted by the verifiers, within your caps. `fog task post --wait` does it by itself.
+    Vouch {
+        /// The account.
+        address: Address,
+        /// Where to write the voucher with both signatures.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Redeem a voucher that both have signed: pays its payee what is new in it.
     Settle {
         /// The voucher.
@@ -75,6 +90,14 @@ enum AccountCommand {
     Close {
         /// The contract.
         address: Address,
+    },
+    /// In a jetton: be sent what it owes you, or, when all is over, what came there uncounted.
+    Claim {
+        /// The contract.
+        address: Address,
+        /// To another wallet than your own.
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<Address>,
     },
     /// Prove that a task is among the entries behind a voucher.
     Prove {
@@ -109,17 +132,20 @@ struct KeyArgs {
 
 #[derive(Debug, Args)]
 struct OpenArgs {
-    /// What is paid in at first.
-    amount: Nano,
-    /// The payee's wallet.
-    #[arg(long, value_name = "ADDRESS")]
-    payee: Address,
-    /// The key that signs for the payee: it says so with `fog account key`.
-    #[arg(long, value_name = "KEY")]
-    payee_key: PublicKey,
+    /// What is paid in at first, in GRAM or in the jetton.
+    amount: String,
+    /// Master of the jetton that amounts are of, instead of GRAM.
+    #[arg(long, value_name = "MASTER", requires = "payee")]
+    jetton: Option<Address>,
+    /// The payee's wallet [default: the node's].
+    #[arg(long, value_name = "ADDRESS", requires = "payee_key")]
+    payee: Option<Address>,
+    /// The key that signs for the payee: it says so with `fog account key` [default: the node's].
+    #[arg(long, value_name = "KEY", requires = "payee")]
+    payee_key: Option<PublicKey>,
     /// Exposure cap: the most that one redemption takes.
     #[arg(long, value_name = "AMOUNT")]
-    cap: Nano,
+    cap: String,
     /// From your notice to your exit: the time in which the payee still settles.
     #[arg(long, default_value = "1d", value_parser = humantime::parse_duration)]
     delay: Duration,
@@ -127,7 +153,7 @@ struct OpenArgs {
     #[arg(long, default_value_t = 0)]
     series: u32,
     /// Earnings of a worker, paid by a node, instead of a requestor's account.
-    #[arg(long)]
+    #[arg(long, requires = "payee")]
     earnings: bool,
 }
 
@@ -158,30 +184,57 @@ pub(crate) async fn account(
     settings: &Settings,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
+    let decimals = args.decimals;
     match args.command {
         AccountCommand::Key(args) => key(&args, settings, output).await,
-        AccountCommand::Open(args) => open(&args, settings, output).await,
+        AccountCommand::Open(args) => open(&args, decimals, settings, output).await,
         AccountCommand::TopUp { address, amount } => {
             let chain = chain::connect(settings)?;
-            let at = read_channel(&chain, &address).await?;
             let wallet = keys::unlock(settings, &chain).await?;
-            top_up(&chain, &wallet, &at.channel, amount).await?;
+            if is_in_jetton(&chain, &address).await? {
+                return jetton::top_up(&chain, &wallet, &address, &amount, decimals, output).await;
+            }
+            let at = read_channel(&chain, &address).await?;
+            top_up(&chain, &wallet, &at.channel, jetton::grams(&amount)?).await?;
             show(&chain, &address, None, output).await
         }
         AccountCommand::Show { address, owed } => {
-            show(&chain::connect(settings)?, &address, owed, output).await
+            let chain = chain::connect(settings)?;
+            if is_in_jetton(&chain, &address).await? {
+                return jetton::show(&chain, &address, owed.as_deref(), decimals, output).await;
+            }
+            let owed = owed.as_deref().map(jetton::grams).transpose()?;
+            show(&chain, &address, owed, output).await
         }
         AccountCommand::Sign(args) => sign(&args, settings, output).await,
-        AccountCommand::Settle { voucher } => {
-            let file: VoucherFile = read_json(&voucher, MAX_VOUCHER)?;
+        AccountCommand::Vouch { address, out } => {
+            let node = NodeClient::connect(&settings.node).await?;
             let chain = chain::connect(settings)?;
             let wallet = keys::unlock(settings, &chain).await?;
+            let voucher = vouch(&node, &chain, &wallet.key, &address).await?;
+            let voucher = voucher.context("nothing is owed yet: there is nothing to sign for")?;
+            write_json(&voucher, out.as_deref(), output)
+        }
+        AccountCommand::Settle { voucher } => {
+            let file: AnyVoucher = read_json(&voucher, MAX_VOUCHER)?;
+            let chain = chain::connect(settings)?;
+            let wallet = keys::unlock(settings, &chain).await?;
+            let file = match file {
+                AnyVoucher::Gram(file) => file,
+                AnyVoucher::Jetton(file) => {
+                    return jetton::settle(&chain, &wallet, &file, decimals, output).await;
+                }
+            };
             let paid = settle(&chain, &wallet, &file).await?;
             output.note(&format!("{paid} paid"));
             show(&chain, &file.channel, None, output).await
         }
         AccountCommand::SetKey { address, key } => {
             let chain = chain::connect(settings)?;
+            if is_in_jetton(&chain, &address).await? {
+                let wallet = keys::unlock(settings, &chain).await?;
+                return jetton::set_key(&chain, &wallet, &address, &key, output).await;
+            }
             let at = read_channel(&chain, &address).await?;
             if crate::wallet::selected(settings)? != at.channel.payee {
                 bail!("only its payee {} may change that key", at.channel.payee);
@@ -191,6 +244,11 @@ pub(crate) async fn account(
             show(&chain, &address, None, output).await
         }
         AccountCommand::Close { address } => close(&address, settings, output).await,
+        AccountCommand::Claim { address, to } => {
+            let chain = chain::connect(settings)?;
+            let wallet = keys::unlock(settings, &chain).await?;
+            jetton::claim(&chain, &wallet, &address, to, output).await
+        }
         AccountCommand::Prove { task, entries, out } => {
             let tree = read_entries(&entries)?;
             let proof = tree.open(&task).with_context(|| format!("{task} is not among them"))?;
@@ -200,7 +258,7 @@ pub(crate) async fn account(
             let proof: EntryProof = read_json(&proof, MAX_PROOF)?;
             let root = match (root, at) {
                 (Some(root), _) => root,
-                (None, Some(at)) => read_channel(&chain::connect(settings)?, &at).await?.root,
+                (None, Some(at)) => root_at(&chain::connect(settings)?, &at).await?,
                 (None, None) => bail!("give --root or --at"),
             };
             check(&proof, &root, output)
@@ -240,20 +298,59 @@ async fn key(args: &KeyArgs, settings: &Settings, output: &Output) -> anyhow::Re
     Ok(ExitCode::SUCCESS)
 }
 
-async fn open(args: &OpenArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+/// The root of the last redemption.
+async fn root_at(chain: &ChainClient, address: &Address) -> anyhow::Result<Hash32> {
+    Ok(if is_in_jetton(chain, address).await? {
+        read_jetton_channel(chain, address).await?.core.root
+    } else {
+        read_channel(chain, address).await?.root
+    })
+}
+
+async fn open(
+    args: &OpenArgs,
+    decimals: Option<u8>,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let (payee, payee_key) = match (args.payee, args.payee_key) {
+        (Some(payee), Some(key)) => (payee, key),
+        _ => {
+            let node = NodeClient::connect(&settings.node).await?;
+            let info = node.info();
+            let key = info.operator_key.context("this node does not know the account rail")?;
+            (info.operator, key)
+        }
+    };
     let chain = chain::connect(settings)?;
     let wallet = keys::unlock(settings, &chain).await?;
+    let purpose = if args.earnings { Purpose::Earnings } else { Purpose::Account };
+    let delay = u32::try_from(args.delay.as_secs()).context("the delay is too long")?;
+    if let Some(master) = args.jetton {
+        let opening = jetton::Opening {
+            purpose,
+            master,
+            decimals,
+            amount: &args.amount,
+            cap: &args.cap,
+            payee,
+            payee_key,
+            delay,
+            series: args.series,
+        };
+        return jetton::open(&opening, &chain, &wallet, output).await;
+    }
     let channel = Channel {
-        purpose: if args.earnings { Purpose::Earnings } else { Purpose::Account },
+        purpose,
         payer: wallet.wallet.address(),
-        payee: args.payee,
+        payee,
         payer_key: wallet.key.public(),
-        payee_key: args.payee_key,
-        cap: args.cap,
-        delay: u32::try_from(args.delay.as_secs()).context("the delay is too long")?,
+        payee_key,
+        cap: jetton::grams(&args.cap)?,
+        delay,
         series: args.series,
     };
-    let address = top_up(&chain, &wallet, &channel, args.amount).await?;
+    let address = top_up(&chain, &wallet, &channel, jetton::grams(&args.amount)?).await?;
     show(&chain, &address, None, output).await
 }
 
@@ -333,9 +430,25 @@ fn shown(address: &Address, at: &ChannelData, owed: Option<Nano>) -> Shown {
 
 async fn sign(args: &SignArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
     let tree = read_entries(&args.entries)?;
-    let theirs: Option<VoucherFile> =
+    let theirs: Option<AnyVoucher> =
         args.voucher.as_deref().map(|path| read_json(path, MAX_VOUCHER)).transpose()?;
     let chain = chain::connect(settings)?;
+    let other_currency = "the voucher is in another currency than the contract";
+    if is_in_jetton(&chain, &args.address).await? {
+        let theirs = match theirs {
+            Some(AnyVoucher::Gram(_)) => bail!(other_currency),
+            Some(AnyVoucher::Jetton(file)) => Some(file),
+            None => None,
+        };
+        let key = signing_key(args.session, &chain, settings).await?;
+        let signed = jetton::sign(&chain, &args.address, &tree, theirs, args.valid, &key).await?;
+        return write_json(&signed, args.out.as_deref(), output);
+    }
+    let theirs = match theirs {
+        Some(AnyVoucher::Jetton(_)) => bail!(other_currency),
+        Some(AnyVoucher::Gram(file)) => Some(file),
+        None => None,
+    };
     let at = read_channel(&chain, &args.address).await?;
     let now = chain.chain_time().await?;
     let mut file = if let Some(file) = theirs {
@@ -347,7 +460,7 @@ async fn sign(args: &SignArgs, settings: &Settings, output: &Output) -> anyhow::
         VoucherFile::of(TESTNET, args.address, &tree, until)
     };
     let key = signing_key(args.session, &chain, settings).await?;
-    file.sign(TESTNET, &at, &key, now)?;
+    at.sign_file(&mut file, TESTNET, &key, now)?;
     write_json(&file, args.out.as_deref(), output)
 }
 
@@ -358,25 +471,47 @@ async fn close(
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
     let chain = chain::connect(settings)?;
+    if is_in_jetton(&chain, address).await? {
+        let wallet = keys::unlock(settings, &chain).await?;
+        return jetton::close(&chain, &wallet, address, output).await;
+    }
     let at = read_channel(&chain, address).await?;
     let own = crate::wallet::selected(settings)?;
-    let now = chain.chain_time().await?;
-    let word = match at.status {
-        ChannelStatus::Closed => bail!("it is closed already"),
-        ChannelStatus::Closing if now >= at.close_at => op::FINISH,
-        ChannelStatus::Closing if own == at.channel.payer => bail!(
-            "the notice is given: run this again in {}",
-            humantime::format_duration(Duration::from_secs(u64::from(at.close_at - now)))
-        ),
-        ChannelStatus::Open if own == at.channel.payer => op::CLOSE,
-        ChannelStatus::Open | ChannelStatus::Closing if own == at.channel.payee => op::LEAVE,
-        ChannelStatus::Open | ChannelStatus::Closing => {
-            bail!("this wallet is neither its payer nor its payee")
-        }
-    };
+    let sides = [at.channel.payer, at.channel.payee].map(|side| side == own);
+    let word = way_out(at.status, at.close_at, chain.chain_time().await?, sides)?;
     let wallet = keys::unlock(settings, &chain).await?;
     end_channel(&chain, &wallet, address, word).await?;
     show(&chain, address, None, output).await
+}
+
+/// What somebody says who wants out: is it the payer, is it the payee?
+pub(crate) fn way_out(
+    status: ChannelStatus,
+    close_at: u32,
+    now: u32,
+    [payer, payee]: [bool; 2],
+) -> anyhow::Result<u32> {
+    Ok(match status {
+        ChannelStatus::Closed => bail!("it is closed already"),
+        ChannelStatus::Closing if now >= close_at => op::FINISH,
+        ChannelStatus::Closing if payer => bail!(
+            "the notice is given: run this again in {}",
+            humantime::format_duration(Duration::from_secs(u64::from(close_at - now)))
+        ),
+        ChannelStatus::Open if payer => op::CLOSE,
+        ChannelStatus::Open | ChannelStatus::Closing if payee => op::LEAVE,
+        ChannelStatus::Open | ChannelStatus::Closing => {
+            bail!("this wallet is neither its payer nor its payee")
+        }
+    })
+}
+
+/// A voucher in either currency: which fields it has tells.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum AnyVoucher {
+    Gram(VoucherFile),
+    Jetton(JettonVoucherFile),
 }
 
 #[derive(Serialize)]

@@ -273,7 +273,7 @@ pub(crate) struct TaskArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TaskCommand {
-    /// Post a task and pay its price into escrow.
+    /// Post a task and pay its price into escrow, or from an account (`--rail account`).
     Post(Box<PostArgs>),
     /// List tasks, newest first.
     Ls {
@@ -387,9 +387,16 @@ pub(crate) struct PostArgs {
     /// How the result is verified.
     #[arg(long, value_enum, default_value_t = PolicyName::Replay)]
     pub(crate) policy: PolicyName,
-    /// Share of results that is checked under `replay`, 0.001 to 1.
-    #[arg(long, default_value_t = 0.05, value_parser = rate)]
-    pub(crate) audit_rate: f64,
+    /// Share of results that is checked under `replay`, 0.001 to 1 [default: 0.05; 1 with `--rail
+    /// account`, where no stake is reserved for a task and so everything is checked].
+    #[arg(long, value_parser = rate)]
+    pub(crate) audit_rate: Option<f64>,
+    /// How it is paid.
+    #[arg(long, value_enum, default_value_t = RailName::Escrow)]
+    pub(crate) rail: RailName,
+    /// With `--rail account`: your account at the node [default: the setting, FOG_ACCOUNT].
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) account: Option<fog_protocol::Address>,
     /// Most fuel the program may use.
     #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) fuel: u64,
@@ -417,6 +424,14 @@ pub(crate) struct PostArgs {
     /// Print the payment (address, amount, link) instead of paying from the wallet.
     #[arg(long)]
     pub(crate) no_pay: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RailName {
+    /// Into an escrow of its own, before the work begins.
+    Escrow,
+    /// By vouchers, from an account at the node: for many small tasks.
+    Account,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -451,6 +466,12 @@ pub(crate) enum WorkerCommand {
     },
     /// Pay earnings out to the wallet.
     Withdraw,
+    /// Redeem the vouchers of the account rail that are in the journal's folder.
+    Redeem {
+        /// Folder of the journal [default: ~/.local/share/fog/worker].
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
     /// Set what you take of what delegated stake earns. A raise waits as long as unbonding takes.
     Commission {
         /// Per cent, 0 to 50, at most two decimals.

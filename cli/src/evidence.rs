@@ -73,6 +73,12 @@ pub(crate) async fn write(
 ) -> anyhow::Result<ExitCode> {
     let node = task::connect(settings).await?;
     let view = task::find(&node, id).await?;
+    if let Some(account) = view.listing.rail.account() {
+        bail!(
+            "on the account rail no contract was told this task's story: its signed order and verdict \
+             are entries of account {account} (`fog account vouch` checks them)"
+        );
+    }
     let evidence = node.evidence(id).await?;
     let escrow = TaskInit::of(&view.listing).address()?;
     let told = messages(&chain::connect(settings)?, &escrow).await?;

@@ -13,6 +13,7 @@ mod dev;
 mod doctor;
 mod evidence;
 mod files;
+mod jetton;
 mod keys;
 mod market;
 mod node;

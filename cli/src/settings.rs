@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) circuits: PathBuf,
     /// The `Market` contract.
     pub(crate) market: Option<fog_protocol::Address>,
+    /// The `Account` that tasks on the account rail are paid from.
+    pub(crate) account: Option<fog_protocol::Address>,
     /// The wallet's name.
     pub(crate) wallet: Option<String>,
     /// File whose first line is the password.
@@ -60,6 +62,7 @@ impl Settings {
             worker_data: data.join("worker"),
             circuits: data.join("circuits"),
             market: None,
+            account: None,
             wallet: None,
             password_file: None,
         };

@@ -4,13 +4,14 @@ use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use fog_protocol::{
-    Durations, Hash32, PublicInput, RATE_ONE, ResourceLimits, TaskId, TaskStatus, api::TaskView,
+    Durations, Hash32, PublicInput, RATE_ONE, Rail, ResourceLimits, TaskId, TaskStatus,
+    api::TaskView,
 };
-use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor};
+use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor, vouch};
 use serde::Serialize;
 
 use crate::{
-    args::{PolicyName, PostArgs, TaskArgs, TaskCommand},
+    args::{PolicyName, PostArgs, RailName, TaskArgs, TaskCommand},
     chain, challenge, evidence, files, keys,
     output::{Output, exit_with, failed, table},
     receipt,
@@ -76,7 +77,7 @@ pub(crate) async fn find(node: &NodeClient, id: &TaskId) -> anyhow::Result<TaskV
 /// Largest verifying key of a circuit.
 const MAX_CIRCUIT_KEY: u64 = 4 << 10;
 
-fn draft(args: &PostArgs) -> anyhow::Result<Draft> {
+fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
     let program = match (&args.module, &args.zkey, &args.witness) {
         (None, None, _) if args.circuit.is_some() => {
             let key = args.circuit.as_deref().context("--circuit is missing")?;
@@ -90,7 +91,8 @@ fn draft(args: &PostArgs) -> anyhow::Result<Draft> {
     };
     let policy = match args.policy {
         PolicyName::Replay => {
-            DraftPolicy::Replay((args.audit_rate * f64::from(RATE_ONE)).round() as u32)
+            let rate = args.audit_rate.unwrap_or(if rail.is_escrow() { 0.05 } else { 1.0 });
+            DraftPolicy::Replay((rate * f64::from(RATE_ONE)).round() as u32)
         }
         PolicyName::Groth16 => {
             let key = args.verification_key.as_deref().context("--verification-key is missing")?;
@@ -113,7 +115,41 @@ fn draft(args: &PostArgs) -> anyhow::Result<Draft> {
         policy,
         durations: durations(args.deadline, args.window)?,
         salt: Hash32(salt),
+        rail,
     })
+}
+
+/// How the task is paid, and out of which account.
+fn rail(args: &PostArgs, settings: &Settings) -> anyhow::Result<Rail> {
+    match args.rail {
+        RailName::Escrow => Ok(Rail::Escrow),
+        RailName::Account => {
+            anyhow::ensure!(
+                !args.no_pay,
+                "--no-pay is for escrows: an account is paid into before"
+            );
+            let account = args.account.or(settings.account).context(
+                "which account? `fog account open AMOUNT --cap CAP` opens one at the node; name it \
+                 with --account, FOG_ACCOUNT or `account` in fog.toml",
+            )?;
+            Ok(Rail::Account { account })
+        }
+    }
+}
+
+/// Signs for what the account owes, if the task is paid from one: after looking at every new entry.
+async fn acknowledge(
+    requestor: &Requestor,
+    view: &TaskView,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let Rail::Account { account } = view.listing.rail else { return Ok(()) };
+    let Requestor { node, chain, wallet } = requestor;
+    if let Some(voucher) = vouch(node, chain, &wallet.key, &account).await? {
+        let (total, count) = (voucher.total_nano, voucher.count);
+        output.note(&format!("vouched for {total} in all, {count} tasks"));
+    }
+    Ok(())
 }
 
 fn public_input(text: &str) -> PublicInput {
@@ -142,17 +178,21 @@ struct ToPay {
 }
 
 async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
-    let draft = draft(&args)?;
+    let draft = draft(&args, rail(&args, settings)?)?;
     let requestor = requestor(settings).await?;
     let prepared = requestor.post(draft).await?;
     if args.no_pay {
         return to_pay(&requestor, &prepared, output);
     }
-    requestor.fund(std::slice::from_ref(&prepared)).await?;
-    output.note(&format!(
-        "posted {}\n  escrow {}\n  at most {}",
-        prepared.task, prepared.escrow, prepared.listing.price_cap
-    ));
+    let (task, most) = (prepared.task, prepared.listing.price_cap);
+    let paid_from = match prepared.listing.rail {
+        Rail::Escrow => {
+            requestor.fund(std::slice::from_ref(&prepared)).await?;
+            format!("escrow {}", prepared.escrow)
+        }
+        Rail::Account { account } => format!("account {account}"),
+    };
+    output.note(&format!("posted {task}\n  {paid_from}\n  at most {most}"));
     if !args.wait && args.out.is_none() {
         let view = find(&requestor.node, &prepared.task).await?;
         output.document(&view, || prepared.task.to_string())?;
@@ -161,6 +201,9 @@ async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::R
     let view = follow(&requestor, &prepared.task, output).await?;
     if let (TaskStatus::Paid, Some(out)) = (view.status, &args.out) {
         files::write(out, &requestor.result(&view).await?)?;
+    }
+    if view.status == TaskStatus::Paid {
+        acknowledge(&requestor, &view, output).await?;
     }
     end(&view, output)
 }
@@ -276,6 +319,7 @@ async fn result(
         Some(path) => files::write(path, &bytes)?,
         None => output.raw(&bytes)?,
     }
+    acknowledge(requestor, view, output).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -284,6 +328,9 @@ async fn cancel(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Re
     let view = find(&requestor.node, id).await?;
     if view.status != TaskStatus::Open {
         bail!("task {id} is {}: only an open task can be taken back", view.status);
+    }
+    if !view.listing.rail.is_escrow() {
+        bail!("on the account rail a task has no contract to take it back from: it ends by itself");
     }
     requestor.cancel(&view).await?;
     end_of_cancel(&requestor, id, output).await
@@ -325,7 +372,10 @@ fn describe(view: &TaskView) -> String {
         format!("task      {}", view.id),
         format!("status    {}", view.status),
         format!("policy    {}", view.listing.policy.name()),
-        format!("escrow    {}", view.escrow),
+        match view.listing.rail {
+            Rail::Escrow => format!("escrow    {}", view.escrow),
+            Rail::Account { account } => format!("account   {account}"),
+        },
         format!("price     {} (at most {})", shown(view.price), view.listing.price_cap),
         format!("worker    {}", shown(view.worker)),
         format!("reserve   {}", shown(view.reserve)),

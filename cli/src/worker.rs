@@ -1,11 +1,11 @@
 //! `fog worker`.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
 use fog_contracts::{market::MarketData, stake::StakeData};
 use fog_protocol::{Address, Nano, SecretKey};
-use fog_requestor::NodeClient;
+use fog_requestor::{NodeClient, read_channel, settle};
 use fog_wallet::UnlockedWallet;
 use fog_worker::{Behaviour, Pricing, Shutdown, Worker, WorkerConfig, WorkerLimits, staking};
 use serde::Serialize;
@@ -49,6 +49,7 @@ pub(crate) async fn worker(
             staking::withdraw_earnings(&chain, &identity.wallet, &identity.stake).await?;
             show(&identity.stake, settings, output).await
         }
+        WorkerCommand::Redeem { data } => redeem(data, settings, output).await,
         WorkerCommand::Commission { percent } => {
             let identity = identity(settings).await?;
             let chain = chain::connect(settings)?;
@@ -146,6 +147,48 @@ async fn show(stake: &Address, settings: &Settings, output: &Output) -> anyhow::
             shown.reservations,
             shown.earnings_nano,
         )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Redeemed {
+    channel: Address,
+    total_nano: Nano,
+    paid_nano: Nano,
+}
+
+/// Redeems what the node has not redeemed for this worker yet: nobody else is needed for it.
+async fn redeem(
+    data: Option<PathBuf>,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let data = data.unwrap_or_else(|| settings.worker_data.clone());
+    let vouchers = fog_worker::vouchers(&data)?;
+    let chain = chain::connect(settings)?;
+    let wallet = keys::unlock(settings, &chain).await?;
+    let mut redeemed = Vec::new();
+    for file in vouchers {
+        let at = read_channel(&chain, &file.channel).await?;
+        let paid_nano = if file.total_nano > at.paid {
+            settle(&chain, &wallet, &file).await?
+        } else {
+            Nano::ZERO
+        };
+        let (channel, total_nano) = (file.channel, file.total_nano);
+        redeemed.push(Redeemed { channel, total_nano, paid_nano });
+    }
+    output.document(&redeemed, || {
+        if redeemed.is_empty() {
+            return "no vouchers yet: they come with the first paid task of the account rail"
+                .into();
+        }
+        let line = |done: &Redeemed| {
+            let Redeemed { channel, total_nano, paid_nano } = done;
+            format!("{channel}: {paid_nano} redeemed, {total_nano} in all")
+        };
+        redeemed.iter().map(line).collect::<Vec<_>>().join("\n")
     })?;
     Ok(ExitCode::SUCCESS)
 }

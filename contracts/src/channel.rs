@@ -1,11 +1,17 @@
 //! `Account` and `Earnings`: a payer's money, and what a payee is owed of it by cumulative vouchers.
 //!
 //! An account is a requestor's at a node; earnings are a worker's at a node. Both work the same way.
+//! What is said here of amounts holds for nanogram and for a jetton's units ([`crate::jetton`]) alike.
 
 use fog_protocol::{Address, Hash32, Nano, PublicKey, SecretKey, Signature};
-use tycho_types::{cell::Cell, error::Error, models::StateInit};
+use tycho_types::{
+    cell::{Cell, CellBuilder, CellSlice},
+    error::Error,
+    models::StateInit,
+};
 
 use crate::{
+    amount::Amount,
     cells::{self, ContractError, Fields as _, take_address, take_coins, take_hash},
     code::{Code, account_code, earnings_code},
 };
@@ -63,7 +69,7 @@ impl Purpose {
 
 /// What a channel's address is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Channel {
+pub struct Channel<A = Nano> {
     /// Account, or earnings?
     pub purpose: Purpose,
     /// Wallet of who pays, and gets back what is not owed.
@@ -75,18 +81,18 @@ pub struct Channel {
     /// Key that signs vouchers for the payee, until the payee's wallet sets another.
     pub payee_key: PublicKey,
     /// The most that one redemption takes: what more is owed than this is not covered by anything.
-    pub cap: Nano,
+    pub cap: A,
     /// Seconds from the payer's notice to its exit.
     pub delay: u32,
     /// Which one of several between the same two.
     pub series: u32,
 }
 
-impl Channel {
-    fn to_cell(self) -> Result<Cell, ContractError> {
+impl<A: Amount> Channel<A> {
+    pub(crate) fn to_cell(self) -> Result<Cell, ContractError> {
         let terms = cells::build("ChannelTerms", |cell| {
             cell.put_hash(&self.payee_key.0)?;
-            cell.put_coins(self.cap)?;
+            self.cap.put(cell)?;
             cell.store_u32(self.delay)?;
             cell.store_u32(self.series)
         })?;
@@ -98,7 +104,7 @@ impl Channel {
         })
     }
 
-    fn parse(purpose: Purpose, cell: &Cell) -> Result<Self, ContractError> {
+    pub(crate) fn parse(purpose: Purpose, cell: &Cell) -> Result<Self, ContractError> {
         let (payer, payee, payer_key, terms) = cells::read("ChannelInit", cell, |slice| {
             Ok((
                 take_address(slice)?,
@@ -114,29 +120,34 @@ impl Channel {
                 payee,
                 payer_key,
                 payee_key: PublicKey(take_hash(slice)?),
-                cap: take_coins(slice)?,
+                cap: A::take(slice)?,
                 delay: slice.load_u32()?,
                 series: slice.load_u32()?,
             })
         })
     }
 
+    /// The data of a fresh contract.
+    pub(crate) fn put_fresh(&self, cell: &mut CellBuilder, init: Cell) -> Result<(), Error> {
+        cell.store_u8(ChannelStatus::Open as u8)?;
+        A::ZERO.put(cell)?;
+        A::ZERO.put(cell)?;
+        cell.store_u64(0)?;
+        cell.store_u32(0)?;
+        cell.put_hash(&Hash32::default())?;
+        cell.put_hash(&Hash32::default())?;
+        cell.store_reference(init)
+    }
+}
+
+impl Channel {
     /// Code and data of the fresh contract.
     ///
     /// # Errors
     /// [`ContractError::Build`].
     pub fn state_init(&self) -> Result<StateInit, ContractError> {
         let init = self.to_cell()?;
-        let data = cells::build("ChannelStorage", |cell| {
-            cell.store_u8(ChannelStatus::Open as u8)?;
-            cell.put_coins(Nano::ZERO)?;
-            cell.put_coins(Nano::ZERO)?;
-            cell.store_u64(0)?;
-            cell.store_u32(0)?;
-            cell.put_hash(&Hash32::default())?;
-            cell.put_hash(&Hash32::default())?;
-            cell.store_reference(init)
-        })?;
+        let data = cells::build("ChannelStorage", |cell| self.put_fresh(cell, init))?;
         Ok(cells::state_init(&self.purpose.code().cell, data))
     }
 
@@ -168,13 +179,13 @@ impl ChannelStatus {
 
 /// A channel's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChannelData {
+pub struct ChannelData<A = Nano> {
     /// Its state.
     pub status: ChannelStatus,
     /// The payer's money in it.
-    pub balance: Nano,
+    pub balance: A,
     /// All that was ever redeemed.
-    pub paid: Nano,
+    pub paid: A,
     /// Entries behind that.
     pub count: u64,
     /// Chain time of the exit; zero while nobody gave notice.
@@ -184,7 +195,7 @@ pub struct ChannelData {
     /// Merkle root of the entries redeemed.
     pub root: Hash32,
     /// What its address is made of.
-    pub channel: Channel,
+    pub channel: Channel<A>,
 }
 
 impl ChannelData {
@@ -193,48 +204,8 @@ impl ChannelData {
     /// # Errors
     /// [`ContractError::Layout`].
     pub fn parse(purpose: Purpose, data: &Cell) -> Result<Self, ContractError> {
-        let (status, numbers, close_at, key, root, init) =
-            cells::read("ChannelStorage", data, |slice| {
-                let status = usize::from(slice.load_u8()?);
-                let status = *ChannelStatus::ALL.get(status).ok_or(Error::InvalidData)?;
-                let numbers = (take_coins(slice)?, take_coins(slice)?, slice.load_u64()?);
-                let (close_at, key) = (slice.load_u32()?, take_hash(slice)?);
-                let root = take_hash(slice)?;
-                Ok((status, numbers, close_at, key, root, slice.load_reference_cloned()?))
-            })?;
-        let channel = Channel::parse(purpose, &init)?;
-        let changed = key != Hash32::default();
-        let payee_key = if changed { PublicKey(key) } else { channel.payee_key };
-        let (balance, paid, count) = numbers;
-        Ok(Self { status, balance, paid, count, close_at, payee_key, root, channel })
-    }
-
-    /// A channel nobody has paid into yet.
-    #[must_use]
-    pub fn fresh(channel: &Channel) -> Self {
-        Self {
-            status: ChannelStatus::Open,
-            balance: Nano::ZERO,
-            paid: Nano::ZERO,
-            count: 0,
-            close_at: 0,
-            payee_key: channel.payee_key,
-            root: Hash32::default(),
-            channel: *channel,
-        }
-    }
-
-    /// How much more may be owed before the payee must redeem, where `owed` in all is vouched for,
-    /// promised or being worked on. What is owed beyond it may never be paid.
-    ///
-    /// This is the rule that bounds every loss: the payee takes on nothing beyond it, so whoever
-    /// disappears takes at most what was not vouched for yet, never more than the cap.
-    #[must_use]
-    pub fn room(&self, owed: Nano) -> Nano {
-        if self.status != ChannelStatus::Open {
-            return Nano::ZERO;
-        }
-        self.balance.min(self.channel.cap).saturating_sub(owed.saturating_sub(self.paid))
+        let (fields, init) = cells::read("ChannelStorage", data, Fields::take)?;
+        Ok(fields.of(Channel::parse(purpose, &init)?))
     }
 
     /// Would this voucher be redeemed at `now`? What the contract checks, in its order.
@@ -249,19 +220,102 @@ impl ChannelData {
         now: u32,
     ) -> Result<Nano, VoucherError> {
         let amount = self.check_terms(voucher, now)?;
-        let hash = voucher.hash(network, &self.channel)?;
-        let by = |key: &PublicKey, signature| key.verify(&hash.0, signature).is_ok();
-        if !by(&self.channel.payer_key, &signed.payer) || !by(&self.payee_key, &signed.payee) {
-            return Err(VoucherError::Signature);
-        }
+        self.check_signatures(&voucher.hash(network, &self.channel)?, signed)?;
         Ok(amount)
     }
+}
 
-    /// All of [`ChannelData::check`] but the signatures: what the voucher would pay.
+/// The first fields of a channel's data.
+pub(crate) struct Fields<A> {
+    status: ChannelStatus,
+    balance: A,
+    paid: A,
+    count: u64,
+    close_at: u32,
+    payee_key: Hash32,
+    root: Hash32,
+}
+
+impl<A: Amount> Fields<A> {
+    /// Them, and the cell with the terms.
+    pub(crate) fn take(slice: &mut CellSlice<'_>) -> Result<(Self, Cell), Error> {
+        let status = usize::from(slice.load_u8()?);
+        let fields = Self {
+            status: *ChannelStatus::ALL.get(status).ok_or(Error::InvalidData)?,
+            balance: A::take(slice)?,
+            paid: A::take(slice)?,
+            count: slice.load_u64()?,
+            close_at: slice.load_u32()?,
+            payee_key: take_hash(slice)?,
+            root: take_hash(slice)?,
+        };
+        Ok((fields, slice.load_reference_cloned()?))
+    }
+
+    /// With the terms.
+    pub(crate) fn of(self, channel: Channel<A>) -> ChannelData<A> {
+        let changed = self.payee_key != Hash32::default();
+        ChannelData {
+            status: self.status,
+            balance: self.balance,
+            paid: self.paid,
+            count: self.count,
+            close_at: self.close_at,
+            payee_key: if changed { PublicKey(self.payee_key) } else { channel.payee_key },
+            root: self.root,
+            channel,
+        }
+    }
+}
+
+impl<A: Amount> ChannelData<A> {
+    /// A channel nobody has paid into yet.
+    #[must_use]
+    pub fn fresh(channel: &Channel<A>) -> Self {
+        Self {
+            status: ChannelStatus::Open,
+            balance: A::ZERO,
+            paid: A::ZERO,
+            count: 0,
+            close_at: 0,
+            payee_key: channel.payee_key,
+            root: Hash32::default(),
+            channel: *channel,
+        }
+    }
+
+    /// How much more may be owed before the payee must redeem, where `owed` in all is vouched for,
+    /// promised or being worked on. What is owed beyond it may never be paid.
+    ///
+    /// This is the rule that bounds every loss: the payee takes on nothing beyond it, so whoever
+    /// disappears takes at most what was not vouched for yet, never more than the cap.
+    #[must_use]
+    pub fn room(&self, owed: A) -> A {
+        if self.status != ChannelStatus::Open {
+            return A::ZERO;
+        }
+        self.balance.min(self.channel.cap).less(owed.less(self.paid))
+    }
+
+    /// Did both keys sign this?
+    pub(crate) fn check_signatures(
+        &self,
+        hash: &Hash32,
+        signed: &VoucherSignatures,
+    ) -> Result<(), VoucherError<A>> {
+        let by = |key: &PublicKey, signature| key.verify(&hash.0, signature).is_ok();
+        if by(&self.channel.payer_key, &signed.payer) && by(&self.payee_key, &signed.payee) {
+            Ok(())
+        } else {
+            Err(VoucherError::Signature)
+        }
+    }
+
+    /// All that is checked of a voucher but its signatures: what it would pay.
     ///
     /// # Errors
     /// [`VoucherError`].
-    pub fn check_terms(&self, voucher: &Voucher, now: u32) -> Result<Nano, VoucherError> {
+    pub fn check_terms(&self, voucher: &Voucher<A>, now: u32) -> Result<A, VoucherError<A>> {
         let over = self.status == ChannelStatus::Closing && now >= self.close_at;
         if over || self.status == ChannelStatus::Closed {
             return Err(VoucherError::Ended);
@@ -272,7 +326,7 @@ impl ChannelData {
         if voucher.count <= self.count || voucher.total <= self.paid {
             return Err(VoucherError::Old { paid: self.paid });
         }
-        let amount = voucher.total.saturating_sub(self.paid);
+        let amount = voucher.total.less(self.paid);
         if amount > self.balance {
             return Err(VoucherError::AboveBalance { amount, balance: self.balance });
         }
@@ -285,7 +339,7 @@ impl ChannelData {
 
 /// Why a voucher is worth nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum VoucherError {
+pub enum VoucherError<A = Nano> {
     /// The channel ended, or its delay is over.
     #[error("the channel is closed: open another")]
     Ended,
@@ -299,27 +353,36 @@ pub enum VoucherError {
     #[error("the voucher is not newer than what was redeemed, {paid} in all")]
     Old {
         /// Redeemed in all.
-        paid: Nano,
+        paid: A,
     },
     /// More than there is.
     #[error("the voucher takes {amount} of a balance of {balance}: top it up first")]
     AboveBalance {
         /// What it would take.
-        amount: Nano,
+        amount: A,
         /// What is there.
-        balance: Nano,
+        balance: A,
     },
     /// More than one redemption may take.
     #[error("the voucher takes {amount}, and one redemption at most {cap}")]
     AboveCap {
         /// What it would take.
-        amount: Nano,
+        amount: A,
         /// The exposure cap.
-        cap: Nano,
+        cap: A,
     },
     /// Not signed by both keys, or something else was signed.
     #[error("the voucher is not signed by both keys for this contract on this network")]
     Signature,
+    /// A key that signs for neither side.
+    #[error("this key signs for neither the payer nor the payee there")]
+    ForeignKey,
+    /// One signature is not enough.
+    #[error("the voucher still wants the {0}'s signature: `fog account sign`")]
+    Unsigned(&'static str),
+    /// Another network or contract.
+    #[error("the voucher is for another {0}")]
+    Elsewhere(&'static str),
     /// It does not even fit into cells.
     #[error(transparent)]
     Cells(#[from] ContractError),
@@ -327,9 +390,9 @@ pub enum VoucherError {
 
 /// "All in all `total` is owed, for `count` entries with this root." Only the newest counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Voucher {
+pub struct Voucher<A = Nano> {
     /// Everything owed since the channel began, what is paid included.
-    pub total: Nano,
+    pub total: A,
     /// Number of entries behind it.
     pub count: u64,
     /// Their Merkle root: [`fog_protocol::EntryTree::root`].
@@ -347,30 +410,41 @@ pub struct VoucherSignatures {
     pub payee: Signature,
 }
 
-impl Voucher {
+impl<A: Amount> Voucher<A> {
     fn to_cell(self) -> Result<Cell, ContractError> {
         cells::build("Voucher", |cell| {
-            cell.put_coins(self.total)?;
+            self.total.put(cell)?;
             cell.store_u64(self.count)?;
             cell.put_hash(&self.root)?;
             cell.store_u32(self.valid_until)
         })
     }
 
+    /// What both sign in the contract at `address` with this tag.
+    pub(crate) fn hash_for(
+        &self,
+        tag: u32,
+        network: i32,
+        address: &Address,
+    ) -> Result<Hash32, ContractError> {
+        let voucher = self.to_cell()?;
+        let data = cells::build("VoucherData", |cell| {
+            cell.store_u32(tag)?;
+            cell.store_u32(network.cast_unsigned())?;
+            cell.put_address(address)?;
+            cell.store_reference(voucher)
+        })?;
+        Ok(Hash32(data.repr_hash().0))
+    }
+}
+
+impl Voucher {
     /// What both sign: it names the network, the contract and its purpose.
     ///
     /// # Errors
     /// [`ContractError::Build`].
     pub fn hash(&self, network: i32, channel: &Channel) -> Result<Hash32, ContractError> {
-        let voucher = self.to_cell()?;
-        let address = channel.address()?;
-        let data = cells::build("VoucherData", |cell| {
-            cell.store_u32(channel.purpose as u32)?;
-            cell.store_u32(network.cast_unsigned())?;
-            cell.put_address(&address)?;
-            cell.store_reference(voucher)
-        })?;
-        Ok(Hash32(data.repr_hash().0))
+        self.hash_for(channel.purpose as u32, network, &channel.address()?)
     }
 
     /// Signs it with one of the two keys.
@@ -403,9 +477,9 @@ pub fn top_up(query: u64, amount: Nano) -> Result<Cell, ContractError> {
 ///
 /// # Errors
 /// [`ContractError::Build`].
-pub fn redeem(
+pub fn redeem<A: Amount>(
     query: u64,
-    voucher: &Voucher,
+    voucher: &Voucher<A>,
     signed: &VoucherSignatures,
 ) -> Result<Cell, ContractError> {
     let voucher = voucher.to_cell()?;

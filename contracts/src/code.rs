@@ -98,6 +98,16 @@ code!(
     earnings_code,
     "earnings"
 );
+code!(
+    /// Code of `JettonAccount`.
+    jetton_account_code,
+    "jetton_account"
+);
+code!(
+    /// Code of `JettonEarnings`.
+    jetton_earnings_code,
+    "jetton_earnings"
+);
 
 #[cfg(test)]
 mod tests {
@@ -113,6 +123,8 @@ mod tests {
             operator_code(),
             account_code(),
             earnings_code(),
+            jetton_account_code(),
+            jetton_earnings_code(),
         ] {
             assert_eq!(code.cell.repr_hash().0, code.hash.0);
             assert_eq!(code.compiler, "tolk 1.3.0");

@@ -1,7 +1,8 @@
 //! What a contract is and how it stands, for people and explorers: from its code's hash and data.
 //!
 //! Amounts are nanogram in fields that end in `_nano`, times Unix seconds of the chain, durations
-//! seconds in fields that end in `_seconds`, shares basis points in fields that end in `_bps`.
+//! seconds in fields that end in `_seconds`, shares basis points in fields that end in `_bps`, amounts of
+//! a jetton its smallest units in fields that end in `_units`.
 
 use std::sync::LazyLock;
 
@@ -13,11 +14,12 @@ use crate::{
     ContractError, TaskState, cells,
     channel::{ChannelData, Purpose},
     code::{
-        account_code, delegation_code, earnings_code, market_code, operator_code, stake_code,
-        task_code,
+        account_code, delegation_code, earnings_code, jetton_account_code, jetton_earnings_code,
+        market_code, operator_code, stake_code, task_code,
     },
     delegation::{DelegationData, Leaving},
     dispute::Dispute,
+    jetton::JettonData,
     market::{Config, MarketData},
     operator::OperatorData,
     stake::{Pool, StakeData, StakeParams},
@@ -43,6 +45,10 @@ pub enum Kind {
     Account,
     /// `Earnings`.
     Earnings,
+    /// `JettonAccount`.
+    JettonAccount,
+    /// `JettonEarnings`.
+    JettonEarnings,
 }
 
 /// Hash of the code of an ended task: `THROW 101`, as in `tolk/task/ending.tolk`. A cell of three
@@ -54,7 +60,7 @@ static TOMB_CODE_HASH: LazyLock<Hash32> = LazyLock::new(|| {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Market,
         Self::Task,
         Self::Tombstone,
@@ -63,6 +69,8 @@ impl Kind {
         Self::Operator,
         Self::Account,
         Self::Earnings,
+        Self::JettonAccount,
+        Self::JettonEarnings,
     ];
 
     /// The kind with this code hash; `None`: none of this program's contracts.
@@ -83,6 +91,8 @@ impl Kind {
             Self::Operator => operator_code().hash,
             Self::Account => account_code().hash,
             Self::Earnings => earnings_code().hash,
+            Self::JettonAccount => jetton_account_code().hash,
+            Self::JettonEarnings => jetton_earnings_code().hash,
         }
     }
 
@@ -98,6 +108,8 @@ impl Kind {
             Self::Operator => "Operator",
             Self::Account => "Account",
             Self::Earnings => "Earnings",
+            Self::JettonAccount => "JettonAccount",
+            Self::JettonEarnings => "JettonEarnings",
         }
     }
 
@@ -120,6 +132,8 @@ impl Kind {
             Self::Operator => operator(&OperatorData::parse(data)?),
             Self::Account => channel(&ChannelData::parse(Purpose::Account, data)?),
             Self::Earnings => channel(&ChannelData::parse(Purpose::Earnings, data)?),
+            Self::JettonAccount => jetton(&JettonData::parse(Purpose::Account, data)?),
+            Self::JettonEarnings => jetton(&JettonData::parse(Purpose::Earnings, data)?),
         })
     }
 }
@@ -297,5 +311,30 @@ fn channel(data: &ChannelData) -> Value {
         "exposure_cap_nano": terms.cap,
         "delay_seconds": terms.delay,
         "series": terms.series,
+    })
+}
+
+fn jetton(data: &JettonData) -> Value {
+    let (core, terms) = (&data.core, &data.core.channel);
+    json!({
+        "status": format!("{:?}", core.status).to_lowercase(),
+        "jetton": data.master,
+        "jetton_wallet": data.wallet,
+        "balance_units": core.balance,
+        "paid_units": core.paid,
+        "due_payee_units": data.due_payee,
+        "due_payer_units": data.due_payer,
+        "entries": core.count,
+        "root": core.root,
+        "closes_at": core.close_at,
+        "payer": terms.payer,
+        "payee": terms.payee,
+        "payer_key": terms.payer_key,
+        "payee_key": core.payee_key,
+        "exposure_cap_units": terms.cap,
+        "delay_seconds": terms.delay,
+        "series": terms.series,
+        "transfers": data.attempts,
+        "last_transfer_at": data.sent_at,
     })
 }

@@ -56,6 +56,7 @@ exit_codes! {
     OldVoucher = 140, "a newer voucher, or the same, was redeemed before";
     AboveBalance = 141, "the voucher is for more than there is: top it up first";
     AboveCap = 142, "the voucher takes more than one redemption may: the exposure cap";
+    NotTheWallet = 143, "not the channel's own jetton wallet: jettons count by its word alone";
     UnknownOp = 0xffff, "no such operation: another contract or version?";
 }
 

@@ -38,6 +38,17 @@ pub const REDEEM_VALUE: Nano = Nano::new(20_000_000);
 /// To a channel's `close`, `leave`, `finish` and `set_key`.
 pub const CHANNEL_END_VALUE: Nano = Nano::new(20_000_000);
 
+/// To the question that opens a channel in a jetton: five years of rent, the master's answer and gas.
+pub const JETTON_RENT: Nano = Nano::new(260_000_000);
+/// To what makes a channel send jettons: a redemption or an end that pays the sender, a claim.
+pub const JETTON_PAY_VALUE: Nano = Nano::new(100_000_000);
+/// To a redemption or an end that sends nothing at once.
+pub const JETTON_CREDIT_VALUE: Nano = Nano::new(20_000_000);
+/// What a transfer of jettons into a channel must forward, or it is not counted there.
+pub const JETTON_FORWARD: Nano = Nano::new(10_000_000);
+/// To one's own jetton wallet, for such a transfer.
+pub const JETTON_TRANSFER_VALUE: Nano = Nano::new(100_000_000);
+
 /// To `verdict`, by the number of signatures it carries.
 #[must_use]
 pub fn verdict_value(signatures: u8) -> Nano {

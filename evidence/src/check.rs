@@ -140,6 +140,9 @@ fn stake(bundle: &Bundle, heard: &Heard) -> Result<Address, String> {
 }
 
 fn escrow(bundle: &Bundle) -> Result<Address, String> {
+    if !bundle.listing.rail.is_escrow() {
+        return Err("the listing is of the account rail: no contract holds it".to_owned());
+    }
     TaskInit::of(&bundle.listing).address().map_err(|error| error.to_string())
 }
 

@@ -80,6 +80,7 @@ fn listing(rate_ppm: u32) -> Listing {
         durations: Durations { bid: 600, commit: 600, verdict: 600, window: 60 },
         nonce_hash: draw::nonce_hash(&NONCE),
         salt: Hash32([9; 32]),
+        rail: fog_protocol::Rail::Escrow,
     }
 }
 

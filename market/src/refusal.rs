@@ -74,6 +74,12 @@ pub enum Refused {
         /// The rate.
         rate_ppm: u32,
     },
+    /// On the account rail no contract reserves stake for the task: what is not checked is not paid.
+    #[error(
+        "on the account rail no stake is reserved for a task, so every result is checked: post it \
+             with `--audit-rate 1`, or on the escrow rail"
+    )]
+    RailNeedsAudit,
     /// The same listing was posted with another escrow address.
     #[error("this listing is known with the escrow {known}, not {given}")]
     OtherEscrow {
@@ -247,6 +253,7 @@ impl Refused {
             Self::RateTooLow { .. } => "rate_too_low",
             Self::Duration { .. } => "duration_out_of_bounds",
             Self::NoReserveSuffices { .. } => "no_reserve_suffices",
+            Self::RailNeedsAudit => "rail_needs_audit",
             Self::OtherEscrow { .. } => "other_escrow",
             Self::MarketFull { .. } => "market_full",
             Self::RequestorFull { .. } => "requestor_full",
@@ -296,6 +303,7 @@ impl Refused {
             | Self::RateTooLow { .. }
             | Self::Duration { .. }
             | Self::NoReserveSuffices { .. }
+            | Self::RailNeedsAudit
             | Self::OtherEscrow { .. }
             | Self::MarketFull { .. }
             | Self::RequestorFull { .. }

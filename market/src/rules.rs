@@ -96,11 +96,15 @@ impl Rules {
         }
     }
 
-    /// The smallest reserve for `listing` at `price`.
+    /// The smallest reserve for `listing` at `price`. None on the account rail, where every result is
+    /// checked before it is paid.
     ///
     /// # Errors
     /// [`Refused::NoReserveSuffices`].
     pub fn reserve_for(&self, listing: &Listing, price: Nano) -> Result<Nano, Refused> {
+        if !listing.rail.is_escrow() {
+            return Ok(Nano::ZERO);
+        }
         stake_rule::required_reserve(
             price,
             listing.policy.rate_ppm(),
@@ -131,6 +135,9 @@ impl Rules {
                 given: listing.policy.rate_ppm(),
                 min: self.min_rate_ppm,
             });
+        }
+        if !listing.rail.is_escrow() && listing.policy.rate_ppm() < RATE_ONE {
+            return Err(Refused::RailNeedsAudit);
         }
         let (given, min, max) = (&listing.durations, &self.min_durations, &self.max_durations);
         for (field, given, min, max) in [

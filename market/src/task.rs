@@ -390,6 +390,10 @@ impl Task {
     /// awaited. A quarter of the time for the verdict is left for saying so.
     pub(crate) fn deliver_by(&self) -> Option<u64> {
         let Phase::Committed { work, .. } = &self.phase else { return None };
+        // Without a contract there is no stake to take a penalty of.
+        if !self.listing.rail.is_escrow() {
+            return None;
+        }
         if work.seed.is_some() || work.window_until.is_some() || work.delivery == Delivery::Missed {
             return None;
         }

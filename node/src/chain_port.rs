@@ -10,6 +10,7 @@ use fog_contracts::{
     market::{Config, MarketData},
     operator::{self, OperatorData},
     proof::{Context, Prove, VerifyingKey, binding},
+    rail::place_of,
     stake::StakeData,
     task::{self, Outcome, ProofRole, TaskInit},
 };
@@ -21,7 +22,7 @@ use fog_wallet::{AddressText, OutMessage, TransferLink};
 use tycho_types::{boc::Boc, cell::CellBuilder};
 
 use crate::{
-    NodeError,
+    NodeError, channels,
     config::NodeConfig,
     store::{Intent, Judged, Ruling},
 };
@@ -50,6 +51,9 @@ pub(crate) enum PortError {
     /// A time beyond the chain's 32 bits.
     #[error("the time {0} does not fit the chain's 32 bits")]
     Time(u64),
+    /// A voucher.
+    #[error(transparent)]
+    Voucher(#[from] fog_contracts::channel::VoucherError),
     /// The verifiers' keys here are not enough.
     #[error("the market asks for {threshold} verifier signatures, keys here give {have}")]
     TooFewVerifiers {
@@ -203,6 +207,9 @@ impl ChainPort {
 
     /// How `listing` is funded.
     pub(crate) fn posted(&self, listing: &Listing) -> Result<Posted, PortError> {
+        if !listing.rail.is_escrow() {
+            return Ok(Posted::on_account(listing.id(), place_of(listing)?));
+        }
         let init = TaskInit::of(listing);
         let escrow = init.address()?;
         let state_init = CellBuilder::build_from(init.state_init()?)?;
@@ -367,6 +374,8 @@ impl ChainPort {
                 let body = Prove::from_bytes(message)?.body(query)?;
                 (escrow, fog_contracts::PROVE_VALUE, body)
             }
+            Intent::Redeem { voucher } => return channels::redemption(voucher, query),
+            Intent::TopUp(top_up) => return channels::payment(top_up, query),
         };
         Ok(OutMessage::new(*to, value).with_body(body))
     }
@@ -389,7 +398,7 @@ impl ChainPort {
     }
 
     /// The judgement with exactly `threshold` signatures over its hash.
-    fn signed(
+    pub(crate) fn signed(
         &self,
         terms: &VerdictTerms,
         hash: &Hash32,

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use fog_protocol::{Address, Durations, Hash32, SecretKey};
+use fog_protocol::{Address, Durations, Hash32, Nano, SecretKey};
 use serde::{Deserialize, Serialize};
 
 /// Where the chain is reached.
@@ -154,6 +154,32 @@ impl Default for Limits {
     }
 }
 
+/// What the node pays in for workers on the account rail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RailConfig {
+    /// Nanogram paid into a worker's earnings at once: when they are opened, and when less than half
+    /// of it is left. What workers do not earn comes back when the node closes them.
+    pub earnings_deposit: Nano,
+    /// Exposure cap of earnings in nanogram: the most a worker may be owed and not have redeemed.
+    pub earnings_cap: Nano,
+    /// Seconds from the node's notice to its exit.
+    pub earnings_delay: u32,
+    /// Workers that earnings are opened for at most.
+    pub earnings_most: usize,
+}
+
+impl Default for RailConfig {
+    fn default() -> Self {
+        Self {
+            earnings_deposit: Nano::grams(2),
+            earnings_cap: Nano::grams(2),
+            earnings_delay: 86_400,
+            earnings_most: 256,
+        }
+    }
+}
+
 /// Everything about a node that is no secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -172,6 +198,8 @@ pub struct NodeConfig {
     pub runner: RunnerConfig,
     /// Bounds.
     pub limits: Limits,
+    /// The account rail.
+    pub rail: RailConfig,
     /// Seconds of chain time a round of bids stays open at most.
     pub bid_round_seconds: u64,
     /// Workers asked for a bid in one round of a task, cheapest first; also its bids, at most.
@@ -206,6 +234,7 @@ impl Default for NodeConfig {
             market: Address::basechain([0; 32]),
             runner: RunnerConfig::default(),
             limits: Limits::default(),
+            rail: RailConfig::default(),
             bid_round_seconds: 3,
             bids_per_task: 256,
             probation: 3,

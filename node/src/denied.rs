@@ -20,6 +20,8 @@ pub(crate) enum Why {
     Unauthenticated,
     /// This key may not.
     Forbidden,
+    /// There is not enough to pay with.
+    Payment,
     /// There is no such thing.
     NotFound,
     /// The route knows other methods.
@@ -43,6 +45,7 @@ impl Why {
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Payment => StatusCode::PAYMENT_REQUIRED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,

@@ -17,6 +17,7 @@
 
 mod api;
 mod chain_port;
+mod channels;
 mod config;
 mod coordinator;
 mod denied;
@@ -30,6 +31,6 @@ mod settle;
 mod shared;
 mod store;
 
-pub use config::{ChainConfig, Limits, NodeConfig, NodeKeys, RunnerConfig};
+pub use config::{ChainConfig, Limits, NodeConfig, NodeKeys, RailConfig, RunnerConfig};
 pub use error::NodeError;
 pub use node::{Node, NodeHandle};

@@ -131,6 +131,7 @@ impl Node {
             config,
             node,
             operator,
+            operator_key: key.public(),
             seal_key: secrets.seal_key,
             epochs: secrets.epochs,
             epoch,
@@ -139,9 +140,9 @@ impl Node {
             chain,
             executor,
         });
-        let tools = Tools { reconciler };
+        let signer = Arc::new(Signer { wallet, key, verifiers });
+        let tools = Tools { reconciler, signer: Arc::clone(&signer) };
         let actor = Actor::load(Arc::clone(&shared), rules, tools).await?;
-        let signer = Signer { wallet, key, verifiers };
         let services = Services { shared, actor, commands, readings, signer, listener, lock };
         let stop = CancellationToken::new();
         let (ending, ended) = watch::channel(false);
@@ -238,7 +239,7 @@ struct Services {
     actor: Actor,
     commands: tokio::sync::mpsc::Receiver<crate::coordinator::Command>,
     readings: tokio::sync::mpsc::Receiver<follow::Reading>,
-    signer: Signer,
+    signer: Arc<Signer>,
     listener: TcpListener,
     /// Held as long as the node runs.
     lock: std::fs::File,

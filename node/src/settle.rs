@@ -30,7 +30,8 @@ const RESEND: Duration = Duration::from_secs(3);
 /// The same if it is not known whether they arrived.
 const RESEND_UNHEARD: Duration = Duration::from_secs(1);
 
-/// What signs: kept here and nowhere else.
+/// What signs: shared with the coordinator, which signs what no contract holds (verdicts and vouchers
+/// of the account rail).
 pub(crate) struct Signer {
     /// The operator's wallet.
     pub(crate) wallet: Wallet,
@@ -52,7 +53,7 @@ type Sent = Option<(i64, Instant)>;
 /// Runs until `stop`.
 pub(crate) async fn run(
     shared: Arc<Shared>,
-    signer: Signer,
+    signer: Arc<Signer>,
     stop: CancellationToken,
 ) -> Result<(), NodeError> {
     let mut progress = Progress { sent: None, retried: None };

@@ -1,6 +1,7 @@
 //! What every service of the node shares.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -8,7 +9,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use fog_protocol::{Address, Hash32, SealKey, TaskId};
+use fog_chain::Cursor;
+use fog_protocol::{Address, Hash32, PublicKey, SealKey, TaskId};
 use fog_verifier::Executor;
 use tokio::sync::{Semaphore, broadcast, watch};
 
@@ -111,6 +113,8 @@ pub(crate) struct Shared {
     pub(crate) node: Hash32,
     /// The operator's wallet.
     pub(crate) operator: Address,
+    /// Its key: signs vouchers.
+    pub(crate) operator_key: PublicKey,
     /// Opens reveals.
     pub(crate) seal_key: SealKey,
     /// Derives the audit seeds.
@@ -137,6 +141,8 @@ pub(crate) struct Shared {
     pub(crate) streams: Arc<Semaphore>,
     /// Bytes of bodies in memory.
     pub(crate) body_bytes: Arc<Semaphore>,
+    /// Last transactions of accounts that are known to be final.
+    pub(crate) final_accounts: Mutex<HashMap<Address, Cursor>>,
     health: Mutex<ChainHealth>,
     epoch: Mutex<Epoch>,
 }
@@ -146,6 +152,7 @@ pub(crate) struct Parts {
     pub(crate) config: NodeConfig,
     pub(crate) node: Hash32,
     pub(crate) operator: Address,
+    pub(crate) operator_key: PublicKey,
     pub(crate) seal_key: SealKey,
     pub(crate) epochs: EpochSecret,
     pub(crate) epoch: Epoch,
@@ -165,6 +172,8 @@ impl Shared {
             registry: Registry::new(limits.workers_total),
             node: parts.node,
             operator: parts.operator,
+            operator_key: parts.operator_key,
+            final_accounts: Mutex::default(),
             seal_key: parts.seal_key,
             epochs: parts.epochs,
             epoch: Mutex::new(parts.epoch),

@@ -13,6 +13,9 @@
 //! | `GET /v1/tasks/{id}/result` | requestor | → bytes (only once accepted) |
 //! | `GET /v1/tasks/{id}/payload` | assigned worker | → sealed [`Payload`] bytes |
 //! | `PUT /v1/tasks/{id}/submission` | assigned worker | sealed `Reveal` bytes → 204 |
+//! | `GET /v1/accounts/{address}` | | → [`crate::AccountView`] |
+//! | `GET /v1/accounts/{address}/entries?after=` | | → [`crate::EntryPage`] |
+//! | `POST /v1/accounts/{address}/voucher` | the payer's signature | [`crate::VoucherFile`] → the same, signed by the node, too |
 //! | `GET /v1/workers` | | → list of [`WorkerView`] |
 //! | `GET /v1/gateway` | in band | WebSocket, see [`crate::gateway`] |
 
@@ -50,6 +53,9 @@ pub struct NodeInfo {
     pub market: Address,
     /// The node's wallet.
     pub operator: Address,
+    /// The key that signs vouchers for it: the payee's key of accounts here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator_key: Option<PublicKey>,
     /// What reveals are sealed to.
     pub seal_key: SealPublicKey,
     /// Public keys of the verifiers and how many must sign.
@@ -74,12 +80,22 @@ pub struct NodeInfo {
     pub min_rate_ppm: u32,
 }
 
+impl Posted {
+    /// The answer on the account rail: nothing is to be paid, nothing is deployed.
+    #[must_use]
+    pub fn on_account(task: TaskId, place: Address) -> Self {
+        let (state_init, body, link) = (String::new(), String::new(), String::new());
+        Self { task, escrow: place, amount: Nano::ZERO, state_init, body, link }
+    }
+}
+
 /// The answer to a posted listing: how to fund it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posted {
     /// The task's id.
     pub task: TaskId,
-    /// Its escrow's address: recompute it before paying.
+    /// Its escrow's address: recompute it before paying. On the account rail its place, where nothing
+    /// is ever deployed; the fields after it are empty then.
     pub escrow: Address,
     /// What to send.
     pub amount: Nano,

@@ -148,6 +148,12 @@ impl EntryTree {
         self.total
     }
 
+    /// Is `task` among them?
+    #[must_use]
+    pub fn contains(&self, task: &TaskId) -> bool {
+        self.places.contains_key(task)
+    }
+
     /// The entries.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

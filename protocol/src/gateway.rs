@@ -154,6 +154,9 @@ pub enum ServerFrame {
         reserve_at_cap: Nano,
         /// Chain time until which bids count.
         bids_until: u64,
+        /// On the account rail: the worker's earnings at this node. Read them on chain.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        earnings: Option<Address>,
     },
     /// The bid won and the stake is reserved on chain: fetch the payload.
     Assigned {

@@ -16,6 +16,7 @@ mod hash;
 mod keys;
 mod listing;
 mod money;
+mod rail;
 mod seal;
 mod status;
 
@@ -31,6 +32,7 @@ pub use listing::{
     ResourceLimits,
 };
 pub use money::{AmountError, NANO_PER_GRAM, Nano};
+pub use rail::{AccountView, EntryPage, EntryView, OtherEntries, Rail, VoucherFile};
 pub use seal::{SealError, SealKey, SealPublicKey, seal};
 pub use status::{TaskStatus, UnknownStatus};
 

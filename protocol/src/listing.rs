@@ -1,14 +1,19 @@
 //! What a requestor posts: program, input, limits, price and how the result is verified.
 
+use std::io;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Hash32, Nano, PublicKey, TaskId, envelope::Tagged};
+use crate::{Address, Hash32, Nano, PublicKey, Rail, TaskId, envelope::Tagged};
 
 /// One, in the parts per million that rates are counted in.
 pub const RATE_ONE: u32 = 1_000_000;
 
 const VERSION: u16 = 1;
+/// The version that names a rail. A version of its own, so that listings of the escrow rail keep their
+/// bytes, and whoever knows only the first version refuses what it does not know.
+const RAIL_VERSION: u16 = 2;
 const MAX_FUEL: u64 = 1_000_000_000_000;
 const MAX_MEMORY: u64 = 4 << 30;
 const MAX_OUTPUT: u64 = 64 << 20;
@@ -19,8 +24,20 @@ const MAX_DURATION: u32 = 30 * 24 * 3600;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListingError {
     /// Another version of the listing's format.
-    #[error("listing version {0} is unknown: this software speaks version {VERSION}")]
+    #[error("listing version {0} is unknown: this software speaks {VERSION} and {RAIL_VERSION}")]
     Version(u16),
+    /// The version of one rail with the other rail.
+    #[error(
+        "a listing of version {version} cannot name this rail: version {VERSION} is for escrow, \
+             {RAIL_VERSION} for an account"
+    )]
+    Rail {
+        /// The listing's version.
+        version: u16,
+    },
+    /// A policy that only a task's own contract can judge.
+    #[error("on the account rail no contract checks a proof: post it with `--rail escrow`")]
+    NoContract,
     /// A field outside its bounds.
     #[error("listing field `{field}` is {given}: it must be between {min} and {max}")]
     OutOfBounds {
@@ -226,10 +243,10 @@ impl Default for Durations {
 
 /// A task as its requestor posts it. Its id is its hash; it is posted inside
 /// [`crate::Signed`] by `requestor_key`.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listing {
-    /// Format version (1).
+    /// Format version: 1, or 2 where `rail` is an account ([`Rail::listing_version`]).
     pub version: u16,
     /// TON global id: -239 main network, -3 test networks and the embedded chain.
     pub network: i32,
@@ -257,6 +274,53 @@ pub struct Listing {
     pub nonce_hash: Hash32,
     /// Makes two tasks with equal work distinct.
     pub salt: Hash32,
+    /// How it is paid.
+    #[serde(default, skip_serializing_if = "Rail::is_escrow")]
+    pub rail: Rail,
+}
+
+/// The rail comes last, and only from version 2 on.
+impl BorshSerialize for Listing {
+    fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        let head = (&self.version, &self.network, &self.market, &self.operator, &self.requestor);
+        let work = (&self.requestor_key, &self.program, &self.input, &self.limits);
+        let terms = (&self.price_cap, &self.policy, &self.durations, &self.nonce_hash, &self.salt);
+        BorshSerialize::serialize(&(head, work, terms), writer)?;
+        if self.version < RAIL_VERSION {
+            return Ok(());
+        }
+        BorshSerialize::serialize(&self.rail, writer)
+    }
+}
+
+impl BorshDeserialize for Listing {
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let (version, network, market, operator, requestor) = read(reader)?;
+        let (requestor_key, program, input, limits) = read(reader)?;
+        let (price_cap, policy, durations, nonce_hash, salt) = read(reader)?;
+        let rail = if version >= RAIL_VERSION { read(reader)? } else { Rail::Escrow };
+        Ok(Self {
+            version,
+            network,
+            market,
+            operator,
+            requestor,
+            requestor_key,
+            program,
+            input,
+            limits,
+            price_cap,
+            policy,
+            durations,
+            nonce_hash,
+            salt,
+            rail,
+        })
+    }
+}
+
+fn read<T: BorshDeserialize>(reader: &mut impl io::Read) -> io::Result<T> {
+    T::deserialize_reader(reader)
 }
 
 impl Tagged for Listing {
@@ -264,8 +328,10 @@ impl Tagged for Listing {
 }
 
 impl Listing {
-    /// The format's current version.
+    /// The format's version on the escrow rail.
     pub const VERSION: u16 = VERSION;
+    /// The format's version on the account rail.
+    pub const RAIL_VERSION: u16 = RAIL_VERSION;
 
     /// The task's id.
     #[must_use]
@@ -278,8 +344,14 @@ impl Listing {
     /// # Errors
     /// The first field that is outside its bounds.
     pub fn check(&self) -> Result<(), ListingError> {
-        if self.version != VERSION {
+        if ![VERSION, RAIL_VERSION].contains(&self.version) {
             return Err(ListingError::Version(self.version));
+        }
+        if self.version != self.rail.listing_version() {
+            return Err(ListingError::Rail { version: self.version });
+        }
+        if let (Policy::Proof { .. }, Rail::Account { .. }) = (&self.policy, &self.rail) {
+            return Err(ListingError::NoContract);
         }
         within("limits.fuel", self.limits.fuel, 1, MAX_FUEL)?;
         within("limits.memory_bytes", self.limits.memory_bytes, 64 << 10, MAX_MEMORY)?;

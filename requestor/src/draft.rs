@@ -1,8 +1,8 @@
 //! From what a requestor wants to a listing it can sign.
 
-use fog_contracts::{proof::VerifyingKey, task::TaskInit};
+use fog_contracts::{proof::VerifyingKey, rail::place_of};
 use fog_protocol::{
-    Address, BlobRef, Curve, Durations, Hash32, Listing, Nano, Policy, Program, PublicInput,
+    Address, BlobRef, Curve, Durations, Hash32, Listing, Nano, Policy, Program, PublicInput, Rail,
     ResourceLimits, SecretKey, TaskId, api::NodeInfo, tagged_hash,
 };
 use fog_verifier::{draw, groth16::check_contract_key};
@@ -48,6 +48,8 @@ pub struct Draft {
     pub durations: Durations,
     /// Makes tasks with equal work distinct; random, or derived from a seed.
     pub salt: Hash32,
+    /// How it is paid.
+    pub rail: Rail,
 }
 
 /// A listing with everything that belongs to it.
@@ -57,7 +59,7 @@ pub struct Prepared {
     pub listing: Listing,
     /// Its id.
     pub task: TaskId,
-    /// Its escrow, computed here.
+    /// Its escrow, or its place on the account rail, computed here.
     pub escrow: Address,
     /// Blobs to upload, each once.
     pub blobs: Vec<Vec<u8>>,
@@ -117,7 +119,7 @@ impl Draft {
             DraftPolicy::Proof => Policy::Proof { key: circuit.unwrap_or_default() },
         };
         let listing = Listing {
-            version: Listing::VERSION,
+            version: self.rail.listing_version(),
             network: info.network,
             market: info.market,
             operator: info.operator,
@@ -131,9 +133,10 @@ impl Draft {
             durations: self.durations,
             nonce_hash: draw::nonce_hash(&nonce(key, &self.salt)),
             salt: self.salt,
+            rail: self.rail,
         };
         listing.check()?;
-        let escrow = TaskInit::of(&listing).address()?;
+        let escrow = place_of(&listing)?;
         Ok(Prepared { task: listing.id(), escrow, listing, blobs })
     }
 }

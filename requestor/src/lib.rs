@@ -2,16 +2,22 @@
 //! fetches results. Trusts the node with nothing: ids, escrow addresses and payments are computed
 //! here, from the listing it signed itself.
 
+mod account;
 mod channel;
 mod draft;
+mod jetton;
 mod node;
 mod pay;
 mod proof;
 
-pub use channel::{
-    ChannelError, VoucherFile, end_channel, read_channel, set_channel_key, settle, top_up,
-};
+pub use account::{NotOwed, VouchError, check_entry, vouch};
+pub use channel::{ChannelError, end_channel, read_channel, set_channel_key, settle, top_up};
 pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, nonce};
+pub use jetton::{
+    JettonError, JettonInfo, JettonVoucherFile, claim_jettons, end_in_jetton, is_in_jetton,
+    jetton_balance, jetton_wallet, open_in_jetton, read_jetton, read_jetton_channel,
+    set_jetton_key, settle_in_jetton, sweep_jettons, top_up_jetton,
+};
 pub use node::{NodeClient, NodeError};
 pub use pay::{PayError, call, confirm, send};
 

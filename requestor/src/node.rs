@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use fog_contracts::proof::MAX_MESSAGE_BYTES;
 use fog_protocol::{
-    Hash32, Listing, RequestAuth, SecretKey, Signed, TaskId,
+    AccountView, Address, EntryPage, Hash32, Listing, RequestAuth, SecretKey, Signed, TaskId,
+    VoucherFile,
     api::{ApiError, NodeInfo, OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
 use fog_verifier::Evidence;
@@ -177,6 +178,32 @@ impl NodeClient {
         let path = format!("/v1/tasks/{task}/proof");
         let answer = self.send(Method::GET, &path, None, Vec::new()).await?;
         read_body(&self.base, answer, MAX_MESSAGE_BYTES).await
+    }
+
+    /// What the node knows of an account.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn account(&self, address: &Address) -> Result<AccountView, NodeError> {
+        self.get(&format!("/v1/accounts/{address}")).await
+    }
+
+    /// A page of an account's entries, from number `after`.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn entries(&self, address: &Address, after: u64) -> Result<EntryPage, NodeError> {
+        self.get(&format!("/v1/accounts/{address}/entries?after={after}")).await
+    }
+
+    /// Hands in a voucher; gives it back with the node's signature.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn vouch(&self, voucher: &VoucherFile) -> Result<VoucherFile, NodeError> {
+        let path = format!("/v1/accounts/{}/voucher", voucher.channel);
+        let answer = self.send(Method::POST, &path, None, encode(voucher)?).await?;
+        read_json(&self.base, &path, answer).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, NodeError> {

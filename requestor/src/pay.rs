@@ -10,7 +10,7 @@ use fog_wallet::{OutMessage, SignedTransfer, UnlockedWallet, WalletError};
 /// Seconds a signed message stays valid.
 const VALID_SECONDS: u32 = 120;
 /// How long a contract's own transaction is waited for.
-const ANSWER: Duration = Duration::from_secs(60);
+pub(crate) const ANSWER: Duration = Duration::from_secs(60);
 
 /// Why a payment is not final.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 //! what `testnet/tests/clients` proves in depth.
 
 #[path = "../../testnet/tests/clients/tools.rs"]
-mod tools;
+pub(crate) mod tools;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

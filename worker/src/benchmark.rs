@@ -69,5 +69,6 @@ fn listing() -> Listing {
         durations: fog_protocol::Durations::default(),
         nonce_hash: Hash32::default(),
         salt: Hash32::default(),
+        rail: fog_protocol::Rail::Escrow,
     }
 }

@@ -5,10 +5,13 @@ use std::sync::OnceLock;
 
 use fog_chain::{ChainClient, ChainError};
 use fog_contracts::{
-    Consent, ContractError, TaskState, commit_hash, consent_hash,
+    Consent, ContractError, TaskState,
+    channel::{ChannelData, Purpose},
+    commit_hash, consent_hash,
     market::MarketData,
+    rail::place_of,
     stake::StakeData,
-    task::{TaskData, TaskInit},
+    task::TaskData,
 };
 use fog_protocol::{Address, Hash32, Listing, Nano};
 use futures_util::{FutureExt, future::BoxFuture};
@@ -23,8 +26,8 @@ pub(crate) struct ChainView {
     market: Address,
     owner: Address,
     stake: Address,
-    /// Set once the market was read and found to be one of this program's contracts.
-    checked: OnceLock<()>,
+    /// The market's fee: set once it was read and found to be one of this program's contracts.
+    checked: OnceLock<u16>,
 }
 
 impl From<ChainError> for PortError {
@@ -78,7 +81,7 @@ impl ChainView {
                 self.owner, self.stake
             )));
         }
-        let _ = self.checked.set(());
+        let _ = self.checked.set(config.fee_bps);
         Ok(())
     }
 
@@ -136,7 +139,24 @@ impl ChainPort for ChainView {
             let reason = "the market was not read yet".to_owned();
             return Err(PortError::Unreachable(reason));
         }
-        Ok(TaskInit::of(listing).address()?)
+        Ok(place_of(listing)?)
+    }
+
+    fn fee_bps(&self) -> Option<u16> {
+        self.checked.get().copied()
+    }
+
+    fn channel(&self, address: Address) -> BoxFuture<'_, Option<ChannelData>> {
+        let read = async move {
+            let account = self.client.account(&address).await.ok()?;
+            let hash = account.code_hash();
+            let mut purposes = Purpose::ALL.into_iter();
+            let purpose = purposes.find(|purpose| Some(purpose.code().hash) == hash)?;
+            let data = ChannelData::parse(purpose, account.data.as_ref()?).ok()?;
+            // The address is the hash of the terms: what is not at its own address is a fake.
+            (data.channel.address().ok()? == address).then_some(data)
+        };
+        read.boxed()
     }
 
     fn consent(

@@ -49,6 +49,13 @@ pub enum WorkerEvent {
     },
     /// Bidding again.
     Bidding,
+    /// The node signed for what it owes on the account rail, and it is right.
+    Vouched {
+        /// In all since the earnings began.
+        total: Nano,
+        /// For so many tasks.
+        count: u64,
+    },
     /// A bid is out.
     Bid {
         /// The task.
@@ -185,6 +192,9 @@ impl fmt::Display for WorkerEvent {
             }
             Self::NotBidding { reason } => write!(f, "not bidding: {reason}"),
             Self::Bidding => f.write_str("bidding"),
+            Self::Vouched { total, count } => {
+                write!(f, "vouched for: {total} in all for {count} tasks")
+            }
             Self::Refused { task: None, reason } => write!(f, "refused: {reason}"),
             Self::NodeError { task: None, code, message } => {
                 write!(f, "the node refused ({code}): {message}")
@@ -231,6 +241,7 @@ impl WorkerEvent {
             | Self::Stake { .. }
             | Self::NotBidding { .. }
             | Self::Bidding
+            | Self::Vouched { .. }
             | Self::Stopped { .. } => None,
         }
     }
@@ -265,6 +276,7 @@ impl WorkerEvent {
             | Self::Stake { .. }
             | Self::NotBidding { .. }
             | Self::Bidding
+            | Self::Vouched { .. }
             | Self::Stopped { .. } => Ok(()),
         }
     }

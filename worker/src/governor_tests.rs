@@ -35,6 +35,7 @@ fn listing() -> Listing {
         durations: Durations::default(),
         nonce_hash: Hash32([5; 32]),
         salt: Hash32([0; 32]),
+        rail: fog_protocol::Rail::Escrow,
     }
 }
 

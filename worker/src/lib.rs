@@ -11,6 +11,7 @@ mod backoff;
 mod benchmark;
 mod chain_view;
 mod config;
+mod earnings;
 mod event;
 mod gateway;
 pub mod governor;
@@ -30,6 +31,7 @@ mod tests;
 pub use adversary::Behaviour;
 pub use agent::Shutdown;
 pub use config::{ChainConfig, ConfigError, Pricing, Speed, WorkerConfig, WorkerLimits};
+pub use earnings::vouchers;
 pub use event::WorkerEvent;
 pub use start::{Worker, WorkerError, WorkerHandle};
 

@@ -4,15 +4,20 @@
 use std::{sync::Arc, time::Duration};
 
 use fog_protocol::{
-    Hash32, Listing, Reveal, SealPublicKey,
+    AccountView, Address, Entry, EntryPage, Hash32, Listing, Reveal, SealPublicKey, VoucherFile,
     api::{ApiError, NodeInfo, PAYLOAD_CONTEXT, Payload, REVEAL_CONTEXT, seal_context},
     seal,
 };
-use reqwest::{Response, StatusCode, header::AUTHORIZATION, redirect};
+use reqwest::{
+    Response, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+    redirect,
+};
 
 use crate::{governor::payload_bytes, identity::Identity};
 
 const MAX_INFO_BYTES: usize = 256 << 10;
+const MAX_PAGE_BYTES: usize = 4 << 20;
 const MAX_ERROR_BYTES: usize = 16 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -126,6 +131,51 @@ impl NodeClient {
         let url = format!("{}{path}", self.base);
         let answer = self.http.put(url).header(AUTHORIZATION, auth).body(body).send().await?;
         accepted(answer).await.map(drop)
+    }
+
+    /// `GET /v1/accounts/{address}`.
+    pub(crate) async fn account(&self, address: &Address) -> Result<AccountView, NodeError> {
+        self.read_json(&format!("/v1/accounts/{address}"), MAX_INFO_BYTES).await
+    }
+
+    /// Entries of an account from number `after` up to number `until`.
+    pub(crate) async fn entries(
+        &self,
+        address: &Address,
+        after: u64,
+        until: u64,
+    ) -> Result<Vec<Entry>, NodeError> {
+        let mut entries = Vec::new();
+        while after + (entries.len() as u64) < until {
+            let from = after + entries.len() as u64;
+            let path = format!("/v1/accounts/{address}/entries?after={from}");
+            let page: EntryPage = self.read_json(&path, MAX_PAGE_BYTES).await?;
+            if page.entries.is_empty() {
+                return Err(NodeError::Dishonest("entries that were signed for are gone".into()));
+            }
+            entries.extend(page.entries.into_iter().map(|view| view.entry));
+        }
+        Ok(entries)
+    }
+
+    /// `POST /v1/accounts/{address}/voucher`.
+    pub(crate) async fn vouch(&self, voucher: &VoucherFile) -> Result<(), NodeError> {
+        let url = format!("{}/v1/accounts/{}/voucher", self.base, voucher.channel);
+        let body =
+            serde_json::to_vec(voucher).map_err(|error| NodeError::Dishonest(error.to_string()))?;
+        let answer = self.http.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        accepted(answer.send().await?).await.map(drop)
+    }
+
+    async fn read_json<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        most: usize,
+    ) -> Result<T, NodeError> {
+        let answer = self.http.get(format!("{}{path}", self.base)).send().await?;
+        let body = read(accepted(answer).await?, most).await?;
+        let wrong = |error| NodeError::Dishonest(format!("`{path}` is not this API's: {error}"));
+        serde_json::from_slice(&body).map_err(wrong)
     }
 }
 

@@ -2,6 +2,7 @@
 //! up or recompute. Implemented over the chain's client and the contracts' bindings by
 //! [`crate::chain_view`]; the tests script it.
 
+use fog_contracts::channel::ChannelData;
 use fog_protocol::{Address, Hash32, Listing, Nano, PublicKey};
 use futures_util::future::BoxFuture;
 
@@ -70,8 +71,15 @@ pub(crate) trait ChainPort: Send + Sync {
     /// Whose the task of `escrow` is.
     fn task(&self, escrow: Address) -> BoxFuture<'_, Result<TaskOnChain, PortError>>;
 
-    /// The escrow's address, computed from the listing and the market's configuration.
+    /// The escrow's address, computed from the listing and the market's configuration; on the account
+    /// rail the task's place.
     fn escrow(&self, listing: &Listing) -> Result<Address, PortError>;
+
+    /// The fee of the market in basis points; none before it was read.
+    fn fee_bps(&self) -> Option<u16>;
+
+    /// What an account or earnings hold; none if there are none, or the chain does not answer.
+    fn channel(&self, address: Address) -> BoxFuture<'_, Option<ChannelData>>;
 
     /// What the session key signs to let `escrow` reserve stake.
     fn consent(

@@ -19,6 +19,7 @@ use crate::{
     benchmark,
     chain_view::ChainView,
     config::{ConfigError, WorkerConfig},
+    earnings::Earnings,
     event::WorkerEvent,
     gateway::{Expected, Gateway},
     governor::Governor,
@@ -151,6 +152,8 @@ impl Worker {
         let local =
             if is_here(&config.chain.endpoint) { LocalKeys::Taken } else { LocalKeys::Refused };
         let prover = Prover::open(config.circuits.as_deref(), local);
+        let open = |task: &fog_protocol::TaskId| journal.state().get(task).is_some();
+        let earnings = Earnings::open(&config.data_dir, config.owner, network, open)?;
         let identity = Arc::new(Identity::new(config.owner, config.stake, config.session));
         let client = NodeClient::new(&config.node_url, Arc::clone(&identity))
             .map_err(|error| WorkerError::Node(error.to_string()))?;
@@ -202,6 +205,7 @@ impl Worker {
             running_count,
             frames,
             events,
+            earnings,
             state: Volatile::new(),
         };
         let inputs =

@@ -4,9 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fog_contracts::proof;
+use fog_contracts::{channel::ChannelData, proof};
 use fog_protocol::{
-    Address, GuestExit, Hash32, Listing, Policy, Reveal, TaskId, api::Payload, gateway::WorkerFrame,
+    Address, GuestExit, Hash32, Listing, Policy, Rail, Reveal, TaskId, api::Payload,
+    gateway::WorkerFrame,
 };
 use fog_verifier::{Execute, ExecuteError, Execution, Job};
 use tokio::{
@@ -16,6 +17,7 @@ use tokio::{
 
 use crate::{
     adversary::Behaviour,
+    agent::{RailOffer, Shown},
     backoff::Backoff,
     event::WorkerEvent,
     gateway::Session,
@@ -59,6 +61,10 @@ pub(crate) enum Report {
     ResultLost { task: TaskId },
     /// For people.
     Event(WorkerEvent),
+    /// The earnings that an offer names, as the chain has them.
+    RailOffer { offer: Box<RailOffer>, at: Option<ChannelData> },
+    /// A voucher, or why there is none.
+    Vouchers { shown: Result<Box<Shown>, String> },
 }
 
 impl Report {
@@ -69,7 +75,7 @@ impl Report {
             | Self::Failed { task, .. }
             | Self::Submitted { task }
             | Self::ResultLost { task } => Some(*task),
-            Self::Event(_) => None,
+            Self::Event(_) | Self::RailOffer { .. } | Self::Vouchers { .. } => None,
         }
     }
 }
@@ -153,9 +159,10 @@ impl Context {
     }
 
     async fn produce(&self, task: TaskId, assignment: &Assignment) -> Result<Outcome, Failure> {
-        match assignment.reason {
-            Reason::Assigned => self.confirm(task, assignment).await?,
-            Reason::ResultLost => {}
+        match (assignment.reason, assignment.listing.rail) {
+            (Reason::Assigned, Rail::Escrow) => self.confirm(task, assignment).await?,
+            // No contract says whose it is: what it brings was covered when it was bid for.
+            (Reason::Assigned, Rail::Account { .. }) | (Reason::ResultLost, _) => {}
         }
         let execution = if self.behaviour.executes() {
             let payload = self.fetch(task, assignment).await?;

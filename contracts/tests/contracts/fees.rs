@@ -6,17 +6,20 @@ use std::collections::BTreeMap;
 
 use fog_contracts::{
     ASSIGN_VALUE, CHALLENGE_VALUE, CHANNEL_END_VALUE, CHANNEL_RENT, CLAIM_VALUE, COMMIT_VALUE,
-    DELEGATE_VALUE, END_VALUE, FUND_VALUE, OPERATOR_RENT, OWNER_VALUE, PROVE_VALUE, REDEEM_VALUE,
-    STAKE_RENT, TaskState, UNDELEGATE_VALUE,
+    DELEGATE_VALUE, END_VALUE, FUND_VALUE, JETTON_CREDIT_VALUE, JETTON_FORWARD, JETTON_PAY_VALUE,
+    OPERATOR_RENT, OWNER_VALUE, PROVE_VALUE, REDEEM_VALUE, STAKE_RENT, TaskState, UNDELEGATE_VALUE,
+    Units,
     channel::{self, Channel, Purpose},
-    delegation, market, operator,
+    delegation,
+    jetton::{self, JettonChannel},
+    market, operator,
     proof::result_hash,
     ruling_value, stake,
     task::{self, Outcome},
     verdict_value,
 };
 use fog_protocol::{Address, Hash32, Nano};
-use fog_testnet::chain::{Receipt, StackItem, Treasury};
+use fog_testnet::chain::{Receipt, StackItem, Treasury, TxRecord};
 use tycho_types::{
     cell::{Cell, CellSlice},
     models::MsgInfo,
@@ -24,11 +27,18 @@ use tycho_types::{
 
 use crate::{
     channels::kit::{self, DELAY, FINISH, LEAVE},
+    jettons::{
+        kit::{self as jettons, Town},
+        real::Make,
+    },
     proving,
-    world::{APPEAL, PRICE, STEP, UNBONDING, WINDOW, World, failures, std},
+    world::{APPEAL, PRICE, STEP, UNBONDING, WINDOW, World, failures, ours, std},
 };
 
-const FEES: &str = include_str!("../../tolk/shared/fees.tolk");
+const FEES: &str = concat!(
+    include_str!("../../tolk/shared/fees.tolk"),
+    include_str!("../../tolk/jetton/fees.tolk")
+);
 const COMMITMENT: Hash32 = Hash32([0x11; 32]);
 const EVERYBODY: u8 = 16;
 /// What the full world's 63 tasks reserve of the bond.
@@ -36,7 +46,7 @@ const PRICE_OF_FULL: Nano = Nano::new(63 * PRICE.get());
 /// What we promise for the whole message that proves, pays and closes nothing else.
 const MOST_GAS_OF_A_PROOF: u64 = 115_000;
 
-/// A constant of fees.tolk.
+/// A constant of either fees.tolk.
 pub(crate) fn constant(name: &str) -> u64 {
     let start = format!("const {name} = ");
     let line = FEES.lines().find(|line| line.starts_with(&start)).expect(name);
@@ -107,13 +117,26 @@ fn budget(op: u32, bounced: bool) -> Option<(&'static str, u64)> {
     })
 }
 
+/// What a message may cost, by opcode, and by whether it came back.
+type Budget = fn(u32, bool) -> Option<(&'static str, u64)>;
+
 /// The worst gas seen of each step.
 #[derive(Default)]
 struct Meter(BTreeMap<&'static str, (u64, u64)>);
 
 impl Meter {
     fn read(&mut self, receipt: &Receipt) {
-        for record in &receipt.transactions {
+        self.read_all(receipt.transactions.iter(), budget);
+    }
+
+    /// Only what happened at this address.
+    fn read_at(&mut self, receipt: &Receipt, at: &Address, budget: Budget) {
+        let here = receipt.transactions.iter().filter(|record| record.address == std(at));
+        self.read_all(here, budget);
+    }
+
+    fn read_all<'a>(&mut self, records: impl Iterator<Item = &'a TxRecord>, budget: Budget) {
+        for record in records {
             let Some(message) = record.in_msg().unwrap() else { continue };
             let MsgInfo::Int(info) = &message.info else { continue };
             let mut body = CellSlice::apply(&message.body).unwrap();
@@ -283,6 +306,64 @@ fn channel_ways(world: &mut World, meter: &mut Meter) {
     }
 }
 
+/// What is budgeted in a jetton channel: the same opcodes cost more there.
+fn jetton_budget(op: u32, bounced: bool) -> Option<(&'static str, u64)> {
+    let (name, budget) = match (op, bounced) {
+        (jetton::op::ASK, false) => ("ask", "GAS_ASK"),
+        (jetton::op::TAKE_WALLET, false) => ("answer", "GAS_TAKEN"),
+        (jetton::op::NOTIFICATION, false) => ("notification", "GAS_NOTIFIED"),
+        (channel::op::REDEEM, false) => ("redeem", "GAS_JETTON_VOUCHER"),
+        (channel::op::CLOSE, false) => ("close", "GAS_JETTON_CLOSING"),
+        (channel::op::SET_KEY, false) => ("set key", "GAS_TOP_UP"),
+        (channel::op::LEAVE, false) => ("leave", "GAS_JETTON_FINISH"),
+        (channel::op::FINISH, false) => ("finish", "GAS_JETTON_FINISH"),
+        (jetton::op::CLAIM, false) => ("claim", "GAS_JETTON_CLAIM"),
+        (jetton::op::SWEEP, false) => ("sweep", "GAS_JETTON_CLAIM"),
+        // Paid by what comes back with it.
+        (jetton::op::TRANSFER, true) => ("transfer, refused", "GAS_JETTON_CLAIM"),
+        _ => return None,
+    };
+    Some((name, constant(budget)))
+}
+
+/// Every message to a channel in a jetton, at amounts as large as they get.
+#[test]
+fn costs_of_jetton_channels_stay_below_four_fifths_too() {
+    let mut meter = Meter::default();
+    for make in Make::ALL {
+        let mut town = Town::new(make);
+        let (channel, payer, payee) = town.channel(Purpose::Account);
+        let terms = Channel { cap: Units::MAX, ..channel.terms };
+        let channel = JettonChannel { terms, ..channel };
+        let (at, from) = (channel.address().unwrap(), ours(&payer.address));
+        let most = Units::MAX.get() - town.jetton.supply(&town.world.chain);
+        town.jetton.mint(&mut town.world.chain, from, most);
+        let mut read = |receipt: &Receipt| meter.read_at(receipt, &at, jetton_budget);
+        read(&town.ask(&channel, &payer));
+        read(&town.put_in(&channel, &payer, most, JETTON_FORWARD));
+        let key = channel::set_key(1, &kit::payee_key().public()).unwrap();
+        read(&town.world.call(&payee, at, JETTON_CREDIT_VALUE, key));
+        let now = town.world.chain.now();
+        let stranger = town.world.stranger.clone();
+        read(&town.redeem(&channel, &stranger, &jettons::voucher(most - 2, u64::MAX - 1, now)));
+        read(&town.redeem(&channel, &payee, &jettons::voucher(most - 1, u64::MAX, now)));
+        read(&town.end(&channel, &payer, kit::CLOSE));
+        town.world.chain.warp(DELAY).unwrap();
+        read(&town.end(&channel, &payer, FINISH));
+        town.world.chain.warp(jetton::SETTLING_TIME).unwrap();
+        let sweep = jetton::sweep(1, Units::MAX).unwrap();
+        read(&town.world.call(&payer, at, JETTON_PAY_VALUE, sweep));
+        let second = JettonChannel { terms: Channel { series: 1, ..terms }, ..channel };
+        let at = second.address().unwrap();
+        let mut read = |receipt: &Receipt| meter.read_at(receipt, &at, jetton_budget);
+        read(&town.ask(&second, &stranger));
+        read(&town.put_in(&second, &payer, 1_000, JETTON_FORWARD));
+        read(&town.end(&second, &payee, LEAVE));
+        read(&town.claim(&second, &payer, ours(&stranger.address)));
+    }
+    print_and_check(&meter, 11);
+}
+
 #[test]
 fn costs_stay_below_four_fifths_of_what_is_attached() {
     let (mut world, _) = full_world();
@@ -447,6 +528,22 @@ fn rent_is_reserved_for_the_fullest_contracts() {
     world.redeem(&account, &requestor, &kit::voucher(4_999_999_999, u64::MAX, now));
     let (operator, at) = (world.operator.clone(), account.address().unwrap());
     world.call(&operator, at, CHANNEL_END_VALUE, key);
+    let mut town = Town::new(Make::Governed);
+    let (channel, payer, payee) = town.channel(Purpose::Account);
+    let terms = Channel { cap: Units::MAX, ..channel.terms };
+    let channel = JettonChannel { terms, ..channel };
+    let most = Units::MAX.get() - town.jetton.supply(&town.world.chain);
+    town.jetton.mint(&mut town.world.chain, ours(&payer.address), most);
+    town.ask(&channel, &payer);
+    town.put_in(&channel, &payer, most, JETTON_FORWARD);
+    let (now, stranger) = (town.world.chain.now(), town.world.stranger.clone());
+    town.redeem(&channel, &stranger, &jettons::voucher(most / 2, u64::MAX, now));
+    let set_key = channel::set_key(1, &world.session.public()).unwrap();
+    town.world.call(&payee, channel.address().unwrap(), JETTON_CREDIT_VALUE, set_key);
+    let (bits, cells) = account_size(&town.world, &channel.address().unwrap());
+    let limit = (constant("JETTON_BITS"), constant("JETTON_CELLS"));
+    println!("JETTON   {bits:>6} of {} bits, {cells:>4} of {} cells", limit.0, limit.1);
+    assert!(bits <= limit.0 && cells <= limit.1, "{bits} bits, {cells} cells of {limit:?}");
     let bond = world.bond.address().unwrap();
     for (name, address) in [
         ("TASK", extra),

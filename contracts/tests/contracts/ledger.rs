@@ -2,6 +2,7 @@
 
 mod bonds;
 mod channels;
+mod jettons;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,6 +63,7 @@ pub(crate) struct Ledger {
     pub(crate) bonds: bonds::Bonds,
     /// What each task's data said after its last transaction.
     told: BTreeMap<Address, TaskData>,
+    pub(crate) jettons: jettons::Jettons,
     notices: u64,
     pub(crate) ends: BTreeMap<TaskState, u64>,
     pub(crate) accepted: BTreeMap<u32, u64>,
@@ -133,6 +135,7 @@ impl Ledger {
             channels: channels::Channels::default(),
             bonds: bonds::Bonds::default(),
             told: BTreeMap::new(),
+            jettons: jettons::Jettons::default(),
             notices: 0,
             ends: BTreeMap::new(),
             accepted: BTreeMap::new(),
@@ -189,6 +192,7 @@ impl Ledger {
         if let (true, true, Some(message)) = (done, self.tasks.contains_key(&address), &incoming) {
             self.bonds.check_task(message, &sent, self.told.get(&address));
         }
+        self.jettons.check(chain, record);
         self.check_end(&address);
         self.check_account(chain, &address);
         conserved(chain);
@@ -389,7 +393,7 @@ impl Ledger {
         }
         if *address == self.operator {
             let may = self.operator_had + self.notices * NOTICE + self.channels.sent_to(address);
-            let may = i128::from(may) + self.bonds.due(address);
+            let may = i128::from(may + self.jettons.sent_to(address)) + self.bonds.due(address);
             let has = i128::from(balance);
             assert!(has <= may, "the operator earned {}", has - may);
         }

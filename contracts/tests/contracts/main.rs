@@ -15,6 +15,7 @@ mod ends;
 mod fees;
 mod flow;
 mod gates;
+mod jettons;
 mod ledger;
 mod markets;
 mod matrix;

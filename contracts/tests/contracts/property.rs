@@ -8,6 +8,7 @@ mod channels;
 mod delegating;
 mod dice;
 mod differential;
+mod jettons;
 
 use std::{
     collections::BTreeMap,
@@ -30,6 +31,7 @@ use tycho_types::{cell::Cell, models::StateInit};
 use dice::{Dice, Seed};
 
 use crate::{
+    jettons::real::Jetton,
     ledger::{Ledger, Tally},
     proving,
     world::{START, STEP, UNBONDING, WINDOW, config, ours, std},
@@ -65,6 +67,7 @@ struct Play {
     /// The node's bond, which alone assigns, and a stranger's.
     bonds: [OperatorInit; 2],
     verifiers: Vec<SecretKey>,
+    jettons: Vec<Jetton>,
     old: Vec<Old>,
     query: u64,
     sent: u64,
@@ -168,6 +171,7 @@ impl Play {
             stakes,
             bonds,
             verifiers,
+            jettons: Vec::new(),
             old: Vec::new(),
             query: 0,
             sent: 0,
@@ -176,6 +180,7 @@ impl Play {
         let setup = market::setup(1, &config).unwrap();
         play.send(&owner, market, 1_000_000_000, Some(init.state_init().unwrap()), setup);
         play.drain();
+        play.set_up_jettons();
         play.watch_the_poor();
         let operator = play.parties.operator.clone();
         play.add_bond(&operator, 0, 60_000_000_000);
@@ -281,12 +286,13 @@ impl Play {
             self.drain();
         }
         for _ in 0..messages {
-            match self.dice.below(187) {
-                107..127 | 181.. => self.act_on_a_channel(),
+            match self.dice.below(203) {
+                107..127 | 181..187 => self.act_on_a_channel(),
                 127..132 => self.bonds(),
                 132..142 => self.challenge(),
                 142..147 => self.rule(),
                 147..181 => self.advance(),
+                187.. => self.act_on_a_jetton_channel(),
                 0..12 => self.fund(),
                 12..30 => self.assign(),
                 30..44 => self.commit(),
@@ -364,6 +370,7 @@ fn leave(play: &mut Play) {
     let stuck: Vec<_> = stuck.filter(|data| data.state != TaskState::Created).collect();
     assert!(stuck.is_empty(), "these never end: {stuck:?}");
     play.empty_channels(&stranger);
+    play.empty_jetton_channels(&stranger);
     play.free_reservations(&stranger);
     play.empty_delegations();
     play.empty_stakes();
@@ -378,6 +385,8 @@ struct Sums {
     ends: BTreeMap<TaskState, u64>,
     redemptions: u64,
     closed: u64,
+    /// Credits, transfers, bounces and ends of channels in jettons.
+    jettons: [u64; 4],
     accepted: BTreeMap<u32, u64>,
     proven: u64,
     bonds: Tally,
@@ -391,6 +400,7 @@ impl Sums {
         self.redemptions += other.redemptions;
         self.closed += other.closed;
         self.bonds.add(other.bonds);
+        self.jettons.iter_mut().zip(other.jettons).for_each(|(sum, other)| *sum += other);
         for (state, count) in other.ends {
             *self.ends.entry(state).or_default() += count;
         }
@@ -405,7 +415,9 @@ fn sequence(seed: u64) -> Sums {
     let mut play = Play::new(seed);
     play.play(MESSAGES);
     leave(&mut play);
+    let jettons = &play.ledger.jettons;
     Sums {
+        jettons: [jettons.credits, jettons.transfers, jettons.bounces, jettons.closed],
         sent: play.sent,
         transactions: play.ledger.transactions,
         redemptions: play.ledger.channels.redemptions,
@@ -447,6 +459,10 @@ fn random_sequences_keep_the_books() {
     println!("ends: {:?}; {} paid by a proof", sums.ends, sums.proven);
     println!("{} redemptions, {} channels closed", sums.redemptions, sums.closed);
     println!("{:?}", sums.bonds);
+    let [credits, transfers, bounces, closed] = sums.jettons;
+    println!(
+        "jettons: {credits} credits, {transfers} transfers, {bounces} bounced, {closed} closed"
+    );
     println!("accepted, by opcode: {:x?}", sums.accepted);
     // A generator that never gets anywhere would prove nothing.
     if only.is_none() && count.is_none() {
@@ -455,6 +471,7 @@ fn random_sequences_keep_the_books() {
         assert!(sums.redemptions >= 1_000 && sums.closed >= 500, "hardly a voucher");
         let few = sums.bonds.few();
         assert!(few.is_empty(), "hardly a {few:?}");
+        assert!(credits >= 500 && transfers >= 700 && closed >= 300, "hardly a jetton moved");
         let ends = sums.ends;
         for state in [TaskState::Paid, TaskState::Slashed, TaskState::Refunded, TaskState::Late] {
             assert!(ends.get(&state).is_some_and(|count| *count >= 100), "{ends:?}");

@@ -119,6 +119,7 @@ impl<'a> Job<'a> {
                 // Counting takes some 600 units a byte at worst.
                 let fuel = (50_000_000 + 2_000 * input.len() as u64).min(1_000_000_000);
                 Draft {
+                    rail: fog_protocol::Rail::Escrow,
                     program: DraftProgram::Wasi(self.options.guest.clone()),
                     input,
                     limits: ResourceLimits { fuel, ..ResourceLimits::default() },
@@ -129,6 +130,7 @@ impl<'a> Job<'a> {
                 }
             }
             Kind::Proven => Draft {
+                rail: fog_protocol::Rail::Escrow,
                 program: DraftProgram::Circuit(self.options.circuit.key.clone()),
                 input: self.options.circuit.input.clone(),
                 limits: ResourceLimits::default(),
@@ -140,6 +142,7 @@ impl<'a> Job<'a> {
             Kind::Proof => {
                 let proof = self.options.proof.clone();
                 Draft {
+                    rail: fog_protocol::Rail::Escrow,
                     program: DraftProgram::Circom(proof.zkey, proof.witness),
                     input: proof.input,
                     limits: ResourceLimits::default(),

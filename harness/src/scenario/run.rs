@@ -213,6 +213,7 @@ impl<'a> Story<'a> {
             let input = text(&post.name, work);
             let name = format!("{}/{index}", post.name);
             let draft = Draft {
+                rail: fog_protocol::Rail::Escrow,
                 program: DraftProgram::Wasi(self.options.guest.clone()),
                 input: input.clone(),
                 limits: ResourceLimits { fuel: FUEL, ..ResourceLimits::default() },

@@ -140,6 +140,7 @@ impl Load {
 
     fn template(&self) -> Result<Prepared, SoakError> {
         let draft = Draft {
+            rail: fog_protocol::Rail::Escrow,
             program: DraftProgram::Wasi(self.options.guest.clone()),
             input: input(self.options.seed, 0),
             limits: ResourceLimits { fuel: FUEL, ..ResourceLimits::default() },

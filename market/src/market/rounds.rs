@@ -179,7 +179,7 @@ impl Market {
         let Ok(task) = self.task_mut(&id) else {
             return;
         };
-        let cap = task.listing.price_cap;
+        let (cap, on_chain) = (task.listing.price_cap, task.listing.rail.is_escrow());
         let Some(round) = task.round_mut() else {
             return;
         };
@@ -190,11 +190,12 @@ impl Market {
                 worker.rounds.remove(&id);
             }
         }
+        let bond = if on_chain { self.free_bond() } else { Nano::MAX };
         let mut bond_missing = None;
         let mut candidates = Vec::with_capacity(bids.len());
         let mut standing = Vec::with_capacity(bids.len());
         for (address, bid) in bids {
-            match self.candidate(address, &bid, now) {
+            match self.candidate(address, &bid, bond, now) {
                 Ok(candidate) => {
                     candidates.push(candidate);
                     standing.push(bid);
@@ -229,6 +230,7 @@ impl Market {
         &self,
         address: Address,
         bid: &Standing,
+        bond: Nano,
         now: u64,
     ) -> Result<Candidate, (&'static str, String)> {
         let Some(worker) = self.workers.get(&address) else {
@@ -258,7 +260,6 @@ impl Market {
             );
             return Err(("consent_expired", reason));
         }
-        let bond = self.free_bond();
         if bid.price > bond {
             let reason = format!(
                 "the bid is {}; {bond} of the node's bond is free for it: the node takes on more \

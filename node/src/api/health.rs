@@ -26,6 +26,7 @@ pub(super) async fn info(State(app): State<App>) -> Json<NodeInfo> {
         network: config.network,
         market: config.market,
         operator: shared.operator,
+        operator_key: Some(shared.operator_key),
         seal_key: shared.seal_key.public(),
         verifiers: rules.verifiers.clone(),
         threshold: rules.threshold,

@@ -1,6 +1,7 @@
 //! The HTTP API of `fog_protocol::api`. Every error is an `ApiError`; nothing a client sends
 //! makes the node answer 5xx.
 
+mod accounts;
 mod blobs;
 mod extract;
 mod health;
@@ -51,6 +52,9 @@ pub(crate) fn router(shared: Arc<Shared>, intake: CancellationToken) -> Router {
         .route("/v1/tasks/{id}/proof", get(tasks::proof))
         .route("/v1/tasks/{id}/payload", get(work::payload))
         .route("/v1/tasks/{id}/submission", put(work::submit))
+        .route("/v1/accounts/{address}", get(accounts::show))
+        .route("/v1/accounts/{address}/entries", get(accounts::entries))
+        .route("/v1/accounts/{address}/voucher", post(accounts::vouch))
         .route("/v1/epochs/{number}", get(health::epoch))
         .route("/v1/workers", get(tasks::workers))
         .route("/healthz", get(health::alive))

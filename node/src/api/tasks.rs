@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     chain_port::ChainPort,
+    channels::account_of,
     coordinator::Command,
     denied::{Denied, Why},
     store::{Kind, Told},
@@ -57,9 +58,13 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Result<Jso
     check_blobs(&app, listing).await?;
     check_quota(&app, listing).await?;
     check_program(&app, listing).await?;
+    let account = match listing.rail.account() {
+        None => None,
+        Some(account) => Some(Box::new(account_of(&app.shared, &signed, account).await?)),
+    };
     let escrow = posted.escrow;
     let listing = Box::new(signed);
-    app.shared.coordinator.ask(|reply| Command::Post { listing, escrow, reply }).await?;
+    app.shared.coordinator.ask(|reply| Command::Post { listing, escrow, account, reply }).await?;
     Ok(Json(posted))
 }
 

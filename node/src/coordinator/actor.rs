@@ -17,6 +17,7 @@ use super::{
     command::{Command, Joined, Received, Reply, Work},
     perform::Release,
     project::Shown,
+    rail::Rail,
     verify::Verifications,
 };
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
     denied::{Denied, Why},
     epoch::Epoch,
     follow::{Reading, Reconciler},
+    settle::Signer,
     shared::{ChainHealth, Counters, Shared},
     store::{Batch, Entry, Intent, Step, Submitted, WorkerRow, encode},
 };
@@ -35,6 +37,8 @@ const CHECKPOINT_EVERY: i64 = 256;
 pub(crate) struct Tools {
     /// Reads contracts when asked.
     pub(crate) reconciler: Reconciler,
+    /// Signs what no contract holds.
+    pub(crate) signer: Arc<Signer>,
 }
 
 impl std::fmt::Debug for Tools {
@@ -48,6 +52,9 @@ pub(crate) struct Actor {
     pub(super) shared: Arc<Shared>,
     pub(super) market: Market,
     pub(super) reconciler: Reconciler,
+    pub(super) signer: Arc<Signer>,
+    /// Accounts and earnings.
+    pub(super) rail: Rail,
     pub(super) verifications: Verifications,
     /// In which epoch each undecided commitment was acknowledged.
     pub(super) epochs: HashMap<TaskId, u64>,
@@ -81,6 +88,8 @@ impl Actor {
             shared,
             market,
             reconciler: tools.reconciler,
+            signer: tools.signer,
+            rail: Rail::default(),
             verifications,
             epochs: HashMap::new(),
             seq: 0,
@@ -118,14 +127,17 @@ impl Actor {
             }
             for command in commands.drain(..) {
                 self.command(command)?;
+                self.follow_rail()?;
             }
             self.due()?;
+            self.follow_rail()?;
             self.flush().await?;
         }
         // What is queued already is still decided.
         queue.close();
         while let Ok(command) = queue.try_recv() {
             self.command(command)?;
+            self.follow_rail()?;
         }
         self.checkpoint();
         self.flush().await?;
@@ -139,7 +151,7 @@ impl Actor {
         if now == 0 {
             return Ok(());
         }
-        self.turn_epoch(now);
+        self.turn_epoch(now)?;
         if self.market.next_alarm().is_some_and(|at| at <= now) {
             self.internal(Event::Tick)?;
         }
@@ -151,16 +163,17 @@ impl Actor {
 
     /// Begins the next epoch when this one is over: its seed's hash is stored before anything is
     /// committed in it.
-    fn turn_epoch(&mut self, now: u64) {
+    fn turn_epoch(&mut self, now: u64) -> Result<(), NodeError> {
         let current = self.shared.epoch();
         if now < current.started_at.saturating_add(self.shared.config.epoch_seconds.max(1)) {
-            return;
+            return Ok(());
         }
         let number = current.number + 1;
         let seed_hash = self.shared.epochs.seed_hash(number);
         let epoch = Epoch { number, seed_hash, started_at: now };
         self.batch.steps.push(Step::Epoch(epoch));
         self.shared.set_epoch(epoch);
+        self.redeem_what_expires()
     }
 
     fn checkpoint(&mut self) {
@@ -176,6 +189,7 @@ impl Actor {
             self.checkpoint();
         }
         self.project_workers();
+        self.project_channels();
         let batch = std::mem::take(&mut self.batch);
         if !batch.is_empty() {
             self.shared.store.commit(&batch).await?;
@@ -242,9 +256,24 @@ impl Actor {
 
     fn command(&mut self, command: Command) -> Result<(), NodeError> {
         match command {
-            Command::Post { listing, escrow, reply } => {
+            Command::Post { listing, escrow, account: None, reply } => {
                 let decided = self.event(Event::Posted { listing, escrow })?;
                 self.answer(reply, decided.map_err(refusal));
+            }
+            Command::Post { listing, escrow, account: Some(at), reply } => {
+                let decided = self.post_on_account(listing, escrow, &at)?;
+                self.answer(reply, decided);
+            }
+            Command::Vouch { voucher, reply } => {
+                let decided = self.vouch(&voucher)?;
+                self.answer(reply, decided);
+            }
+            Command::Account { address, reply } => {
+                let view = self.account_view(&address);
+                self.answer(reply, view);
+            }
+            Command::ChannelRead { channel, at, thrown_back } => {
+                self.channel_read(&channel, at.as_deref(), thrown_back)?;
             }
             Command::Join { joined, reply } => self.join(&joined, reply)?,
             Command::Leave { worker, connection } => {
@@ -330,6 +359,10 @@ impl Actor {
 
     fn bid(&mut self, bid: Box<Signed<Bid>>, reply: Reply<()>) -> Result<(), NodeError> {
         let (task, worker) = (bid.value.task, bid.value.worker);
+        if let Some(denied) = self.check_earnings(task, worker, bid.value.price)? {
+            self.answer(reply, Err(denied));
+            return Ok(());
+        }
         let decided = self.event(Event::Bid { bid })?;
         if let Err(refused) = &decided {
             if self.market.task(&task).is_some() {

@@ -1,15 +1,17 @@
 //! What the other services ask of the coordinator.
 
+use fog_contracts::channel::ChannelData;
 use fog_protocol::{
-    Address, Bid, Commit, Hash32, Listing, Nano, PublicKey, SealPublicKey, Signed, TaskId,
-    TaskStatus, gateway::PassReason,
+    AccountView, Address, Bid, Commit, Hash32, Listing, Nano, PublicKey, SealPublicKey, Signed,
+    TaskId, TaskStatus, VoucherFile, gateway::PassReason,
 };
 use fog_verifier::{Judgement, Submission};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     denied::{Denied, Why},
-    follow::ChainUpdate,
+    follow::{Applicable, ChainUpdate},
+    store::IntentKind,
 };
 
 /// Where an answer goes.
@@ -67,10 +69,35 @@ pub(crate) enum Command {
     Post {
         /// It.
         listing: Box<Signed<Listing>>,
-        /// Its escrow.
+        /// Its escrow, or its place on the account rail.
         escrow: Address,
+        /// On the account rail: what its account holds.
+        account: Option<Box<ChannelData>>,
         /// Answered when it is stored.
         reply: Reply<()>,
+    },
+    /// A requestor's voucher.
+    Vouch {
+        /// It.
+        voucher: Box<VoucherFile>,
+        /// Answered with both signatures when it is stored.
+        reply: Reply<VoucherFile>,
+    },
+    /// What is known of an account or of earnings?
+    Account {
+        /// The contract.
+        address: Address,
+        /// Answered at once.
+        reply: Reply<AccountView>,
+    },
+    /// An account or earnings were read.
+    ChannelRead {
+        /// The contract.
+        channel: Address,
+        /// What it holds; none if it is not there.
+        at: Option<Box<ChannelData>>,
+        /// The intent that was thrown back, if that is why it was read.
+        thrown_back: Option<(TaskId, IntentKind, Applicable)>,
     },
     /// A worker connected.
     Join {

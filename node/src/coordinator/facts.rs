@@ -48,6 +48,7 @@ impl Actor {
                     self.releases.push(Release::Read(Reading::Bond));
                     self.releases.push(Release::Read(Reading::Intent(intent)));
                 }
+                self.channel_moved(&from, Some(intent));
             }
             Fact::NotTaken { from, notice } => {
                 let task = self.escrows.get(&notice.task).copied();
@@ -58,6 +59,8 @@ impl Actor {
                     self.read_task(task, Some(intent));
                 }
             }
+            Fact::Channel { from, notice } => self.channel_told(&from, &notice)?,
+            Fact::Excess { from } => self.channel_moved(&from, None),
             Fact::Read { task, events, transactions, thrown_back } => {
                 if self.market.task(&task).is_none() {
                     return Ok(());

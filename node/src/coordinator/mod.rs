@@ -17,6 +17,7 @@ mod command;
 mod facts;
 mod perform;
 mod project;
+mod rail;
 mod replay;
 mod verify;
 

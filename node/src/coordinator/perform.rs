@@ -52,6 +52,7 @@ impl Actor {
 
     /// Takes an action of the market.
     pub(super) fn perform(&mut self, action: Action) -> Result<(), NodeError> {
+        let Some(action) = self.divert(action)? else { return Ok(()) };
         match action {
             Action::Offer { task, to, bids_until, reserve_at_cap } => {
                 let Some(known) = self.market.task(&task) else { return Ok(()) };
@@ -60,6 +61,7 @@ impl Actor {
                     escrow: known.escrow(),
                     reserve_at_cap,
                     bids_until,
+                    earnings: None,
                 };
                 let frames = to.into_iter().map(|worker| Release::Frame(worker, frame.clone()));
                 self.releases.extend(frames);

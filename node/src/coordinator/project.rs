@@ -220,6 +220,9 @@ fn verdict(evidence: &Evidence) -> Result<Verdict, NodeError> {
 
 /// A line for people: how the task came to its status.
 fn note(task: &Task, event: &Event) -> String {
+    if let Some(note) = super::rail::note(task) {
+        return note;
+    }
     match (task.status(), event) {
         (TaskStatus::AwaitingFunds, _) => "posted; waiting for its escrow to be funded".to_owned(),
         (TaskStatus::Open, Event::ReserveFailed { code, .. }) => format!(

@@ -111,6 +111,7 @@ impl Actor {
         self.received = self.shared.store.received().await?.into_iter().collect();
         self.proven = self.shared.store.proven().await?.into_iter().collect();
         self.shared.clock.advance(self.market.clock());
+        self.load_rail().await?;
         let online: Vec<Address> = self
             .market
             .workers()
@@ -130,6 +131,7 @@ impl Actor {
                 self.releases.push(Release::Verify(Box::new(job)));
             }
         }
+        self.follow_rail()?;
         self.flush().await
     }
 }

@@ -1,7 +1,7 @@
 //! From transactions to what they mean here.
 
 use fog_chain::{Msg, MsgKind, Tx};
-use fog_contracts::{Notify, op, operator::NotTaken};
+use fog_contracts::{Notify, channel::ChannelNotice, op, operator::NotTaken};
 use fog_protocol::{Address, Hash32, TaskId, api::TxRef};
 
 use crate::store::{CursorRow, FinalMessage, IntentKind};
@@ -34,6 +34,18 @@ pub(crate) enum Fact {
         from: Address,
         /// What it says.
         notice: NotTaken,
+    },
+    /// An account or earnings told of something. It counts only if `from` is one of this node's.
+    Channel {
+        /// The sender.
+        from: Address,
+        /// What it says.
+        notice: ChannelNotice,
+    },
+    /// What was left of a message of ours came back: `from` has taken it.
+    Excess {
+        /// The sender.
+        from: Address,
     },
     /// A task's contract was read: what follows from its state, oldest first.
     Read {
@@ -92,7 +104,14 @@ pub(super) fn facts(tx: &Tx) -> Option<Fact> {
             let notice = NotTaken::parse(&message.body).ok()?;
             Some(Fact::NotTaken { from: message.source?, notice })
         }
-        MsgKind::Internal | MsgKind::ExternalOut => None,
+        MsgKind::Internal if message.op() == Some(op::EXCESSES) => {
+            Some(Fact::Excess { from: message.source? })
+        }
+        MsgKind::Internal => {
+            let notice = ChannelNotice::parse(&message.body).ok()?;
+            Some(Fact::Channel { from: message.source?, notice })
+        }
+        MsgKind::ExternalOut => None,
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 use fog_chain::{AccountInfo, ChainError, Cursor, Tx};
 use fog_contracts::{
     Notify, TaskState,
+    channel::{ChannelData, ChannelStatus},
     task::{ProofRole, TaskData, Work},
 };
 use fog_market::{Event, Outcome, RefundCause, Verdict};
@@ -21,6 +22,7 @@ use super::facts::{Applicable, ChainUpdate, Fact, end_notice, last_notice};
 use crate::{
     NodeError,
     chain_port::{PortError, transaction_kind},
+    channels,
     coordinator::Command,
     shared::Shared,
     store::Intent,
@@ -48,6 +50,13 @@ pub(crate) enum Reading {
         task: TaskId,
         /// Its escrow.
         escrow: Address,
+        /// The intent that was thrown back, if that is why.
+        thrown_back: Option<i64>,
+    },
+    /// An account or earnings.
+    Channel {
+        /// The contract.
+        channel: Address,
         /// The intent that was thrown back, if that is why.
         thrown_back: Option<i64>,
     },
@@ -185,6 +194,18 @@ impl Reader {
                     return;
                 }
             },
+            Reading::Channel { channel, thrown_back } => {
+                match read_channel(shared, &mut self.steady, *channel, *thrown_back).await {
+                    Ok(Some(command)) => Ok(command),
+                    Ok(None) => {
+                        if self.later.len() < QUEUED {
+                            self.later.push_back(reading);
+                        }
+                        return;
+                    }
+                    Err(error) => Err(error),
+                }
+            }
             Reading::Task { task, escrow, thrown_back } => {
                 match read_task(shared, &mut self.steady, *task, *escrow, *thrown_back).await {
                     Ok(Some(fact)) => {
@@ -299,6 +320,41 @@ async fn read_task(
     Ok(Some(Fact::Read { task, events, transactions, thrown_back }))
 }
 
+/// What an account or earnings hold; `None` while that is not final.
+async fn read_channel(
+    shared: &Shared,
+    steady: &mut Steadiness,
+    channel: Address,
+    thrown_back: Option<i64>,
+) -> Result<Option<Command>, PortError> {
+    let client = shared.chain.client();
+    let info = client.masterchain_info().await?;
+    let account = shared.chain.agreed_account(&channel).await?;
+    if !steady.is_final(&account, client.config().confirmations, info.seqno) {
+        return Ok(None);
+    }
+    let at = channels::data_of(&account).map(Box::new);
+    let thrown_back = match thrown_back {
+        None => None,
+        Some(id) => shared.store.intent_of(id).await.ok().flatten().map(|(task, intent)| {
+            let applicable = match &intent {
+                Intent::Redeem { voucher } => {
+                    let network = shared.config.network;
+                    let would = |at: &ChannelData| at.check_file(voucher, network, info.time);
+                    at.as_deref().is_some_and(|at| would(at).is_ok())
+                }
+                Intent::TopUp(_) => {
+                    at.as_deref().is_none_or(|at| at.status != ChannelStatus::Closed)
+                }
+                _ => false,
+            };
+            let applicable = if applicable { Applicable::Yes } else { Applicable::No };
+            (task, intent.kind(), applicable)
+        }),
+    };
+    Ok(Some(Command::ChannelRead { channel, at, thrown_back }))
+}
+
 fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
     let Some(state) = state else { return Applicable::No };
     let yes = match intent {
@@ -312,6 +368,8 @@ fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
         Intent::Ruling(_) => matches!(state, TaskState::Disputed),
         Intent::Expire { .. } => !matches!(state, TaskState::Created),
         Intent::Prove { .. } => matches!(state, TaskState::Assigned),
+        // These are no messages to a task.
+        Intent::Redeem { .. } | Intent::TopUp(_) => false,
     };
     if yes { Applicable::Yes } else { Applicable::No }
 }

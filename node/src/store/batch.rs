@@ -253,6 +253,8 @@ pub(crate) enum Step {
     IntentEnd(IntentEnd),
     /// The task has ended: nothing of it is needed on chain any more.
     VoidIntents(TaskId),
+    /// Of the account rail.
+    Rail(super::RailStep),
 }
 
 impl Batch {
@@ -384,6 +386,7 @@ async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
         Step::Intent(row) => super::outbox::insert(tx, row).await,
         Step::IntentEnd(row) => super::outbox::end(tx, row).await,
         Step::VoidIntents(task) => super::outbox::void(tx, task).await,
+        Step::Rail(step) => super::rail::write(tx, step).await,
     }
 }
 

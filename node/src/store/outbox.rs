@@ -8,7 +8,9 @@
 //! Any living intent becomes `void` when its effect is not needed any more.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use fog_protocol::{Address, Commit, Hash32, Nano, Signature, Signed, TaskId};
+use fog_protocol::{
+    Address, Commit, Hash32, Nano, PublicKey, Signature, Signed, TaskId, VoucherFile,
+};
 use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
@@ -41,6 +43,10 @@ pub(crate) enum IntentKind {
     Penalise,
     /// Put the ruling on a disputed verdict on chain.
     Ruling,
+    /// Redeem an account's voucher.
+    Redeem,
+    /// Pay into a worker's earnings.
+    TopUp,
 }
 
 impl IntentKind {
@@ -56,20 +62,23 @@ impl IntentKind {
             Self::Undelivered => "undelivered",
             Self::Penalise => "penalise",
             Self::Ruling => "ruling",
+            Self::Redeem => "redeem",
+            Self::TopUp => "top_up",
         }
     }
 
     /// May a task have several, one after the other?
     const fn repeats(self) -> bool {
         match self {
-            Self::Assign | Self::Expire => true,
+            Self::Assign | Self::Expire | Self::TopUp => true,
             Self::Commit
             | Self::Verdict
             | Self::Finalize
             | Self::Prove
             | Self::Undelivered
             | Self::Penalise
-            | Self::Ruling => false,
+            | Self::Ruling
+            | Self::Redeem => false,
         }
     }
 }
@@ -127,6 +136,36 @@ pub(crate) enum Intent {
         /// The contract's message, as [`fog_contracts::proof::Prove::to_bytes`] writes it.
         message: Vec<u8>,
     },
+    /// Redeem a voucher that both have signed.
+    Redeem {
+        /// It.
+        voucher: VoucherFile,
+    },
+    /// Pay into a worker's earnings, opening them if they are not there.
+    TopUp(TopUp),
+}
+
+/// A payment into earnings.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct TopUp {
+    /// The contract.
+    pub(crate) channel: Address,
+    /// How much.
+    pub(crate) amount: Nano,
+    /// The contract's terms: the worker's wallet, its key, the node's.
+    pub(crate) worker: Address,
+    /// The key that signs for the worker.
+    pub(crate) worker_key: PublicKey,
+    /// The key that signs for the node.
+    pub(crate) node_key: PublicKey,
+    /// The node's wallet.
+    pub(crate) node: Address,
+    /// Exposure cap.
+    pub(crate) cap: Nano,
+    /// Seconds from the node's notice to its exit.
+    pub(crate) delay: u32,
+    /// Which one of several.
+    pub(crate) series: u32,
 }
 
 /// What verifiers sign about a result.
@@ -170,6 +209,8 @@ impl Intent {
             Self::Finalize { .. } => IntentKind::Finalize,
             Self::Expire { .. } => IntentKind::Expire,
             Self::Prove { .. } => IntentKind::Prove,
+            Self::Redeem { .. } => IntentKind::Redeem,
+            Self::TopUp(_) => IntentKind::TopUp,
         }
     }
 }
@@ -461,11 +502,12 @@ pub(super) async fn end(tx: &mut Tx, row: &IntentEnd) -> Result<(), sqlx::Error>
     Ok(())
 }
 
-/// The task has ended: what is not done of it is not needed any more.
+/// The task has ended: what is not done of it is not needed any more. Channels outlive their tasks.
 pub(super) async fn void(tx: &mut Tx, task: &TaskId) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE outbox SET state = 'void', reason = NULL
-         WHERE task = $1 AND state IN ('pending', 'signed', 'sent', 'final')",
+         WHERE task = $1 AND state IN ('pending', 'signed', 'sent', 'final')
+           AND kind NOT IN ('redeem', 'top_up')",
     )
     .bind(from_hash(&task.0))
     .execute(&mut **tx)

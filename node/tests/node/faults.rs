@@ -13,13 +13,13 @@ use super::{
 };
 
 /// A node in a runtime of its own, which can be killed without any warning to its tasks.
-struct Killable {
+pub(crate) struct Killable {
     runtime: Option<tokio::runtime::Runtime>,
     node: Option<NodeHandle>,
 }
 
 impl Killable {
-    async fn start(world: &World) -> Self {
+    pub(crate) async fn start(world: &World) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -30,11 +30,11 @@ impl Killable {
         Self { runtime: Some(runtime), node: Some(node) }
     }
 
-    fn node(&self) -> &NodeHandle {
+    pub(crate) fn node(&self) -> &NodeHandle {
         self.node.as_ref().unwrap()
     }
 
-    async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         let runtime = self.runtime.take().unwrap();
         drop(self.node.take());
         // Blocking: the next node opens the same database.
@@ -56,7 +56,7 @@ impl Drop for Killable {
 const STATES: [&str; 5] = ["pending", "signed", "sent", "final", "done"];
 
 /// Waits until the intent of `kind` has come at least as far as `state`.
-async fn outbox_reaches(world: &World, kind: &str, state: &str) {
+pub(crate) async fn outbox_reaches(world: &World, kind: &str, state: &str) {
     let least = STATES.iter().position(|name| *name == state).unwrap();
     let path = world.node_config.data_dir.join("fog.db");
     let options = SqliteConnectOptions::new().filename(path).read_only(true);

@@ -12,6 +12,7 @@ mod proofs;
 #[expect(dead_code, reason = "attackers of the contract use more of it")]
 mod proving;
 mod proxy;
+mod rail;
 mod store;
 mod worker;
 mod world;

@@ -43,7 +43,7 @@ pub(crate) fn runner_args() -> Vec<String> {
     ["--ignored", "--exact", "world::sandbox_child_entry", "--nocapture"].map(Into::into).to_vec()
 }
 
-fn std(address: &Address) -> StdAddr {
+pub(crate) fn std(address: &Address) -> StdAddr {
     StdAddr::new(address.workchain, HashBytes(address.hash.0))
 }
 
@@ -276,6 +276,7 @@ impl World {
             durations: Durations { bid: 600, commit: 600, verdict: 600, window: self.window },
             nonce_hash: fog_verifier::draw::nonce_hash(&nonce(salt)),
             salt: Hash32([salt; 32]),
+            rail: fog_protocol::Rail::Escrow,
         }
     }
 

@@ -83,13 +83,16 @@ async fn python_packages() -> PathBuf {
 }
 
 async fn run(mut command: Command, url: &str, script: &str) {
-    command.arg(interop().join(script)).env("FOG_TESTNET", url).current_dir(interop());
+    let mut words = script.split(' ');
+    command.args(words.next().map(|name| interop().join(name))).args(words);
+    command.env("FOG_TESTNET", url).current_dir(interop());
     let output = output(&mut command, "its interpreter", SCRIPT_TIME).await;
     let done = output.status.success() && output.stdout.ends_with(b"ok\n");
     assert!(done, "{script}: {}", said(&output));
 }
 
-/// Runs a script of `interop/` with Node against the server at `url`; it must print `ok` last.
+/// Runs a script of `interop/`, and what follows its name as arguments, with Node against the server
+/// at `url`; it must print `ok` last.
 pub(crate) async fn node(url: &str, script: &str) {
     NODE.get_or_init(|| async { npm_ci(&interop()).await }).await;
     run(Command::new("node"), url, script).await;
@@ -101,7 +104,7 @@ pub(crate) async fn node_with_blueprint(url: &str, script: &str) {
     node(url, script).await;
 }
 
-/// Runs a script of `interop/` with Python against the server at `url`; it must print `ok` last.
+/// As [`node`], with Python.
 pub(crate) async fn python(url: &str, script: &str) {
     let python = PYTHON.get_or_init(python_packages).await;
     let mut command = Command::new(python);

@@ -92,6 +92,7 @@ impl World {
     pub(crate) async fn post(&mut self) -> Prepared {
         self.posted += 1;
         let draft = Draft {
+            rail: fog_protocol::Rail::Escrow,
             program: DraftProgram::Wasi(std::fs::read(file("cli/guests/wordcount.wasm")).unwrap()),
             input: b"to be or not to be".to_vec(),
             limits: ResourceLimits::default(),

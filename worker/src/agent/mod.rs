@@ -8,7 +8,10 @@
 //! ```
 
 mod offers;
+mod rail;
 mod tasks;
+
+pub(crate) use rail::{RailOffer, Shown};
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,16 +20,18 @@ use std::{
 };
 
 use fog_protocol::{
-    Nano, TaskId,
+    Address, Nano, TaskId,
     gateway::{PassReason, ServerFrame, WorkerFrame},
 };
 use tokio::{
     sync::{mpsc, watch},
+    task::JoinSet,
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    earnings::Earnings,
     event::WorkerEvent,
     gateway::{Incoming, Session},
     governor::{Breaker, Governor, Held},
@@ -77,6 +82,7 @@ pub(crate) struct Agent {
     pub(crate) running_count: watch::Sender<u16>,
     pub(crate) frames: mpsc::Sender<WorkerFrame>,
     pub(crate) events: mpsc::Sender<WorkerEvent>,
+    pub(crate) earnings: Earnings,
     pub(crate) state: Volatile,
 }
 
@@ -108,6 +114,9 @@ pub(crate) struct Volatile {
     resumed: Instant,
     probed: Instant,
     connected: Option<Session>,
+    /// Looks at earnings, on chain and at the node.
+    looks: JoinSet<()>,
+    vouchers_asked: BTreeMap<Address, Instant>,
 }
 
 impl Volatile {
@@ -132,6 +141,8 @@ impl Volatile {
             resumed: now,
             probed: now,
             connected: None,
+            looks: JoinSet::new(),
+            vouchers_asked: BTreeMap::new(),
         }
     }
 }
@@ -174,6 +185,7 @@ impl Agent {
 
     /// Once this is over nothing uses the journal any more.
     async fn stop_work(&mut self) {
+        self.state.looks.shutdown().await;
         let running = std::mem::take(&mut self.state.running);
         let uploading = std::mem::take(&mut self.state.uploading);
         for (_, work) in running.into_iter().chain(uploading) {
@@ -273,8 +285,8 @@ impl Agent {
 
     async fn on_frame(&mut self, frame: ServerFrame) {
         match frame {
-            ServerFrame::Offer { listing, escrow, reserve_at_cap, bids_until } => {
-                self.on_offer(*listing, escrow, reserve_at_cap, bids_until).await;
+            ServerFrame::Offer { listing, escrow, reserve_at_cap, bids_until, earnings } => {
+                self.on_offer(*listing, escrow, reserve_at_cap, bids_until, earnings).await;
             }
             ServerFrame::Assigned { task, listing, escrow, commit_by } => {
                 self.on_assigned(task, *listing, escrow, commit_by).await;
@@ -333,6 +345,7 @@ impl Agent {
         self.forget_bids().await;
         self.give_up_late().await;
         self.send_commitments().await;
+        self.fetch_vouchers();
         if self.state.resumed.elapsed() > RESUME_EVERY {
             self.resume();
         }
@@ -361,8 +374,11 @@ impl Agent {
         let bid = self.store().read(|state| {
             state.get(&task).is_some_and(|entry| matches!(entry.phase, Phase::Bid { .. }))
         });
-        if bid && let Err(error) = self.store().close(task, Ending::NotWon).await {
-            self.on_disk_trouble(&error);
+        if bid {
+            self.drop_claim(&task);
+            if let Err(error) = self.store().close(task, Ending::NotWon).await {
+                self.on_disk_trouble(&error);
+            }
         }
         bid
     }

@@ -1,11 +1,11 @@
 //! From an offer to a bid or a reason.
 
 use fog_protocol::{
-    Address, Bid, Listing, Nano, Policy, TaskId,
+    Address, Bid, Listing, Nano, Policy, Rail, TaskId,
     gateway::{PassReason, WorkerFrame},
 };
 
-use super::Agent;
+use super::{Agent, rail::RailOffer};
 use crate::{
     event::WorkerEvent,
     governor::{Offer, Pass, Situation},
@@ -16,7 +16,7 @@ use crate::{
 const LONGEST_ROUND: u64 = 3600;
 
 /// Why an offer is not bid on.
-enum No {
+pub(super) enum No {
     /// A reason an honest node expects.
     Pass(Pass),
     /// An offer no honest node makes.
@@ -40,8 +40,21 @@ impl Agent {
         escrow: Address,
         reserve_at_cap: Nano,
         bids_until: u64,
+        earnings: Option<Address>,
     ) {
         let task = listing.id();
+        match (listing.rail, earnings) {
+            (Rail::Escrow, _) => {}
+            (Rail::Account { .. }, None) => {
+                let detail = "the node has not opened this worker's earnings yet".to_owned();
+                return self.send_pass(task, PassReason::Busy, None, detail);
+            }
+            (Rail::Account { .. }, Some(earnings)) => {
+                let listing = Box::new(listing);
+                let offer = RailOffer { listing, escrow, reserve_at_cap, bids_until, earnings };
+                return self.look_at_earnings(offer);
+            }
+        }
         match self.consider(&task, &listing, escrow, reserve_at_cap, bids_until) {
             Ok((bid, record)) => {
                 let (price, reserve) = (bid.price, bid.reserve);
@@ -53,17 +66,21 @@ impl Agent {
                 self.send(WorkerFrame::Bid { bid: self.context.identity.sign(bid) });
                 self.tell(WorkerEvent::Bid { task, price, reserve });
             }
-            Err(No::Pass(Pass { reason, ask, detail })) => {
-                self.send_pass(task, reason, ask, detail);
-            }
-            Err(No::Refuse(reason)) => {
+            Err(no) => self.decline(task, no),
+        }
+    }
+
+    pub(super) fn decline(&self, task: TaskId, no: No) {
+        match no {
+            No::Pass(Pass { reason, ask, detail }) => self.send_pass(task, reason, ask, detail),
+            No::Refuse(reason) => {
                 self.send(WorkerFrame::Pass { task, reason: PassReason::Unsupported, ask: None });
                 self.tell(WorkerEvent::Refused { task: Some(task), reason });
             }
         }
     }
 
-    fn consider(
+    pub(super) fn consider(
         &self,
         task: &TaskId,
         listing: &Listing,

@@ -185,6 +185,8 @@ impl Agent {
                 self.state.queue.push_back(task);
             }
             Report::Event(event) => self.tell(event),
+            Report::RailOffer { offer, at } => self.on_rail_offer(*offer, at).await,
+            Report::Vouchers { shown } => self.on_vouchers(shown),
         }
     }
 
@@ -349,6 +351,11 @@ impl Agent {
             (Some(false), _) => {}
         }
         self.drop_work(&task);
+        if status == TaskStatus::Paid {
+            self.expect_voucher(&task);
+        } else {
+            self.drop_claim(&task);
+        }
         let ending = Ending::Final { status, amount };
         if let Err(error) = self.store().close(task, ending).await {
             return self.on_disk_trouble(&error);
@@ -406,6 +413,7 @@ impl Agent {
 
     async fn abandon(&mut self, task: TaskId, reason: String) {
         self.drop_work(&task);
+        self.drop_claim(&task);
         let kept: String = reason.chars().take(LONGEST_REASON).collect();
         if let Err(error) = self.store().close(task, Ending::Abandoned { reason: kept }).await {
             self.on_disk_trouble(&error);

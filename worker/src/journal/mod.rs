@@ -365,7 +365,8 @@ fn lock(path: &Path) -> Result<File, JournalError> {
     }
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), JournalError> {
+/// Writes a file that is there whole or not at all.
+pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), JournalError> {
     let partial = path.with_extension("partial");
     let written = private()
         .write(true)

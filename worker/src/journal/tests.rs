@@ -31,6 +31,7 @@ fn listing(salt: u8) -> Listing {
         durations: Durations::default(),
         nonce_hash: Hash32([5; 32]),
         salt: Hash32([salt; 32]),
+        rail: fog_protocol::Rail::Escrow,
     }
 }
 

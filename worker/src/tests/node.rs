@@ -72,6 +72,7 @@ impl Node {
             network: NETWORK,
             market: MARKET,
             operator: OPERATOR,
+            operator_key: None,
             seal_key: seal.public(),
             verifiers: Vec::new(),
             threshold: 1,

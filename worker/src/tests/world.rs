@@ -81,6 +81,14 @@ impl ChainPort for Chain {
         Ok(escrow_of(listing))
     }
 
+    fn fee_bps(&self) -> Option<u16> {
+        Some(100)
+    }
+
+    fn channel(&self, _: Address) -> BoxFuture<'_, Option<fog_contracts::channel::ChannelData>> {
+        std::future::ready(None).boxed()
+    }
+
     fn consent(
         &self,
         escrow: Address,
@@ -205,6 +213,7 @@ pub(super) fn listing(input: &[u8]) -> Listing {
         durations: Durations::default(),
         nonce_hash: Hash32([8; 32]),
         salt: Hash32([9; 32]),
+        rail: fog_protocol::Rail::Escrow,
     }
 }
 
@@ -214,6 +223,7 @@ pub(super) fn offer(listing: &Listing) -> ServerFrame {
         escrow: escrow_of(listing),
         reserve_at_cap: Nano::grams(20),
         bids_until: now() + 5,
+        earnings: None,
     }
 }
 

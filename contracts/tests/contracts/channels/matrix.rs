@@ -161,7 +161,7 @@ fn bent_messages_to_a_channel_are_refused() {
 }
 
 /// One bit more, one reference more, one bit less: in the body and in each cell below it.
-fn bends(whole: &Cell) -> Vec<Cell> {
+pub(crate) fn bends(whole: &Cell) -> Vec<Cell> {
     let mut bent: Vec<Cell> = (0..3).filter_map(|how| bend(whole, how)).collect();
     for child in 0..whole.reference_count() {
         for how in 0..3 {

@@ -4,7 +4,7 @@ mod attacks;
 mod epochs;
 mod exposure;
 pub(crate) mod kit;
-mod matrix;
+pub(crate) mod matrix;
 mod orders;
 mod table;
 mod values;

@@ -28,7 +28,7 @@ impl Parties {
         accounts.chain(earnings).collect()
     }
 
-    fn wallet(&self, of: &Address) -> Treasury {
+    pub(super) fn wallet(&self, of: &Address) -> Treasury {
         let fixed = [&self.owner, &self.operator];
         let mut all = fixed.into_iter().chain(&self.requestors).chain(&self.workers);
         all.find(|party| ours(&party.address) == *of).expect("it is a party").clone()

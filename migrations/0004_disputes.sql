@@ -19,8 +19,8 @@ CREATE TABLE outbox_with_disputes (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     task     BLOB NOT NULL REFERENCES tasks (id),
     kind     TEXT NOT NULL
-             CHECK (kind IN ('assign', 'commit', 'verdict', 'finalize', 'expire', 'prove',
-                             'undelivered', 'penalise', 'ruling')),
+             CHECK (kind IN ('assign', 'commit', 'verdict', 'finalize', 'expire', 'prove', 'redeem',
+                             'top_up', 'undelivered', 'penalise', 'ruling')),
     round    INTEGER NOT NULL CHECK (round >= 0),
     intent   BLOB NOT NULL,
     evidence BLOB,
@@ -34,7 +34,8 @@ CREATE TABLE outbox_with_disputes (
     UNIQUE (task, kind, round),
     FOREIGN KEY (task, evidence) REFERENCES verdicts (task, evidence_hash),
     CHECK (kind NOT IN ('verdict', 'finalize') OR (round = 0 AND evidence IS NOT NULL)),
-    CHECK (kind IN ('assign', 'expire') OR round = 0),
+    CHECK (kind <> 'redeem' OR evidence IS NOT NULL),
+    CHECK (kind IN ('assign', 'expire', 'redeem', 'top_up') OR round = 0),
     CHECK (state NOT IN ('signed', 'sent', 'final') OR message IS NOT NULL)
 ) STRICT;
 INSERT INTO outbox_with_disputes (id, task, kind, round, intent, evidence, state, message, body_hash,
@@ -56,6 +57,10 @@ BEGIN SELECT RAISE(ABORT, 'no message of a ruling without the ruling'); END;
 CREATE TRIGGER nobody_withheld_what_is_here BEFORE INSERT ON outbox
 WHEN NEW.kind = 'undelivered' AND EXISTS (SELECT 1 FROM submissions WHERE task = NEW.task)
 BEGIN SELECT RAISE(ABORT, 'the result was handed over'); END;
+-- As 0003_rail.sql has it: what is on chain for a task of the account rail is nothing of its own.
+CREATE TRIGGER no_contract_no_message BEFORE INSERT ON outbox
+WHEN NEW.kind NOT IN ('redeem', 'top_up') AND EXISTS (SELECT 1 FROM rail_tasks WHERE task = NEW.task)
+BEGIN SELECT RAISE(ABORT, 'a task of the account rail has no contract'); END;
 CREATE TRIGGER one_verdict_a_task BEFORE INSERT ON outbox
 WHEN NEW.kind = 'verdict' AND EXISTS (
     SELECT 1 FROM outbox WHERE task = NEW.task AND kind = 'undelivered')

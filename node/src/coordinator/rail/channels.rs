@@ -1,0 +1,166 @@
+//! What the chain says of channels, and the earnings that this node opens.
+
+use fog_contracts::channel::{Channel, ChannelData, ChannelNotice, Purpose};
+use fog_market::rail::ChannelState;
+use fog_protocol::{Address, EntryTree, Nano, TaskId};
+
+use super::{Actor, Known};
+use crate::{
+    NodeError,
+    coordinator::perform::Release,
+    follow::{Applicable, Reading},
+    store::{End, Intent, IntentKind, TopUp},
+};
+
+/// Seconds after which something that was thrown back is tried again.
+const AGAIN_SECONDS: u64 = 2;
+
+impl Actor {
+    /// A channel told this node's wallet something. Only known channels count.
+    pub(crate) fn channel_told(
+        &mut self,
+        from: &Address,
+        notice: &ChannelNotice,
+    ) -> Result<(), NodeError> {
+        let Some(known) = self.rail.channels.get_mut(from) else { return Ok(()) };
+        match notice {
+            ChannelNotice::Redeemed { total, count } => {
+                known.ledger.redeemed(*total);
+                known.count = known.count.max(*count);
+            }
+            ChannelNotice::Closing { close_at } => {
+                let state = ChannelState::Closing { at: u64::from(*close_at) };
+                let chain = fog_market::rail::OnChain { state, ..*known.ledger.chain() };
+                known.ledger.read(chain);
+            }
+        }
+        self.rail.changed.insert(*from);
+        self.end_redemption(from);
+        self.redeem_if_due(from, Nano::ZERO)
+    }
+
+    /// Something came from this account: if it is a channel, it has moved.
+    pub(crate) fn channel_moved(&mut self, from: &Address, thrown_back: Option<i64>) {
+        if self.rail.channels.contains_key(from) {
+            let reading = Reading::Channel { channel: *from, thrown_back };
+            self.releases.push(Release::Read(reading));
+        }
+    }
+
+    /// A channel was read; `thrown_back` is the intent that came back, and whether it still applies.
+    pub(crate) fn channel_read(
+        &mut self,
+        channel: &Address,
+        at: Option<&ChannelData>,
+        thrown_back: Option<(TaskId, IntentKind, Applicable)>,
+    ) -> Result<(), NodeError> {
+        let now = self.now();
+        let Some(known) = self.rail.channels.get_mut(channel) else { return Ok(()) };
+        if let Some(at) = at {
+            known.read(at);
+            self.rail.changed.insert(*channel);
+            if at.balance > Nano::ZERO
+                && let Some(task) = self.rail.paying.remove(channel)
+            {
+                self.end_intent(task, IntentKind::TopUp, End::Done);
+            }
+        }
+        match thrown_back {
+            Some((task, kind, Applicable::Yes)) => {
+                self.end_intent(task, kind, End::Again(now + AGAIN_SECONDS));
+            }
+            Some((task, kind, Applicable::No)) => {
+                let reason = "thrown back: the contract had moved on".to_owned();
+                self.end_intent(task, kind, End::Refused(reason));
+                if let Some(known) = self.rail.channels.get_mut(channel) {
+                    known.redeeming = None;
+                }
+            }
+            None => {}
+        }
+        self.end_redemption(channel);
+        self.redeem_if_due(channel, Nano::ZERO)
+    }
+
+    /// The redemption on its way is done once that much was paid.
+    fn end_redemption(&mut self, channel: &Address) {
+        let Some(known) = self.rail.channels.get_mut(channel) else { return };
+        if let Some((task, total)) = known.redeeming
+            && known.ledger.chain().paid >= total
+        {
+            known.redeeming = None;
+            self.end_intent(task, IntentKind::Redeem, End::Done);
+        }
+    }
+
+    /// Opens earnings for a worker that is offered work on this rail and has none, one worker a task
+    /// at a time; pays into those that run low.
+    pub(super) fn open_earnings(
+        &mut self,
+        task: TaskId,
+        workers: &[Address],
+    ) -> Result<(), NodeError> {
+        let rail = self.shared.config.rail;
+        for worker in workers {
+            if self.rail.paying.values().any(|named| *named == task) {
+                return Ok(());
+            }
+            let earnings = self.rail.earnings.get(worker).copied();
+            let known = earnings.and_then(|at| self.rail.channels.get(&at));
+            let low = known.is_none_or(|known| {
+                let chain = known.ledger.chain();
+                let free = chain.balance.saturating_sub(known.ledger.exposed());
+                chain.state == ChannelState::Open && free.get() < rail.earnings_deposit.get() / 2
+            });
+            let paying = earnings.is_some_and(|at| self.rail.paying.contains_key(&at));
+            if !low || paying || self.rail.earnings.len() >= rail.earnings_most && known.is_none() {
+                continue;
+            }
+            let terms = match known {
+                Some(known) => known.terms,
+                None => match self.earnings_terms(worker) {
+                    Some(terms) => terms,
+                    None => continue,
+                },
+            };
+            self.pay_into(task, terms)?;
+        }
+        Ok(())
+    }
+
+    fn earnings_terms(&self, worker: &Address) -> Option<Channel> {
+        let rail = self.shared.config.rail;
+        Some(Channel {
+            purpose: Purpose::Earnings,
+            payer: self.shared.operator,
+            payee: *worker,
+            payer_key: self.shared.operator_key,
+            payee_key: self.market.worker(worker)?.session(),
+            cap: rail.earnings_cap,
+            delay: rail.earnings_delay,
+            series: 0,
+        })
+    }
+
+    fn pay_into(&mut self, task: TaskId, terms: Channel) -> Result<(), NodeError> {
+        let Ok(channel) = terms.address() else { return Ok(()) };
+        let at = ChannelData::fresh(&terms);
+        let fresh = || Known::new(channel, &at, EntryTree::default(), None);
+        self.rail.channels.entry(channel).or_insert_with(fresh);
+        self.rail.earnings.insert(terms.payee, channel);
+        self.rail.paying.insert(channel, task);
+        self.rail.changed.insert(channel);
+        let intent = Intent::TopUp(TopUp {
+            channel,
+            amount: self.shared.config.rail.earnings_deposit,
+            worker: terms.payee,
+            worker_key: terms.payee_key,
+            node_key: terms.payer_key,
+            node: terms.payer,
+            cap: terms.cap,
+            delay: terms.delay,
+            series: terms.series,
+        });
+        self.intend(task, &intent, None)
+    }
+}

@@ -1,0 +1,174 @@
+//! `fog account` in a jetton: the built program, two people, and other people's jetton between them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::{
+    clients::tools,
+    dev::{Dev, dev},
+    fog::run,
+};
+
+/// A thousandth of a jetton a task, in its smallest units.
+const EACH: u64 = 1_000;
+
+struct Scene<'a> {
+    network: &'a Dev,
+    home: &'a Path,
+}
+
+impl Scene<'_> {
+    fn file(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+
+    fn ok(&self, who: &str, args: &[&str]) -> Value {
+        self.network.ok(self.home, &[&["account"], args, &["--json", "--wallet", who]].concat())
+    }
+
+    fn refused(&self, who: &str, args: &[&str]) -> String {
+        let args = [&["account"], args, &["--wallet", who]].concat();
+        let output = run(&mut self.network.fog(self.home, &args));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "fog {args:?}: {said}");
+        said
+    }
+
+    /// The first `count` tasks, as both sides know them.
+    fn entries(&self, name: &str, count: u64) -> String {
+        let entry = |number: u64| {
+            json!({
+                "task": format!("{number:064x}"),
+                "worker": format!("0:{:064x}", 7),
+                "amount": EACH,
+                "verdict": "accepted",
+                "evidence": format!("{:064x}", number + 1),
+            })
+            .to_string()
+        };
+        let lines: Vec<_> = (0..count).map(entry).collect();
+        let path = self.file(name);
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Signed by the requestor, then by the node.
+    fn voucher(&self, address: &str, entries: &str, name: &str) -> String {
+        let (half, whole) = (self.file("half.json"), self.file(name));
+        let (half, whole) = (half.to_str().unwrap(), whole.to_str().unwrap());
+        let run_as = |who, rest: &[&str]| {
+            let sign = ["account", "sign", address, "--entries", entries, "--out"];
+            let args = [&sign[..], rest, &["--wallet", who]].concat();
+            let output = run(&mut self.network.fog(self.home, &args));
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(0), "{said}");
+        };
+        run_as("requestor", &[half]);
+        assert!(self.refused("node", &["settle", half]).contains("payee's signature"));
+        run_as("node", &[whole, "--voucher", half]);
+        whole.to_owned()
+    }
+
+    /// What an owner has, as the chain's own index tells it.
+    async fn jettons(&self, master: &str, owner: &str) -> u64 {
+        let chain = self.network.text("chain").trim_end_matches("/api/v2").to_owned();
+        let url = format!("{chain}/api/v3/jetton/wallets");
+        let query = [("owner_address", owner), ("jetton_address", master)];
+        let url = reqwest::Url::parse_with_params(&url, query).unwrap();
+        let told = reqwest::get(url).await.unwrap().text().await.unwrap();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let row = &told["jetton_wallets"][0];
+        row["balance"].as_str().map_or(0, |balance| balance.parse().unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_in_a_jetton_lives_and_ends() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    network.import(home, 0, "requestor");
+    network.import(home, 1, "node");
+    let scene = Scene { network: &network, home };
+    let chain = network.text("chain").trim_end_matches("/api/v2").to_owned();
+    let key = scene.ok("node", &["key"]);
+    let (node, key) = (key["wallet"].as_str().unwrap(), key["key"].as_str().unwrap());
+    let requestor = scene.ok("requestor", &["key"])["wallet"].as_str().unwrap().to_owned();
+    let minted = scene.file("masters.json");
+    let mint = format!("mint_jettons.py {requestor} {}", minted.display());
+    tools::python(&chain, &mint).await;
+    let masters: Vec<String> = serde_json::from_slice(&std::fs::read(minted).unwrap()).unwrap();
+    let [master, other, governed] = &masters[..] else { panic!("three jettons") };
+
+    // Opened and paid into; what cannot be is said before anything is sent.
+    let terms = ["--payee", node, "--payee-key", key, "--cap", "5", "--delay", "10m", "--jetton"];
+    let open = |amount| [&["open", amount], &terms[..]].concat();
+    let unknown = [&open("8")[..], &[other.as_str()]].concat();
+    assert!(scene.refused("requestor", &unknown).contains("--decimals"));
+    let wrong = [&open("8")[..], &[master.as_str(), "--decimals", "9"]].concat();
+    assert!(scene.refused("requestor", &wrong).contains("6 decimals"));
+    let much = [&open("1000.000001")[..], &[master.as_str()]].concat();
+    assert!(scene.refused("requestor", &much).contains("wanted"));
+    assert!(scene.refused("requestor", &[&open("8")[..], &[node]].concat()).contains("no jetton"));
+    let opened = scene.ok("requestor", &[&open("8")[..], &[master.as_str()]].concat());
+    assert_eq!((&opened["status"], &opened["decimals"]), (&json!("open"), &json!(6)));
+    assert_eq!(opened["balance_units"], json!("8000000"));
+    assert_eq!(opened["room_units"], json!("5000000"));
+    let address = opened["address"].as_str().unwrap();
+    let more = scene.ok("requestor", &["top-up", address, "0.5"]);
+    assert_eq!(more["balance_units"], json!("8500000"));
+    let said = run(&mut network.fog(home, &["account", "show", address]));
+    assert!(
+        String::from_utf8(said.stdout).unwrap().contains("balance 8.5 TST,"),
+        "in whole jettons"
+    );
+    let contract = network.ok(home, &["contract", "show", address, "--json"]);
+    assert_eq!(contract["contract"], "JettonAccount");
+    assert_eq!(contract["state"]["jetton"], json!(master));
+    let with_flag = [&open("2")[..], &[other.as_str(), "--decimals", "6"]].concat();
+    assert_eq!(scene.ok("requestor", &with_flag)["balance_units"], json!("2000000"));
+    let nine = scene.ok("requestor", &[&open("0.5")[..], &[governed.as_str()]].concat());
+    assert_eq!((&nine["decimals"], &nine["balance_units"]), (&json!(9), &json!("500000000")));
+
+    // A thousand tasks, one voucher.
+    let first = scene.entries("first.ndjson", 1_000);
+    let voucher = scene.voucher(address, &first, "first.json");
+    let settled = scene.ok("node", &["settle", &voucher]);
+    assert_eq!(settled["paid_units"], json!("1000000"));
+    let mut has = scene.jettons(master, node).await;
+    while has == 0 {
+        has = scene.jettons(master, node).await;
+    }
+    assert_eq!(has, 1_000_000);
+    assert!(scene.refused("node", &["settle", &voucher]).contains("not newer"));
+    let proof = scene.file("proof.json");
+    let task = format!("{:064x}", 77);
+    let prove = ["account", "prove", &task, "--entries", &first, "--out", proof.to_str().unwrap()];
+    assert!(run(&mut network.fog(home, &prove)).status.success());
+    let check = ["check", proof.to_str().unwrap(), "--at", address];
+    assert_eq!(scene.ok("node", &check)["opens"], true);
+
+    // The other side settles too: then it waits for its payee.
+    let second = scene.entries("second.ndjson", 3_000);
+    let voucher = scene.voucher(address, &second, "second.json");
+    let settled = scene.ok("requestor", &["settle", &voucher]);
+    assert_eq!(settled["due_payee_units"], json!("2000000"));
+    assert!(scene.refused("requestor", &["claim", address]).contains("nothing is owed"));
+    assert_eq!(scene.ok("node", &["claim", address])["due_payee_units"], json!("0"));
+
+    // The requestor leaves.
+    assert_eq!(scene.ok("requestor", &["close", address])["status"], "closing");
+    assert!(scene.refused("requestor", &["close", address]).contains("again in"));
+    network.ok(home, &["testnet", "warp", "10m", "--url", network.text("chain"), "--json"]);
+    let closed = scene.ok("requestor", &["close", address]);
+    assert_eq!((&closed["status"], &closed["balance_units"]), (&json!("closed"), &json!("0")));
+    assert!(scene.refused("requestor", &["top-up", address, "1"]).contains("closed"));
+    let all = 1_000_000_000;
+    let (mut left, mut got) = (0, 0);
+    while left + got < all {
+        left = scene.jettons(master, &requestor).await;
+        got = scene.jettons(master, node).await;
+    }
+    assert_eq!((left, got), (all - 3_000_000, 3_000_000));
+}

@@ -1,0 +1,149 @@
+//! `fog task post --rail account`, end to end: one account, many tasks, one redemption.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::{
+    dev::{Dev, dev, until},
+    fog::{file, run},
+};
+
+const GRAM: u64 = 1_000_000_000;
+
+struct Scene<'a> {
+    network: &'a Dev,
+    home: &'a Path,
+}
+
+impl Scene<'_> {
+    fn ok(&self, who: &str, args: &[&str]) -> Value {
+        self.network.ok(self.home, &[args, &["--json", "--wallet", who]].concat())
+    }
+
+    /// Runs what must fail, and gives what it says.
+    fn refused(&self, who: &str, args: &[&str]) -> String {
+        let output = run(&mut self.network.fog(self.home, &[args, &["--wallet", who]].concat()));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "fog {args:?}: {said}");
+        said
+    }
+
+    fn post<'b>(&self, account: &'b str, input: &'b Path, price: &'b str) -> Vec<String> {
+        let module = file("cli/guests/wordcount.wasm");
+        let words = [
+            "task",
+            "post",
+            "--rail",
+            "account",
+            "--account",
+            account,
+            "--price",
+            price,
+            "--module",
+            module.to_str().unwrap(),
+            "--input",
+            input.to_str().unwrap(),
+            "--deadline",
+            "10m",
+            "--window",
+            "0s",
+        ];
+        words.map(str::to_owned).to_vec()
+    }
+
+    fn view(&self, address: &str) -> Value {
+        self.ok("requestor", &["account", "show", address])
+    }
+}
+
+fn words(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn tasks_are_paid_from_one_account_by_vouchers_that_both_sides_recompute() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    network.import(home, 0, "requestor");
+    network.import(home, 1, "worker");
+    let scene = Scene { network: &network, home };
+    scene.ok("worker", &["worker", "stake", "20"]);
+    let worker = network.worker(home);
+    let input = home.join("in.txt");
+    std::fs::write(&input, b"one two two").unwrap();
+
+    // An account nobody opened, and one that is not enough: refused, with the cure.
+    let nowhere = format!("0:{:064x}", 7);
+    let said = scene.refused("requestor", &words(&scene.post(&nowhere, &input, "0.1")));
+    assert!(said.contains("fog account open"), "{said}");
+    let open = ["account", "open", "0.3", "--cap", "0.1", "--delay", "10m"];
+    let account = scene.ok("requestor", &open);
+    let account = account["address"].as_str().unwrap().to_owned();
+    let said = scene.refused("requestor", &words(&scene.post(&account, &input, "0.25")));
+    assert!(said.contains("exposure cap"), "{said}");
+    let mut cheap_audit = scene.post(&account, &input, "0.1");
+    cheap_audit.extend(["--audit-rate".to_owned(), "0.5".to_owned()]);
+    assert!(scene.refused("requestor", &words(&cheap_audit)).contains("--audit-rate 1"));
+    // Somebody else's account.
+    let said = scene.refused("worker", &words(&scene.post(&account, &input, "0.1")));
+    assert!(said.contains("only its own key"), "{said}");
+
+    // Each task is acknowledged by a voucher. Nothing is redeemed yet: less than half of the cap waits.
+    for number in 1..=2u64 {
+        counted(&scene, &account, &input, number);
+    }
+    assert_eq!(scene.view(&account)["paid_nano"], 0);
+    drop(worker);
+    drop(network);
+
+    // Nothing is lost in a restart. The rest of the cap is too little for another task: what is vouched
+    // for is redeemed, and makes room.
+    let network = dev(home, &data);
+    let scene = Scene { network: &network, home };
+    let worker = network.worker(home);
+    let said = scene.refused("requestor", &words(&scene.post(&account, &input, "0.08")));
+    assert!(said.contains("try again"), "{said}");
+    let paid = |at: &Value| at["paid_nano"].as_u64().unwrap();
+    until("the node to redeem", || paid(&scene.view(&account)) > 0);
+    let at = scene.view(&account);
+    assert_eq!(paid(&at) + at["balance_nano"].as_u64().unwrap(), 3 * GRAM / 10, "{at:#}");
+    assert_eq!(at["entries"], 2);
+    counted(&scene, &account, &input, 3);
+    paid_out(&scene, home, 3 * paid(&at) / 2);
+    drop(worker);
+}
+
+/// A task from post to voucher: the whole list is `number` tasks long then.
+fn counted(scene: &Scene<'_>, account: &str, input: &Path, number: u64) {
+    let out = scene.home.join("out.txt");
+    let mut post = scene.post(account, input, "0.08");
+    post.extend(["--out".to_owned(), out.to_str().unwrap().to_owned()]);
+    let view = scene.ok("requestor", &words(&post));
+    assert_eq!(view["status"], "paid", "{view:#}");
+    assert_eq!(view["transactions"], json!([]), "nothing of its own on chain");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "one\t1\ntwo\t2\n");
+    let price = view["price"].as_u64().unwrap();
+    let said = scene.ok("requestor", &["account", "vouch", account]);
+    assert_eq!((&said["count"], &said["total_nano"]), (&json!(number), &json!(number * price)));
+    assert!(said["payer"].is_string() && said["payee"].is_string());
+}
+
+/// The worker has a voucher that both have signed, and redeems it alone: without the node.
+fn paid_out(scene: &Scene<'_>, home: &Path, owed: u64) {
+    let earned = owed - owed * 2 / 100;
+    until("the worker's voucher", || {
+        let folder = home.join(".local/share/fog/worker/earnings");
+        let files = std::fs::read_dir(folder).unwrap().flatten();
+        let vouchers = files.filter(|file| file.path().to_string_lossy().contains(".voucher."));
+        vouchers
+            .map(|file| std::fs::read_to_string(file.path()).unwrap_or_default())
+            .any(|text| serde_json::from_str::<Value>(&text).is_ok_and(|file| file["count"] == 3))
+    });
+    let redeemed = scene.ok("worker", &["worker", "redeem"]);
+    assert_eq!(redeemed[0]["total_nano"], earned, "{redeemed:#}");
+    let at = scene.ok("worker", &["account", "show", redeemed[0]["channel"].as_str().unwrap()]);
+    assert_eq!((&at["purpose"], &at["paid_nano"]), (&json!("earnings"), &json!(earned)));
+    assert_eq!(scene.ok("worker", &["worker", "redeem"])[0]["paid_nano"], 0);
+}
