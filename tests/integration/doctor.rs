@@ -159,7 +159,7 @@ fn what_is_wrong_with_wallet_market_and_stake() {
         let said = ("enough for 0 tasks", "send coins to");
         patient.suffers(&[], alone, ("balance", "fail"), said).await;
         oracle.give(patient.wallet, Nano::grams(2)).await;
-        let said = ("enough for 4 tasks", "send coins to");
+        let said = ("enough for 2 tasks", "send coins to");
         patient.suffers(&[], alone, ("balance", "warn"), said).await;
         oracle.give(patient.wallet, Nano::grams(100)).await;
         let (ok, findings) = patient.examined(&[], alone).await;
