@@ -397,7 +397,7 @@ fn after_five_years_everything_is_still_there() {
     world.assert_conserved();
 }
 
-/// A task for next to nothing, ten years later: its rent is all that is missing, and nothing is frozen.
+/// A task for next to nothing, ten years later: its rent is all that is missing.
 #[test]
 fn after_ten_years_the_cheapest_task_is_still_there() {
     for id in [1, 2] {
