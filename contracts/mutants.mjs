@@ -316,21 +316,20 @@ function* mutants() {
   }
 }
 
-// What each contract is made of: one that does not read a mutant's file is not compiled again.
-const readBy = Object.fromEntries(CONTRACTS.map((contract) => [contract, null]))
+// The files each contract was last compiled from.
+const sources = {}
 
 async function compile(contract, mutant) {
-  const files = new Set()
+  const seen = new Set()
   const result = await runTolkCompiler({
     entrypointFileName: `${contract}/${contract}.tolk`,
     fsReadCallback: (path) => {
-      files.add(path)
+      seen.add(path)
       return path === mutant.file ? mutant.text : read(path)
     },
   })
   sources[contract] = seen
   if (result.status === 'error') return null
-  readBy[contract] = files
   return { hash: result.codeHashHex.toLowerCase(), code: result.codeBoc64 }
 }
 
@@ -339,7 +338,7 @@ async function planted(mutant) {
   const binary = Buffer.from(original)
   let changed = false
   for (const contract of CONTRACTS) {
-    if (readBy[contract] !== null && !readBy[contract].has(mutant.file)) continue
+    if (sources[contract] && !sources[contract].has(mutant.file)) continue
     const compiled = await compile(contract, mutant)
     if (compiled === null) return 'does not compile'
     const text = readFileSync(new URL(`compiled/${contract}.json`, here))
@@ -372,7 +371,7 @@ function failing(binary, path) {
 /** Names of the tests that fail among those chosen. */
 function run(path, chosen) {
   const env = { ...process.env, FOG_SEQUENCES: '24', RUST_BACKTRACE: '0' }
-  const ran = spawnSync(path, chosen, { env, cwd: here, encoding: 'utf8', timeout: 120_000 })
+  const ran = spawnSync(path, chosen, { env, cwd: here, encoding: 'utf8', timeout: 600_000 })
   if (ran.status === 0) return []
   const names = [...ran.stdout.matchAll(/^test (\S+) \.\.\. FAILED/gm)].map((match) => match[1])
   return names.length > 0 ? names : ['none by name']

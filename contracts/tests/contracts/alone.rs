@@ -1,6 +1,6 @@
 //! A task alone, in any state, and everything that may be said to it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use fog_contracts::{
     Consent, FUND_VALUE, TaskState, VerdictTerms, commit_hash, consent_hash, dispute,
@@ -51,7 +51,8 @@ pub(crate) fn stake_init() -> StakeInit {
 }
 
 pub(crate) fn stake_address() -> Address {
-    stake_init().address().unwrap()
+    static AT: LazyLock<Address> = LazyLock::new(|| stake_init().address().unwrap());
+    *AT
 }
 
 pub(crate) fn operator_init() -> OperatorInit {
@@ -60,7 +61,8 @@ pub(crate) fn operator_init() -> OperatorInit {
 
 /// The node's bond, which alone assigns.
 pub(crate) fn operator_address() -> Address {
-    operator_init().address().unwrap()
+    static AT: LazyLock<Address> = LazyLock::new(|| operator_init().address().unwrap());
+    *AT
 }
 
 /// What is committed to: the result that a proof is for.

@@ -2,7 +2,9 @@
 //! and whoever would like to have it.
 
 use fog_contracts::{
-    Consent, TaskState, consent_hash, op,
+    Consent, Kind, TaskState, consent_hash,
+    dispute::DisputeLog,
+    op,
     operator::{self, BondLog, BondMove, NotTaken},
     task::{self, Assign, Outcome},
 };
@@ -14,8 +16,9 @@ use tycho_types::{
 };
 
 use crate::{
+    alone::COUNTER_EVIDENCE,
     flow::reached,
-    world::{BOND, PRICE, RESERVE, STEP, WINDOW, failures, ours},
+    world::{APPEAL, BOND, CHALLENGE_BOND, PRICE, RESERVE, STEP, WINDOW, failures, ours, std},
 };
 
 const COMMITMENT: Hash32 = Hash32([0x11; 32]);
@@ -225,6 +228,39 @@ fn colluding_parties_get_nothing_out_of_a_bond_while_verdicts_come() {
             world.assert_conserved();
         }
     }
+}
+
+/// Challenge and ruling are told to the outside, as part of their transactions.
+#[test]
+fn a_dispute_can_be_followed_from_its_logs() {
+    let said = |receipt: &Receipt| {
+        let sent = receipt.transactions.iter().flat_map(|record| record.out_msgs().unwrap());
+        let outside = sent.filter(|message| matches!(message.info, MsgInfo::ExtOut(_)));
+        outside.filter_map(|message| DisputeLog::parse(&body(&message)).ok()).collect::<Vec<_>>()
+    };
+    for (ruling, upheld) in [(Outcome::Rejected, false), (Outcome::Accepted, true)] {
+        let (mut world, at) = reached(TaskState::Accepted, Outcome::Accepted);
+        let (task, stranger) = (Hash32([1; 32]), world.stranger.clone());
+        let challenger = ours(&stranger.address);
+        let evidence = COUNTER_EVIDENCE;
+        let receipt = world.challenge(&stranger, at);
+        assert_eq!(said(&receipt), [DisputeLog::Challenged { task, challenger, evidence }]);
+        let view = world.chain.account(&std(&at)).unwrap();
+        let shown = Kind::Task.state(&view.data.unwrap()).unwrap();
+        assert_eq!(shown["status"], "disputed");
+        assert_eq!(shown["work"]["dispute"]["bond_nano"], CHALLENGE_BOND.get());
+        world.chain.warp(WINDOW).unwrap();
+        let receipt = world.rule(&stranger, at, COMMITMENT, ruling, &[0, 1, 2]);
+        let outcome = ruling;
+        assert_eq!(said(&receipt), [DisputeLog::Ruled { task, outcome, upheld, evidence }]);
+    }
+    let (mut world, at) = reached(TaskState::Rejected, Outcome::Rejected);
+    let (task, stranger) = (Hash32([1; 32]), world.stranger.clone());
+    world.challenge(&stranger, at);
+    world.chain.warp(WINDOW + APPEAL + 1).unwrap();
+    let receipt = world.push(&stranger, at, task::expire(1).unwrap());
+    let (outcome, evidence) = (Outcome::Rejected, Hash32([0xab; 32]));
+    assert_eq!(said(&receipt), [DisputeLog::Ruled { task, outcome, upheld: true, evidence }]);
 }
 
 /// The window is the same for everybody: a worker that challenges itself, with friends to rule for

@@ -60,10 +60,10 @@ pub(crate) struct Ledger {
     known: BTreeMap<Address, StakeData>,
     books: BTreeMap<Address, Book>,
     pub(crate) channels: channels::Channels,
+    pub(crate) jettons: jettons::Jettons,
     pub(crate) bonds: bonds::Bonds,
     /// What each task's data said after its last transaction.
     told: BTreeMap<Address, TaskData>,
-    pub(crate) jettons: jettons::Jettons,
     notices: u64,
     pub(crate) ends: BTreeMap<TaskState, u64>,
     pub(crate) accepted: BTreeMap<u32, u64>,
@@ -133,9 +133,9 @@ impl Ledger {
             known: BTreeMap::new(),
             books: BTreeMap::new(),
             channels: channels::Channels::default(),
+            jettons: jettons::Jettons::default(),
             bonds: bonds::Bonds::default(),
             told: BTreeMap::new(),
-            jettons: jettons::Jettons::default(),
             notices: 0,
             ends: BTreeMap::new(),
             accepted: BTreeMap::new(),
@@ -188,11 +188,11 @@ impl Ledger {
         if done {
             self.channels.check(chain, record);
         }
+        self.jettons.check(chain, record);
         self.bonds.check(chain, record, incoming.as_ref(), &sent);
         if let (true, true, Some(message)) = (done, self.tasks.contains_key(&address), &incoming) {
             self.bonds.check_task(message, &sent, self.told.get(&address));
         }
-        self.jettons.check(chain, record);
         self.check_end(&address);
         self.check_account(chain, &address);
         conserved(chain);
@@ -393,7 +393,8 @@ impl Ledger {
         }
         if *address == self.operator {
             let may = self.operator_had + self.notices * NOTICE + self.channels.sent_to(address);
-            let may = i128::from(may + self.jettons.sent_to(address)) + self.bonds.due(address);
+            let may = may + self.jettons.sent_to(address);
+            let may = i128::from(may) + self.bonds.due(address);
             let has = i128::from(balance);
             assert!(has <= may, "the operator earned {}", has - may);
         }

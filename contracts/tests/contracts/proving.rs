@@ -3,6 +3,11 @@
 //! choose everything, a test can also try what no prover would make. (Real circuits meet the
 //! contract in `fog demo`.)
 
+use std::{
+    collections::BTreeMap,
+    sync::{LazyLock, Mutex},
+};
+
 use ark_bls12_381::Fr;
 use ark_ff::{BigInteger as _, Field as _, PrimeField as _};
 use blst::{min_pk, min_sig};
@@ -86,7 +91,9 @@ pub(crate) fn secrets() -> Secrets {
 }
 
 pub(crate) fn statement() -> Statement {
-    Statement { input: INPUT, key: secrets().key() }
+    static MADE: LazyLock<Statement> =
+        LazyLock::new(|| Statement { input: INPUT, key: secrets().key() });
+    MADE.clone()
 }
 
 pub(crate) fn binding_for(task: Address, stake: Address) -> Hash32 {
@@ -99,9 +106,13 @@ pub(crate) fn binding_of(context: Context, input: &Hash32, result: &[u8]) -> Has
 
 /// The right message for this task and this worker's stake.
 pub(crate) fn prove_for(task: Address, stake: Address) -> Prove {
-    Prove {
+    // Making one takes longer than everything else in a test.
+    static MADE: LazyLock<Mutex<BTreeMap<(Address, Address), Prove>>> =
+        LazyLock::new(Mutex::default);
+    let make = || Prove {
         statement: statement(),
         proof: secrets().prove(number(&binding_for(task, stake)), "first"),
         result: result_cell(RESULT).unwrap(),
-    }
+    };
+    MADE.lock().unwrap().entry((task, stake)).or_insert_with(make).clone()
 }

@@ -75,7 +75,7 @@ impl Tally {
 
     /// What there was too little of.
     pub(crate) fn few(&self) -> Vec<&'static str> {
-        let enough = |what: &&str| self.0.get(what).is_some_and(|count| *count >= 20);
+        let enough = |what: &&str| self.0.get(what).is_some_and(|count| *count >= 12);
         Self::ALL.into_iter().filter(|what| !enough(what)).collect()
     }
 }
@@ -146,14 +146,8 @@ impl Bonds {
                 self.tally.count("assignment");
             }
             (Some((operator::op::WITHDRAW, false)), Some(message)) => {
-                let taken = amount(&message.whole);
-                assert_eq!((message.from, grown), (init.owner, -i128::from(taken)));
-                assert!(sent(op::PAYOUT).all(|message| message.to == init.owner));
-                assert_eq!(sent(op::PAYOUT).count(), 1);
-                // What others left there comes along.
-                let out = sent(op::PAYOUT).map(|payout| i128::from(payout.value)).sum::<i128>();
-                *self.due.entry(init.owner).or_default() += out - i128::from(message.value);
-                self.tally.count("withdrawal");
+                assert_eq!(message.from, init.owner);
+                self.check_withdrawal(message, outgoing, grown);
             }
             (Some((operator::op::FREED, false)), Some(message)) => {
                 let freed = Freed::parse(&message.whole).unwrap();
@@ -176,6 +170,16 @@ impl Bonds {
         assert!(data.reserved <= data.bond, "more is promised than there is: {data:?}");
         let balance = u64::try_from(view.balance).unwrap();
         assert!(balance >= data.bond.get(), "a bond of {:?} with {balance}", data.bond);
+    }
+
+    fn check_withdrawal(&mut self, message: &Message, outgoing: &[Message], grown: i128) {
+        assert_eq!(grown, -i128::from(amount(&message.whole)));
+        let paid: Vec<_> = outgoing.iter().filter(|sent| sent.op == op::PAYOUT).collect();
+        assert_eq!((paid.len(), paid[0].to), (1, message.from));
+        // What others left there comes along.
+        let out = i128::from(paid[0].value) - i128::from(message.value);
+        *self.due.entry(message.from).or_default() += out;
+        self.tally.count("withdrawal");
     }
 
     fn check_freed(&mut self, message: &Message, outgoing: &[Message], freed: &Freed, grown: i128) {
