@@ -1,7 +1,11 @@
 //! From transactions to what they mean here.
 
 use fog_chain::{Msg, MsgKind, Tx};
-use fog_contracts::{Notify, channel::ChannelNotice, op};
+use fog_contracts::{
+    Notify,
+    channel::{self, ChannelNotice},
+    op,
+};
 use fog_protocol::{Address, Hash32, TaskId, api::TxRef};
 
 use crate::store::{CursorRow, FinalMessage, IntentKind};
@@ -35,7 +39,7 @@ pub(crate) enum Fact {
         /// What it says.
         notice: ChannelNotice,
     },
-    /// What was left of a message of ours came back: `from` has taken it.
+    /// Money came from an account for this wallet: what was left of a message, or of a channel.
     Excess {
         /// The sender.
         from: Address,
@@ -93,7 +97,10 @@ pub(super) fn facts(tx: &Tx) -> Option<Fact> {
             let notify = Notify::parse(&message.body).ok()?;
             Some(Fact::Notified { from: message.source?, notify })
         }
-        MsgKind::Internal if message.op() == Some(op::EXCESSES) => {
+        // A payer is told of its channel's end by the rest of its money.
+        MsgKind::Internal
+            if [op::EXCESSES, channel::op::RETURNED].map(Some).contains(&message.op()) =>
+        {
             Some(Fact::Excess { from: message.source? })
         }
         MsgKind::Internal => {
