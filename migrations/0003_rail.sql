@@ -35,11 +35,15 @@ CREATE TRIGGER what_was_paid_stays_paid BEFORE UPDATE OF paid ON channels
 WHEN NEW.paid < OLD.paid
 BEGIN SELECT RAISE(ABORT, 'what was redeemed stays redeemed'); END;
 
--- Tasks of the account rail, with the order as its requestor signed it.
+-- Tasks of the account rail, with the order as its requestor signed it, and the earnings in which the
+-- worker's share was promised.
 CREATE TABLE rail_tasks (
-    task    BLOB PRIMARY KEY REFERENCES tasks (id),
-    account TEXT NOT NULL REFERENCES channels (address),
-    signed  BLOB NOT NULL CHECK (length(signed) > 0)
+    task     BLOB PRIMARY KEY REFERENCES tasks (id),
+    account  TEXT NOT NULL REFERENCES channels (address),
+    signed   BLOB NOT NULL CHECK (length(signed) > 0),
+    earnings TEXT REFERENCES channels (address),
+    share    INTEGER CHECK (share >= 0),
+    CHECK ((earnings IS NULL) = (share IS NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX rail_tasks_by_account ON rail_tasks (account);
 

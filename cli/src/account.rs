@@ -211,7 +211,7 @@ pub(crate) async fn account(
             let node = NodeClient::connect(&settings.node).await?;
             let chain = chain::connect(settings)?;
             let wallet = keys::unlock(settings, &chain).await?;
-            let voucher = vouch(&node, &chain, &wallet.key, &address).await?;
+            let voucher = acknowledge(&node, &chain, &wallet.key, &address, settings).await?;
             let voucher = voucher.context("nothing is owed yet: there is nothing to sign for")?;
             write_json(&voucher, out.as_deref(), output)
         }
@@ -462,6 +462,35 @@ async fn sign(args: &SignArgs, settings: &Settings, output: &Output) -> anyhow::
     let key = signing_key(args.session, &chain, settings).await?;
     at.sign_file(&mut file, TESTNET, &key, now)?;
     write_json(&file, args.out.as_deref(), output)
+}
+
+/// Signs for what an account owes. The entries looked at are kept in a file, for `fog account prove`,
+/// and so that only new ones are fetched the next time.
+pub(crate) async fn acknowledge(
+    node: &NodeClient,
+    chain: &ChainClient,
+    key: &SecretKey,
+    account: &Address,
+    settings: &Settings,
+) -> anyhow::Result<Option<VoucherFile>> {
+    let path = settings.accounts.join(format!("{}.ndjson", account.hash));
+    // A file that a crash tore is no loss: everything is fetched, and looked at, once more.
+    let known =
+        if path.exists() { read_entries(&path).unwrap_or_default() } else { EntryTree::default() };
+    let before = known.entries().len();
+    let vouched = vouch(node, chain, key, account, known).await?;
+    let lines = |entries: &[Entry]| -> anyhow::Result<String> {
+        entries.iter().map(|entry| Ok(serde_json::to_string(entry)? + "\n")).collect()
+    };
+    std::fs::create_dir_all(&settings.accounts)
+        .with_context(|| format!("cannot create {}", settings.accounts.display()))?;
+    let entries = vouched.entries.entries();
+    if before == 0 {
+        files::write(&path, lines(entries)?.as_bytes())?;
+    } else if let Some(new) = entries.get(before..).filter(|new| !new.is_empty()) {
+        files::append(&path, lines(new)?.as_bytes())?;
+    }
+    Ok(vouched.voucher)
 }
 
 /// The payer's notice, or its exit once the delay is over; the payee's leaving.

@@ -48,3 +48,12 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     file.persist(path).with_context(|| format!("cannot write {shown}"))?;
     Ok(())
 }
+
+/// Adds to the end of a file.
+pub(crate) fn append(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let shown = path.display();
+    let mut file =
+        File::options().append(true).open(path).with_context(|| format!("cannot open {shown}"))?;
+    file.write_all(bytes).with_context(|| format!("cannot write {shown}"))?;
+    file.sync_data().with_context(|| format!("cannot write {shown}"))
+}

@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) keys: PathBuf,
     /// Folder of workers' journals.
     pub(crate) worker_data: PathBuf,
+    /// Folder of the entries that accounts were vouched for.
+    pub(crate) accounts: PathBuf,
     /// Folder of the circuits workers can prove.
     pub(crate) circuits: PathBuf,
     /// The `Market` contract.
@@ -60,6 +62,7 @@ impl Settings {
             witness_api_key: None,
             keys: config.join("keys"),
             worker_data: data.join("worker"),
+            accounts: data.join("accounts"),
             circuits: data.join("circuits"),
             market: None,
             account: None,

@@ -7,10 +7,11 @@ use fog_protocol::{
     Durations, Hash32, PublicInput, RATE_ONE, Rail, ResourceLimits, TaskId, TaskStatus,
     api::TaskView,
 };
-use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor, vouch};
+use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor};
 use serde::Serialize;
 
 use crate::{
+    account,
     args::{PolicyName, PostArgs, RailName, TaskArgs, TaskCommand},
     chain, challenge, evidence, files, keys,
     output::{Output, exit_with, failed, table},
@@ -39,7 +40,7 @@ pub(crate) async fn task(
         TaskCommand::Result { id, out } => {
             let requestor = requestor(settings).await?;
             let view = find(&requestor.node, &id).await?;
-            result(&requestor, &view, out.as_deref(), output).await
+            result(&requestor, &view, out.as_deref(), settings, output).await
         }
         TaskCommand::Evidence { id, out, files } => {
             evidence::write(&id, &out, &files, settings, output).await
@@ -141,11 +142,13 @@ fn rail(args: &PostArgs, settings: &Settings) -> anyhow::Result<Rail> {
 async fn acknowledge(
     requestor: &Requestor,
     view: &TaskView,
+    settings: &Settings,
     output: &Output,
 ) -> anyhow::Result<()> {
     let Rail::Account { account } = view.listing.rail else { return Ok(()) };
     let Requestor { node, chain, wallet } = requestor;
-    if let Some(voucher) = vouch(node, chain, &wallet.key, &account).await? {
+    let vouched = account::acknowledge(node, chain, &wallet.key, &account, settings).await?;
+    if let Some(voucher) = vouched {
         let (total, count) = (voucher.total_nano, voucher.count);
         output.note(&format!("vouched for {total} in all, {count} tasks"));
     }
@@ -203,7 +206,7 @@ async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::R
         files::write(out, &requestor.result(&view).await?)?;
     }
     if view.status == TaskStatus::Paid {
-        acknowledge(&requestor, &view, output).await?;
+        acknowledge(&requestor, &view, settings, output).await?;
     }
     end(&view, output)
 }
@@ -306,6 +309,7 @@ async fn result(
     requestor: &Requestor,
     view: &TaskView,
     out: Option<&Path>,
+    settings: &Settings,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
     if view.result_hash.is_none() {
@@ -319,7 +323,7 @@ async fn result(
         Some(path) => files::write(path, &bytes)?,
         None => output.raw(&bytes)?,
     }
-    acknowledge(requestor, view, output).await?;
+    acknowledge(requestor, view, settings, output).await?;
     Ok(ExitCode::SUCCESS)
 }
 

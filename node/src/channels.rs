@@ -6,6 +6,7 @@ use fog_chain::{AccountInfo, ChainError, Cursor};
 use fog_contracts::{
     CHANNEL_RENT, REDEEM_VALUE,
     channel::{self, Channel, ChannelData, Purpose},
+    jetton_account_code,
     rail::{signatures_of, voucher_of},
 };
 use fog_protocol::{Address, Listing, Signed, VoucherFile};
@@ -45,6 +46,10 @@ pub(crate) async fn account_of(
         Denied::new(Why::Unavailable, "chain_unreachable", "the account cannot be read now")
     })?;
     let (operator, key) = (shared.operator, shared.operator_key);
+    if account.code_hash() == Some(jetton_account_code().hash) {
+        let message = format!("{address} holds a jetton: tasks are paid in GRAM");
+        return Err(invalid("jetton_account", message));
+    }
     let at = data_of(&account).filter(|at| at.channel.purpose == Purpose::Account);
     let at = at.ok_or_else(|| {
         let message = format!(

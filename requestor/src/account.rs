@@ -101,8 +101,17 @@ pub enum NotOwed {
     Cells(#[from] ContractError),
 }
 
-/// Signs for everything that is owed by `account`, after recomputing it; gives the newest voucher,
-/// signed by both sides. What was signed for before is not looked at again, only compared.
+/// What an account owes.
+#[derive(Debug)]
+pub struct Vouched {
+    /// The newest voucher, signed by both sides; none while nothing is owed.
+    pub voucher: Option<VoucherFile>,
+    /// Every entry, looked at: give them the next time, then only new ones are fetched.
+    pub entries: EntryTree,
+}
+
+/// Signs for everything that is owed by `account`, after recomputing it. The entries `known` from
+/// before are not fetched again; what was signed for elsewhere is compared with that, not looked at.
 ///
 /// # Errors
 /// [`VouchError`]: nothing was signed.
@@ -111,7 +120,8 @@ pub async fn vouch(
     chain: &ChainClient,
     key: &SecretKey,
     account: &Address,
-) -> Result<Option<VoucherFile>, VouchError> {
+    known: EntryTree,
+) -> Result<Vouched, VouchError> {
     let at = read_channel(chain, account).await?;
     if at.channel.purpose != Purpose::Account || at.channel.payer_key != key.public() {
         return Err(VouchError::NotYours(*account));
@@ -120,9 +130,12 @@ pub async fn vouch(
     let view = node.account(account).await?;
     // A voucher that this key signed says which entries were looked at before.
     let before = view.voucher.filter(|file| at.payer_signed(file, network).is_ok());
-    let known = before.as_ref().map_or(0, |file| file.count);
-    let mut tree = EntryTree::default();
+    let signed_for = before.as_ref().map_or(0, |file| file.count);
+    let mut tree = known;
     let mut market = None;
+    if tree.len() > view.entries {
+        return Err(VouchError::Rewritten);
+    }
     while tree.len() < view.entries.min(MOST_ENTRIES) {
         let page = node.entries(account, tree.len()).await?;
         if page.entries.is_empty() {
@@ -131,7 +144,7 @@ pub async fn vouch(
         for entry in page.entries {
             let number = tree.len();
             let told = |reason| VouchError::NotOwed { number, reason };
-            if number >= known {
+            if number >= signed_for {
                 let config = match &market {
                     Some(config) => config,
                     None => market.insert(config_of(chain, &entry).await?),
@@ -139,18 +152,17 @@ pub async fn vouch(
                 check_entry(&entry, &at, account, network, config).map_err(told)?;
             }
             tree.append(entry.entry).map_err(|error| told(error.into()))?;
-            if tree.len() == known
-                && before.as_ref().is_some_and(|file| file.matches(&tree).is_err())
-            {
+            let other = |file: &VoucherFile| file.matches(&tree).is_err();
+            if tree.len() == signed_for && before.as_ref().is_some_and(other) {
                 return Err(VouchError::Rewritten);
             }
         }
     }
-    if tree.len() < known {
+    if tree.len() < signed_for || tree.root() != view.root && tree.len() == view.entries {
         return Err(VouchError::Rewritten);
     }
-    if before.as_ref().is_some_and(|file| file.total_nano == tree.total()) || tree.is_empty() {
-        return Ok(before);
+    if tree.len() == signed_for || tree.is_empty() {
+        return Ok(Vouched { voucher: before, entries: tree });
     }
     let now = chain.chain_time().await?;
     let mut file = VoucherFile::of(network, *account, &tree, now.saturating_add(VALIDITY));
@@ -158,7 +170,7 @@ pub async fn vouch(
     let signed = node.vouch(&file).await?;
     at.payer_signed(&signed, network)?;
     signed.matches(&tree)?;
-    Ok(Some(signed))
+    Ok(Vouched { voucher: Some(signed), entries: tree })
 }
 
 async fn config_of(chain: &ChainClient, entry: &EntryView) -> Result<Config, VouchError> {

@@ -10,7 +10,7 @@ mod node;
 mod pay;
 mod proof;
 
-pub use account::{NotOwed, VouchError, check_entry, vouch};
+pub use account::{NotOwed, VouchError, Vouched, check_entry, vouch};
 pub use channel::{ChannelError, end_channel, read_channel, set_channel_key, settle, top_up};
 pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, nonce};
 pub use jetton::{

@@ -1,8 +1,13 @@
 //! The ledger of a channel under random lives: parties that stop signing, close and vanish.
 
-use fog_market::rail::{ChannelState, Ledger, OnChain, RailRefused};
-use fog_protocol::{Address, Entry, EntryTree, EntryVerdict, Hash32, Nano, TaskId};
+use fog_market::{
+    Refused, Rules,
+    rail::{ChannelState, Ledger, OnChain, RailRefused},
+};
+use fog_protocol::{Address, Entry, EntryTree, EntryVerdict, Hash32, Listing, Nano, Rail, TaskId};
 use proptest::prelude::*;
+
+use super::kit::listing_of;
 
 const CAP: u64 = 1_000;
 
@@ -31,6 +36,23 @@ fn vouch_all(ledger: &mut Ledger) -> Result<(), RailRefused> {
     let (count, total, root) =
         (ledger.entries().len(), ledger.entries().total(), ledger.entries().root());
     ledger.vouch(count, total, &root)
+}
+
+#[test]
+fn what_is_not_checked_is_not_taken_on_this_rail_and_no_stake_is_asked_for() {
+    let home = Address::basechain([2; 32]);
+    let rules = Rules::new(-3, Address::basechain([1; 32]), home, Hash32::default());
+    let on_account = |rate_ppm| {
+        let rail = Rail::Account { account: Address::basechain([9; 32]) };
+        let escrowed = listing_of(&rules, 1, rate_ppm);
+        Listing { version: rail.listing_version(), rail, ..escrowed }
+    };
+    assert_eq!(rules.check_listing(&on_account(999_999)), Err(Refused::RailNeedsAudit));
+    assert_eq!(rules.check_listing(&on_account(1_000_000)), Ok(()));
+    assert_eq!(rules.check_listing(&listing_of(&rules, 1, 50_000)), Ok(()));
+    let reserve = |listing: &Listing| rules.reserve_for(listing, Nano::grams(1)).unwrap();
+    assert_eq!(reserve(&on_account(1_000_000)), Nano::ZERO);
+    assert_eq!(reserve(&listing_of(&rules, 1, 1_000_000)), Nano::grams(1));
 }
 
 #[test]

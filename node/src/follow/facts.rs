@@ -1,7 +1,12 @@
 //! From transactions to what they mean here.
 
 use fog_chain::{Msg, MsgKind, Tx};
-use fog_contracts::{Notify, channel::ChannelNotice, op, operator::NotTaken};
+use fog_contracts::{
+    Notify,
+    channel::{self, ChannelNotice},
+    op,
+    operator::NotTaken,
+};
 use fog_protocol::{Address, Hash32, TaskId, api::TxRef};
 
 use crate::store::{CursorRow, FinalMessage, IntentKind};
@@ -42,7 +47,7 @@ pub(crate) enum Fact {
         /// What it says.
         notice: ChannelNotice,
     },
-    /// What was left of a message of ours came back: `from` has taken it.
+    /// Money came from an account for this wallet: what was left of a message, or of a channel.
     Excess {
         /// The sender.
         from: Address,
@@ -104,7 +109,10 @@ pub(super) fn facts(tx: &Tx) -> Option<Fact> {
             let notice = NotTaken::parse(&message.body).ok()?;
             Some(Fact::NotTaken { from: message.source?, notice })
         }
-        MsgKind::Internal if message.op() == Some(op::EXCESSES) => {
+        // A payer is told of its channel's end by the rest of its money.
+        MsgKind::Internal
+            if [op::EXCESSES, channel::op::RETURNED].map(Some).contains(&message.op()) =>
+        {
             Some(Fact::Excess { from: message.source? })
         }
         MsgKind::Internal => {

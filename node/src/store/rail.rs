@@ -54,6 +54,8 @@ pub(crate) enum RailStep {
     Channel(Box<ChannelRow>),
     /// A task, its account, and borsh of the signed listing.
     Task(TaskId, Address, Vec<u8>),
+    /// The worker's share of a task, and the earnings it was promised in.
+    Share(TaskId, Address, Nano),
     /// A signed verdict.
     Verdict(SignedVerdict),
     /// An entry of a channel, with its number.
@@ -72,6 +74,15 @@ pub(super) async fn write(tx: &mut Tx, step: &RailStep) -> Result<(), sqlx::Erro
                 .bind(from_hash(&task.0))
                 .bind(account.to_string())
                 .bind(signed)
+                .execute(&mut **tx)
+                .await?;
+            Ok(())
+        }
+        RailStep::Share(task, earnings, share) => {
+            sqlx::query("UPDATE rail_tasks SET earnings = $2, share = $3 WHERE task = $1")
+                .bind(from_hash(&task.0))
+                .bind(earnings.to_string())
+                .bind(to_i64(share.get())?)
                 .execute(&mut **tx)
                 .await?;
             Ok(())
@@ -238,6 +249,23 @@ impl Store {
                     valid_until: narrow(row, "valid_until")?,
                     signatures,
                 })
+            })
+            .collect()
+    }
+
+    /// What workers were promised for tasks that have not ended, and in which earnings.
+    pub(crate) async fn shares(&self) -> Result<Vec<(TaskId, Address, Nano)>, NodeError> {
+        let rows = sqlx::query(
+            "SELECT r.task, r.earnings, r.share FROM rail_tasks r JOIN tasks t ON t.id = r.task
+             JOIN statuses n ON n.name = t.status WHERE n.terminal = 0 AND r.earnings IS NOT NULL",
+        )
+        .fetch_all(self.reader())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let task = TaskId(to_hash(row.try_get("task")?)?);
+                let earnings = to_address(row.try_get("earnings")?)?;
+                Ok((task, earnings, to_nano(row.try_get("share")?)?))
             })
             .collect()
     }

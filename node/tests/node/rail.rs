@@ -313,6 +313,65 @@ async fn what_is_wrong_late_or_unwanted_is_not_owed() {
     stopped(node).await;
 }
 
+/// A worker that leaves its earnings gets others with the next work, and what both have signed for those
+/// is paid out of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn earnings_that_end_are_followed_by_others_and_the_node_redeems_for_its_worker() {
+    let mut world = World::new(1).await;
+    world.node_config.rail.earnings_cap = Nano::grams(2);
+    let node = world.node().await;
+    let account = Account::open(&world, &node, Nano::grams(5), Nano::grams(5)).await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    account.post(&world, &node, 1).await.unwrap();
+    let (offered, first) = win(&world, &node, &mut worker).await;
+    worker.work(&world, &node, &offered, |_| {}).await;
+    until("the entry", || async { (view(&world, &node, &first).await.entries == 1).then_some(()) })
+        .await;
+    let leave = channel::plain(channel::op::LEAVE, 1).unwrap();
+    let leave = Transfer::call(std(&first), CHANNEL_END_VALUE.get().into(), leave);
+    let treasury = world.workers[0].treasury.clone();
+    world.chain.with(move |chain| chain.send_from(&treasury, &leave)).await.unwrap().unwrap();
+    until("the end of the earnings", || async {
+        (view(&world, &node, &first).await.status == "closed").then_some(())
+    })
+    .await;
+    account.post(&world, &node, 2).await.unwrap();
+    let (offered, second) = win(&world, &node, &mut worker).await;
+    assert_ne!(first, second);
+    worker.work(&world, &node, &offered, |_| {}).await;
+    let voucher = until("a voucher", || async { view(&world, &node, &second).await.voucher }).await;
+    let hash = |data: &ChannelData| {
+        fog_contracts::rail::voucher_of(&voucher).hash(-3, &data.channel).unwrap()
+    };
+    let at = world.chain.account(std(&second)).await.unwrap().data.unwrap();
+    let at = ChannelData::parse(Purpose::Earnings, &at).unwrap();
+    let forged = world.requestor.key.sign(&hash(&at).0);
+    let forged = VoucherFile { payee: Some(forged), ..voucher.clone() };
+    assert_eq!(vouch(&world, &node, &forged).await.0, 422);
+    let signed = world.workers[0].key.sign(&hash(&at).0);
+    let signed = VoucherFile { payee: Some(signed), ..voucher.clone() };
+    let more = VoucherFile { total_nano: Nano::grams(2), ..signed.clone() };
+    assert_eq!(vouch(&world, &node, &more).await.0, 422);
+    // It is for 0.975 of a cap of 2: less than half, so it is not worth the gas yet.
+    assert_eq!(vouch(&world, &node, &signed).await.0, 200);
+    paid(&world, &node, &account, &mut worker, 3).await;
+    let voucher = until("the next voucher", || async {
+        view(&world, &node, &second).await.voucher.filter(|voucher| voucher.count == 2)
+    })
+    .await;
+    assert_eq!(voucher.payee, None, "the worker has not signed this one");
+    assert_eq!(vouch(&world, &node, &signed).await.0, 422, "there is a newer one");
+    let hash = fog_contracts::rail::voucher_of(&voucher).hash(-3, &at.channel).unwrap();
+    let payee = Some(world.workers[0].key.sign(&hash.0));
+    let total = voucher.total_nano;
+    assert_eq!(vouch(&world, &node, &VoucherFile { payee, ..voucher }).await.0, 200);
+    until("the node to redeem for its worker", || async {
+        (view(&world, &node, &second).await.paid == total).then_some(())
+    })
+    .await;
+    stopped(node).await;
+}
+
 /// Killed in every state of the redemption's intent, and between all steps before: entered once, paid
 /// once.
 async fn killed_at(state: &str, salt: u8) {

@@ -36,7 +36,7 @@ impl Actor {
         }
         self.rail.changed.insert(*from);
         self.end_redemption(from);
-        self.redeem_if_due(from, Nano::ZERO)
+        self.redeem_if_due(from)
     }
 
     /// Something came from this account: if it is a channel, it has moved.
@@ -79,7 +79,7 @@ impl Actor {
             None => {}
         }
         self.end_redemption(channel);
-        self.redeem_if_due(channel, Nano::ZERO)
+        self.redeem_if_due(channel)
     }
 
     /// The redemption on its way is done once that much was paid.
@@ -100,46 +100,48 @@ impl Actor {
         task: TaskId,
         workers: &[Address],
     ) -> Result<(), NodeError> {
-        let rail = self.shared.config.rail;
         for worker in workers {
             if self.rail.paying.values().any(|named| *named == task) {
                 return Ok(());
             }
-            let earnings = self.rail.earnings.get(worker).copied();
-            let known = earnings.and_then(|at| self.rail.channels.get(&at));
-            let low = known.is_none_or(|known| {
-                let chain = known.ledger.chain();
-                let free = chain.balance.saturating_sub(known.ledger.exposed());
-                chain.state == ChannelState::Open && free.get() < rail.earnings_deposit.get() / 2
-            });
-            let paying = earnings.is_some_and(|at| self.rail.paying.contains_key(&at));
-            if !low || paying || self.rail.earnings.len() >= rail.earnings_most && known.is_none() {
-                continue;
+            if let Some(terms) = self.earnings_to_pay(worker) {
+                self.pay_into(task, terms)?;
             }
-            let terms = match known {
-                Some(known) => known.terms,
-                None => match self.earnings_terms(worker) {
-                    Some(terms) => terms,
-                    None => continue,
-                },
-            };
-            self.pay_into(task, terms)?;
         }
         Ok(())
     }
 
-    fn earnings_terms(&self, worker: &Address) -> Option<Channel> {
+    /// The earnings of a worker that want a payment now: those that run low, or new ones where there
+    /// are none, they end, or the worker signs with another key by now.
+    fn earnings_to_pay(&self, worker: &Address) -> Option<Channel> {
         let rail = self.shared.config.rail;
-        Some(Channel {
+        let session = self.market.worker(worker)?.session();
+        let address = self.rail.earnings.get(worker);
+        let fresh = |series| Channel {
             purpose: Purpose::Earnings,
             payer: self.shared.operator,
             payee: *worker,
             payer_key: self.shared.operator_key,
-            payee_key: self.market.worker(worker)?.session(),
+            payee_key: session,
             cap: rail.earnings_cap,
             delay: rail.earnings_delay,
-            series: 0,
-        })
+            series,
+        };
+        let Some((address, known)) =
+            address.and_then(|address| Some((address, self.rail.channels.get(address)?)))
+        else {
+            let few = self.rail.earnings.len() < rail.earnings_most;
+            return few.then(|| fresh(0));
+        };
+        if self.rail.paying.contains_key(address) {
+            return None;
+        }
+        let chain = known.ledger.chain();
+        if chain.state != ChannelState::Open || known.signing_key != session {
+            return known.terms.series.checked_add(1).map(fresh);
+        }
+        let free = chain.balance.saturating_sub(known.ledger.exposed());
+        (free.get() < rail.earnings_deposit.get() / 2).then_some(known.terms)
     }
 
     fn pay_into(&mut self, task: TaskId, terms: Channel) -> Result<(), NodeError> {

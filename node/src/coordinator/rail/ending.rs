@@ -34,13 +34,14 @@ impl Actor {
         let Some(task) = self.market.task(&id) else { return Ok(()) };
         let outcome = match (task.status(), Done::of(task)) {
             (TaskStatus::Accepted, Some(done)) => {
-                let worker_amount = self.workers_share(done.price);
-                let fee = done.price.saturating_sub(worker_amount);
+                let Some((earnings, worker_amount)) = self.rail.shares.get(&id).copied() else {
+                    let reason = format!("task {id} is accepted, its worker was promised nothing");
+                    return Err(NodeError::Log { seq: self.seq, reason });
+                };
                 self.enter(id, account, &done, done.price)?;
-                if let Some(earnings) = self.rail.earnings.get(&done.worker).copied() {
-                    self.enter(id, &earnings, &done, worker_amount)?;
-                    self.vouch_for_earnings(&earnings)?;
-                }
+                self.enter(id, &earnings, &done, worker_amount)?;
+                self.vouch_for_earnings(&earnings)?;
+                let fee = done.price.saturating_sub(worker_amount);
                 Outcome::Paid { worker_amount, fee }
             }
             // No stake was reserved: what there is to lose is the price.
@@ -99,8 +100,7 @@ impl Actor {
 
     /// The task has ended: what is still promised for it is not needed any more.
     pub(super) fn release_promises(&mut self, id: TaskId, account: &Address) {
-        let worker = self.market.task(&id).and_then(Task::assignment).map(|found| found.worker);
-        let earnings = worker.and_then(|worker| self.rail.earnings.get(&worker).copied());
+        let earnings = self.rail.shares.remove(&id).map(|(earnings, _)| earnings);
         for channel in [Some(*account), earnings].into_iter().flatten() {
             if let Some(known) = self.rail.channels.get_mut(&channel) {
                 known.ledger.release(&id);

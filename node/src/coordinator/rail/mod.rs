@@ -48,6 +48,8 @@ struct Known {
     count: u64,
     ledger: Ledger,
     voucher: Option<VoucherFile>,
+    /// What was last asked of it: room for as much is made before it is asked again.
+    asked: Nano,
     /// The total of the redemption that is on its way, and the task it is named after.
     redeeming: Option<(TaskId, Nano)>,
 }
@@ -66,6 +68,7 @@ impl Known {
             count: at.count,
             ledger: Ledger::new(address, at.channel.cap, on_chain(at), entries, vouched),
             voucher,
+            asked: Nano::ZERO,
             redeeming: None,
         }
     }
@@ -139,8 +142,10 @@ fn on_chain(at: &ChannelData) -> OnChain {
 #[derive(Debug, Default)]
 pub(super) struct Rail {
     channels: BTreeMap<Address, Known>,
-    /// Of each worker.
+    /// Of each worker, the ones new work is promised in.
     earnings: BTreeMap<Address, Address>,
+    /// Of tasks that are assigned: where the worker's share was promised, and how much it is.
+    shares: BTreeMap<TaskId, (Address, Nano)>,
     /// Earnings that are being paid into, and the task that is named after.
     paying: BTreeMap<Address, TaskId>,
     /// Events that follow, to be applied before the batch is written.
@@ -283,10 +288,20 @@ impl Actor {
             }
             let voucher = store.voucher(&row.address).await?;
             let known = Known::new(row.address, &row.at, entries, voucher);
-            if row.at.channel.purpose == Purpose::Earnings {
-                self.rail.earnings.insert(row.at.channel.payee, row.address);
+            let Channel { purpose, payee, series, .. } = row.at.channel;
+            let newest = |known: &Address| {
+                self.rail.channels.get(known).is_none_or(|known| known.terms.series < series)
+            };
+            if purpose == Purpose::Earnings && self.rail.earnings.get(&payee).is_none_or(newest) {
+                self.rail.earnings.insert(payee, row.address);
             }
             self.rail.channels.insert(row.address, known);
+        }
+        for (task, earnings, share) in store.shares().await? {
+            if let Some(known) = self.rail.channels.get_mut(&earnings) {
+                known.ledger.recall(task, share);
+            }
+            self.rail.shares.insert(task, (earnings, share));
         }
         self.recall_promises();
         self.take_up_intents().await?;
@@ -301,7 +316,7 @@ impl Actor {
         Ok(())
     }
 
-    /// Everything that was promised is promised by the tasks that have not ended.
+    /// What accounts have promised is what the tasks that have not ended may cost.
     fn recall_promises(&mut self) {
         for task in self.market.tasks().filter(|task| !task.status().is_terminal()) {
             let Some(account) = task.listing().rail.account() else { continue };
@@ -309,12 +324,6 @@ impl Actor {
             let price = assigned.map_or(task.listing().price_cap, |assigned| assigned.price);
             if let Some(known) = self.rail.channels.get_mut(&account) {
                 known.ledger.recall(task.id(), price);
-            }
-            let Some(assigned) = assigned else { continue };
-            let amount = self.workers_share(assigned.price);
-            let earnings = self.rail.earnings.get(&assigned.worker);
-            if let Some(known) = earnings.and_then(|at| self.rail.channels.get_mut(at)) {
-                known.ledger.recall(task.id(), amount);
             }
         }
     }

@@ -40,13 +40,14 @@ impl Actor {
         let fresh = || Known::new(account, at, EntryTree::default(), None);
         let known = self.rail.channels.entry(account).or_insert_with(fresh);
         known.read(at);
+        known.asked = cap;
         if let Err(refused) = known.ledger.promise(id, cap) {
             if new {
                 self.rail.channels.remove(&account);
             } else {
                 self.rail.changed.insert(account);
                 // What waits to be redeemed makes room.
-                self.redeem_if_due(&account, cap)?;
+                self.redeem_if_due(&account)?;
             }
             return Ok(Err(Denied::new(Why::Payment, refused.code(), refused.to_string())));
         }
@@ -103,7 +104,12 @@ impl Actor {
             return self.rail.queue.push_back(event);
         };
         let commit_by = now + u64::from(known.listing().durations.commit);
-        self.rail.changed.extend(earnings);
+        if let Some(earnings) = earnings {
+            self.rail.shares.insert(task, (earnings, amount));
+            self.rail.changed.insert(earnings);
+            self.push_channel(earnings);
+            self.batch.steps.push(Step::Rail(RailStep::Share(task, earnings, amount)));
+        }
         self.rail.changed.insert(*account);
         if let Some(known) = self.rail.channels.get_mut(account) {
             known.ledger.agree(&task, assign.price);

@@ -2,7 +2,7 @@
 
 use fog_contracts::channel::Purpose;
 use fog_market::rail::ChannelState;
-use fog_protocol::{AccountView, Address, Nano, VoucherFile};
+use fog_protocol::{AccountView, Address, VoucherFile};
 
 use super::Actor;
 use crate::{
@@ -32,7 +32,7 @@ impl Actor {
             Err(denied) => return Ok(Err(denied)),
         };
         self.keep_voucher(signed.clone())?;
-        self.redeem_if_due(&file.channel, Nano::ZERO)?;
+        self.redeem_if_due(&file.channel)?;
         Ok(Ok(signed))
     }
 
@@ -47,11 +47,16 @@ impl Actor {
         let network = self.shared.config.network;
         let known = self.rail.channels.get_mut(&file.channel).ok_or_else(no_account)?;
         let invalid = |message: String| Denied::new(Why::Invalid, "bad_voucher", message);
-        if known.terms.purpose != Purpose::Account {
-            return Err(invalid("these are a worker's earnings: the node signs for them".into()));
-        }
         let said = |voucher: &VoucherFile| (voucher.count, voucher.total_nano, voucher.root);
         let at = known.data();
+        let time = u32::try_from(now).unwrap_or(u32::MAX);
+        if known.terms.purpose == Purpose::Earnings {
+            // This node's own voucher comes back with the worker's signature: it can be redeemed for it.
+            at.check_file(file, network, time).map_err(|error| invalid(error.to_string()))?;
+            let newest = known.voucher.as_ref().filter(|known| said(known) == said(file));
+            let newest = newest.ok_or_else(|| invalid("there is a newer voucher".to_owned()))?;
+            return Ok(newest.payee.is_none().then(|| file.clone()));
+        }
         at.payer_signed(file, network).map_err(|error| invalid(error.to_string()))?;
         if known.voucher.as_ref().is_some_and(|known| said(known) == said(file)) {
             return Ok(None);
@@ -60,7 +65,6 @@ impl Actor {
             return Err(invalid("the voucher must be valid for a day at least".into()));
         }
         let mut signed = VoucherFile { payee: None, ..file.clone() };
-        let time = u32::try_from(now).unwrap_or(u32::MAX);
         at.sign_file(&mut signed, network, &self.signer.key, time)
             .map_err(|error| invalid(error.to_string()))?;
         known
@@ -104,16 +108,17 @@ impl Actor {
     }
 
     /// Redeems the newest voucher where it is time to, once at a time.
-    pub(super) fn redeem_if_due(&mut self, channel: &Address, next: Nano) -> Result<(), NodeError> {
+    pub(super) fn redeem_if_due(&mut self, channel: &Address) -> Result<(), NodeError> {
         let now = self.now();
         let Some(known) = self.rail.channels.get_mut(channel) else { return Ok(()) };
-        if known.redeeming.is_some() || known.terms.purpose != Purpose::Account {
+        let Some(voucher) = known.voucher.clone() else { return Ok(()) };
+        // Of earnings only what the worker has signed, too.
+        if known.redeeming.is_some() || voucher.payee.is_none() {
             return Ok(());
         }
-        let Some(voucher) = known.voucher.clone() else { return Ok(()) };
         let ends = now.saturating_add(EXPIRES_SOON) > u64::from(voucher.valid_until);
         let left = voucher.total_nano > known.ledger.chain().paid;
-        let due = known.ledger.due(next).is_some()
+        let due = known.ledger.due(known.asked).is_some()
             || (ends && left && known.ledger.chain().state == ChannelState::Open);
         let last = usize::try_from(voucher.count).ok().and_then(|count| count.checked_sub(1));
         let Some(last) = last.and_then(|at| known.ledger.entries().entries().get(at)) else {
@@ -130,7 +135,7 @@ impl Actor {
     /// Redeems what would expire. Asked for with every epoch.
     pub(crate) fn redeem_what_expires(&mut self) -> Result<(), NodeError> {
         let channels: Vec<_> = self.rail.channels.keys().copied().collect();
-        channels.iter().try_for_each(|channel| self.redeem_if_due(channel, Nano::ZERO))
+        channels.iter().try_for_each(|channel| self.redeem_if_due(channel))
     }
 
     /// What anybody may see of a channel.
