@@ -34,6 +34,8 @@ const QUEUED: usize = 4096;
 const PER_ROUND: u32 = 500;
 /// Pause before a contract that moved a moment ago is read again.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How often a reading that failed is tried again.
+const ATTEMPTS: u8 = 5;
 /// Transactions of one task read at once.
 const PAGE: usize = 64;
 /// A busy worker's stake changes with every task that ends: it is read once for all of them.
@@ -123,8 +125,8 @@ pub(crate) async fn run(
                 continue;
             }
             _ = again.tick(), if !reader.later.is_empty() => {
-                for reading in std::mem::take(&mut reader.later) {
-                    reader.perform(reading, &stop).await;
+                for (reading, failed) in std::mem::take(&mut reader.later) {
+                    reader.attempt(reading, failed, &stop).await;
                 }
                 continue;
             }
@@ -142,8 +144,8 @@ pub(crate) async fn run(
 struct Reader {
     shared: Arc<Shared>,
     steady: Steadiness,
-    /// Readings to be repeated soon; bounded as the queue is.
-    later: VecDeque<Reading>,
+    /// Readings to be repeated soon, and how often each has failed; bounded as the queue is.
+    later: VecDeque<(Reading, u8)>,
 }
 
 impl Reader {
@@ -169,6 +171,16 @@ impl Reader {
     }
 
     async fn perform(&mut self, reading: Reading, stop: &CancellationToken) {
+        self.attempt(reading, 0, stop).await;
+    }
+
+    fn put_off(&mut self, reading: Reading, failed: u8) {
+        if self.later.len() < QUEUED {
+            self.later.push_back((reading, failed));
+        }
+    }
+
+    async fn attempt(&mut self, reading: Reading, failed: u8, stop: &CancellationToken) {
         if stop.is_cancelled() {
             return;
         }
@@ -185,8 +197,7 @@ impl Reader {
             Reading::Intent(id) => match shared.store.intent(*id).await {
                 Ok(Some((task, Intent::Assign { escrow, .. }))) => {
                     let thrown_back = Some(*id);
-                    self.later.push_back(Reading::Task { task, escrow, thrown_back });
-                    return;
+                    return self.put_off(Reading::Task { task, escrow, thrown_back }, 0);
                 }
                 Ok(_) => return,
                 Err(error) => {
@@ -197,12 +208,7 @@ impl Reader {
             Reading::Channel { channel, thrown_back } => {
                 match read_channel(shared, &mut self.steady, *channel, *thrown_back).await {
                     Ok(Some(command)) => Ok(command),
-                    Ok(None) => {
-                        if self.later.len() < QUEUED {
-                            self.later.push_back(reading);
-                        }
-                        return;
-                    }
+                    Ok(None) => return self.put_off(reading, failed),
                     Err(error) => Err(error),
                 }
             }
@@ -214,12 +220,7 @@ impl Reader {
                         let update = ChainUpdate { now, facts, cursor: None, full: false };
                         Ok(Command::Chain(Box::new(update)))
                     }
-                    Ok(None) => {
-                        if self.later.len() < QUEUED {
-                            self.later.push_back(reading);
-                        }
-                        return;
-                    }
+                    Ok(None) => return self.put_off(reading, failed),
                     Err(error) => Err(error),
                 }
             }
@@ -227,7 +228,13 @@ impl Reader {
         match command {
             // Fails only when the node stops.
             Ok(command) => drop(shared.coordinator.tell(command).await),
-            Err(error) => tracing::warn!(?reading, %error, "a contract could not be read"),
+            Err(error) => {
+                tracing::warn!(?reading, %error, "a contract could not be read");
+                // Nobody else comes to a task that has ended.
+                if failed < ATTEMPTS {
+                    self.put_off(reading, failed + 1);
+                }
+            }
         }
     }
 }
