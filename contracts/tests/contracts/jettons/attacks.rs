@@ -88,6 +88,8 @@ fn the_question_is_the_channels_own() {
         let ran = ask(&mut solo, STRANGER);
         let question = ran.the(jetton::op::PROVIDE_WALLET);
         assert_eq!((question.to, question.bounce), (MASTER, true));
+        // The reference master wants a hundredth of a coin for it, whatever the prices are.
+        assert!(question.value >= GRAM / 50);
         let asked = body(jetton::op::PROVIDE_WALLET, QUERY, |b| {
             put_address(b, channel.address().unwrap());
             b.store_bit_zero().unwrap();
@@ -181,6 +183,8 @@ fn a_redemption_pays_the_difference_once() {
         let mut solo = funded(&channel);
         let payee = channel.terms.payee;
         let ran = pay(&mut solo, &channel, 2 * ONE, 2);
+        // The reference wallet wants three hundredths of a coin, whatever the prices are.
+        assert!(ran.the(jetton::op::TRANSFER).value >= GRAM / 20);
         let transfer = told(ran.the(jetton::op::TRANSFER));
         assert_eq!(transfer, Told { amount: 2 * ONE, to: payee, response: payee });
         assert_eq!(sent(&pay(&mut solo, &channel, 2 * ONE + 1, 3)), 1, "a millionth is money, too");
@@ -365,7 +369,9 @@ fn what_vouchers_cover_cannot_be_taken_back_within_the_delay() {
     each(|channel| {
         let mut solo = funded(&channel);
         let (payer, payee) = (channel.terms.payer, channel.terms.payee);
-        assert_eq!(end(&mut solo, payer, CLOSE).exit, 0);
+        let ran = end(&mut solo, payer, CLOSE);
+        let notice = ran.the(channel::op::CLOSING);
+        assert_eq!((notice.to, notice.value), (payee, 2_000_000), "the payee is told");
         assert_eq!(end(&mut solo, payer, FINISH).exit, 103);
         solo.now += DELAY - 1;
         assert_eq!(end(&mut solo, STRANGER, FINISH).exit, 103);
@@ -425,8 +431,12 @@ fn a_channel_with_oneself_works_too() {
         let own = terms.payer;
         let body = redeem_body(&channel, &voucher(3 * ONE, 1, solo.now));
         assert_eq!(solo.send(STRANGER, ENOUGH, body).exit, 0);
-        assert_eq!(sent(&end(&mut solo, own, LEAVE)), PUT_IN - 3 * ONE);
+        let ran = end(&mut solo, own, LEAVE);
+        assert_eq!(sent(&ran), PUT_IN - 3 * ONE);
+        bounce(&mut solo, &ran);
+        // First what it earned, then what is left.
         assert_eq!(sent(&claim(&mut solo, own, own)), 3 * ONE);
+        assert_eq!(sent(&claim(&mut solo, own, own)), PUT_IN - 3 * ONE);
         assert_eq!(claim(&mut solo, own, own).exit, 114);
     });
 }

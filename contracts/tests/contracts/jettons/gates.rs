@@ -179,6 +179,9 @@ fn what_we_attach_to_jetton_channels_is_enough_and_not_much_too_much() {
         println!("{:<14} attached {:>12} demanded {theirs:>12}", format!("{gate:?}"), ours.get());
         assert!(ours.get() >= theirs + theirs / 10, "{gate:?}: {ours:?} of {theirs}");
         assert!(ours.get() <= theirs * 5, "{gate:?}: {ours:?} of {theirs}");
+        // What the reference wallet wants is fixed, whatever the prices are.
+        let pays = matches!(gate, Gate::RedeemAndPay | Gate::EndAndPay | Gate::Claim);
+        assert!(!pays || theirs >= 50_000_000, "{gate:?}: {theirs}");
     }
 }
 
