@@ -29,6 +29,9 @@ const EQUIVALENT = [
   // linear in G2 only): these two are a second lock on the same door, with the same exit code.
   'ERR_NOT_PROVEN isInG2(b)',
   '-> "isInfinite(a as slice) | isInfinite(c as slice)"',
+  // Behind these, a shift by too much gives zero, and one by less than nothing throws.
+  '-> "age < 0"',
+  '-> "age >= 64"',
   '(left >= 0)',   // ends a loop early; the count is compared again after it
 ]
 

@@ -177,6 +177,9 @@ fn text(shown: &Shown, at: &JettonData, money: &Money) -> String {
         shown.payee,
         shown.jetton,
     );
+    if money.symbol.is_some() {
+        text += " (names are free: the master is what counts)";
+    }
     if at.due_payee > Units::ZERO {
         text += &due("payee", at.due_payee);
     }

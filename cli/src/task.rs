@@ -273,7 +273,11 @@ async fn watch(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Res
         let chain = chain::connect(settings)?;
         let wallet = keys::unlock(settings, &chain).await?;
         let requestor = Requestor { node, chain, wallet };
-        return end(&follow(&requestor, id, output).await?, output);
+        let view = follow(&requestor, id, output).await?;
+        if view.status == TaskStatus::Paid {
+            acknowledge(&requestor, &view, settings, output).await?;
+        }
+        return end(&view, output);
     }
     let mut shown = 0;
     loop {

@@ -14,6 +14,9 @@ use super::{
 };
 use crate::NodeError;
 
+/// Bytes of signed orders after which a page of entries ends.
+const PAGE_BYTES: usize = 256 << 10;
+
 /// Places of verifiers in the market's list, and what they signed.
 pub(crate) type VerdictSignatures = std::collections::BTreeMap<u8, Signature>;
 
@@ -236,7 +239,14 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(self.reader())
         .await?;
+        let mut bytes = 0;
         rows.iter()
+            // Orders may be long: a page stays short enough to be read, and has one entry at least.
+            .take_while(|row| {
+                let fits = bytes < PAGE_BYTES;
+                bytes += row.try_get::<&[u8], _>("signed").map_or(PAGE_BYTES, <[u8]>::len);
+                fits
+            })
             .map(|row| {
                 let signed: Signed<Listing> = to_value(row.try_get("signed")?)?;
                 let signatures: VerdictSignatures = to_value(row.try_get("signatures")?)?;

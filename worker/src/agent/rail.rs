@@ -11,7 +11,7 @@ use fog_protocol::{
 use tokio::time::Instant;
 
 use super::Agent;
-use crate::{earnings::Signing, event::WorkerEvent, work::Report};
+use crate::{earnings::Signing, event::WorkerEvent, journal::JournalError, work::Report};
 
 /// Looks at the chain or the node that run at once.
 const MOST_LOOKS: usize = 64;
@@ -83,7 +83,11 @@ impl Agent {
         };
         if let Err(error) = stored {
             self.send_pass(task, PassReason::Busy, None, error.to_string());
-            return self.on_disk_trouble(&error);
+            // More books than one node has a reason for: the disk is not to blame.
+            if !matches!(error, JournalError::TooLong) {
+                self.on_disk_trouble(&error);
+            }
+            return;
         }
         let (price, reserve) = (bid.price, bid.reserve);
         self.send(WorkerFrame::Bid { bid: self.context.identity.sign(bid) });
@@ -97,7 +101,11 @@ impl Agent {
         let key = self.context.identity.session_key();
         self.earnings.check_terms(at, session.operator, key)?;
         if at.status != ChannelStatus::Open {
-            return Err("these earnings are closing: the node has to open others".to_owned());
+            return Err(
+                "these earnings end: `fog worker redeem` before they do; the node has to open \
+                        others for more work"
+                    .to_owned(),
+            );
         }
         Ok(())
     }

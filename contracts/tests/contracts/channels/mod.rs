@@ -5,6 +5,6 @@ mod epochs;
 mod exposure;
 pub(crate) mod kit;
 pub(crate) mod matrix;
-mod orders;
+pub(crate) mod orders;
 mod table;
 mod values;

@@ -74,7 +74,7 @@ impl Model {
 }
 
 /// Every order of `items`, each handed to `visit`.
-fn orders(items: &mut [Word], from: usize, visit: &mut impl FnMut(&[Word])) {
+pub(crate) fn orders<T>(items: &mut [T], from: usize, visit: &mut impl FnMut(&[T])) {
     if from == items.len() {
         visit(items);
         return;

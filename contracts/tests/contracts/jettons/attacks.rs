@@ -6,7 +6,7 @@ use fog_contracts::{
     channel::{self, Channel, ChannelStatus, Purpose, Voucher, VoucherSignatures},
     jetton::{self, JettonChannel},
 };
-use fog_protocol::{Address, Nano};
+use fog_protocol::{Address, Hash32, Nano, PublicKey, SecretKey};
 use proptest::prelude::*;
 use tycho_types::cell::{Cell, CellBuilder};
 
@@ -88,11 +88,18 @@ fn the_question_is_the_channels_own() {
         let ran = ask(&mut solo, STRANGER);
         let question = ran.the(jetton::op::PROVIDE_WALLET);
         assert_eq!((question.to, question.bounce), (MASTER, true));
+        // The reference master wants a hundredth of a coin for it, whatever the prices are.
+        assert!(question.value >= GRAM / 50);
         let asked = body(jetton::op::PROVIDE_WALLET, QUERY, |b| {
             put_address(b, channel.address().unwrap());
             b.store_bit_zero().unwrap();
         });
         assert_eq!(question.body, asked);
+        // Whoever paid rent ahead does not get it back, nor does anybody else.
+        let mut rich = fresh(&channel);
+        assert_eq!(rich.send(channel.terms.payer, 3 * GRAM, Cell::default()).exit, 0);
+        assert_eq!(ask(&mut rich, STRANGER).exit, 0);
+        assert!(rich.balance > 3 * GRAM - GRAM / 100, "{}", rich.balance);
         let other = JettonChannel { master: STRANGER, ..channel };
         assert_ne!(other.address().unwrap(), channel.address().unwrap());
         let off = JettonChannel { master: Address { workchain: -1, ..MASTER }, ..channel };
@@ -103,7 +110,7 @@ fn the_question_is_the_channels_own() {
 #[test]
 fn terms_are_looked_at_before_anything_comes_in() {
     each(|channel| {
-        let none = fog_protocol::PublicKey(fog_protocol::Hash32([0; 32]));
+        let none = PublicKey(Hash32([0; 32]));
         let terms = channel.terms;
         let bad = [
             (Channel { cap: Units::ZERO, ..terms }, 112),
@@ -176,6 +183,8 @@ fn a_redemption_pays_the_difference_once() {
         let mut solo = funded(&channel);
         let payee = channel.terms.payee;
         let ran = pay(&mut solo, &channel, 2 * ONE, 2);
+        // The reference wallet wants three hundredths of a coin, whatever the prices are.
+        assert!(ran.the(jetton::op::TRANSFER).value >= GRAM / 20);
         let transfer = told(ran.the(jetton::op::TRANSFER));
         assert_eq!(transfer, Told { amount: 2 * ONE, to: payee, response: payee });
         assert_eq!(sent(&pay(&mut solo, &channel, 2 * ONE + 1, 3)), 1, "a millionth is money, too");
@@ -221,7 +230,7 @@ fn vouchers_count_in_their_own_currency_only() {
         for (at, right) in [(jettons.address().unwrap(), true), (twin.address().unwrap(), false)] {
             for tag in [0x4641_4343, 0x4645_4152, 0x464a_4143, 0x464a_4541] {
                 let hash = tagged(tag, at, &mine);
-                let sign = |key: fog_protocol::SecretKey| key.sign(&hash.0);
+                let sign = |key: SecretKey| key.sign(&hash.0);
                 let signed =
                     VoucherSignatures { payer: sign(payer_key()), payee: sign(payee_key()) };
                 let body = channel::redeem(QUERY, &mine, &signed).unwrap();
@@ -237,7 +246,7 @@ fn vouchers_count_in_their_own_currency_only() {
     }
 }
 
-fn tagged(tag: u32, at: Address, voucher: &Voucher<Units>) -> fog_protocol::Hash32 {
+fn tagged(tag: u32, at: Address, voucher: &Voucher<Units>) -> Hash32 {
     let mut terms = CellBuilder::new();
     coins(&mut terms, voucher.total.get());
     terms.store_u64(voucher.count).unwrap();
@@ -248,7 +257,7 @@ fn tagged(tag: u32, at: Address, voucher: &Voucher<Units>) -> fog_protocol::Hash
     signed.store_u32(NETWORK.cast_unsigned()).unwrap();
     put_address(&mut signed, at);
     signed.store_reference(terms.build().unwrap()).unwrap();
-    fog_protocol::Hash32(signed.build().unwrap().repr_hash().0)
+    Hash32(signed.build().unwrap().repr_hash().0)
 }
 
 #[test]
@@ -336,11 +345,33 @@ fn bounce(solo: &mut Solo, ran: &Ran) {
 }
 
 #[test]
+fn a_payee_may_change_its_key_and_the_old_one_is_worth_nothing() {
+    each(|channel| {
+        let mut solo = funded(&channel);
+        let next = SecretKey::from_seed(&[33; 32]);
+        let body = |key: &PublicKey| channel::set_key(QUERY, key).unwrap();
+        refused(&solo, channel.terms.payer, body(&next.public()), 100);
+        refused(&solo, channel.terms.payee, body(&PublicKey(Hash32([0; 32]))), 105);
+        assert_eq!(solo.send(channel.terms.payee, ENOUGH, body(&next.public())).exit, 0);
+        assert_eq!(data(&solo, &channel).core.payee_key, next.public());
+        let said = voucher(ONE, 1, solo.now);
+        let old = signed(&channel, &said);
+        let redeem = |signed: &_| channel::redeem(QUERY, &said, signed).unwrap();
+        refused(&solo, STRANGER, redeem(&old), 105);
+        let new =
+            VoucherSignatures { payee: said.sign_in(NETWORK, &channel, &next).unwrap(), ..old };
+        assert_eq!(solo.send(STRANGER, ENOUGH, redeem(&new)).exit, 0);
+    });
+}
+
+#[test]
 fn what_vouchers_cover_cannot_be_taken_back_within_the_delay() {
     each(|channel| {
         let mut solo = funded(&channel);
         let (payer, payee) = (channel.terms.payer, channel.terms.payee);
-        assert_eq!(end(&mut solo, payer, CLOSE).exit, 0);
+        let ran = end(&mut solo, payer, CLOSE);
+        let notice = ran.the(channel::op::CLOSING);
+        assert_eq!((notice.to, notice.value), (payee, 2_000_000), "the payee is told");
         assert_eq!(end(&mut solo, payer, FINISH).exit, 103);
         solo.now += DELAY - 1;
         assert_eq!(end(&mut solo, STRANGER, FINISH).exit, 103);
@@ -380,6 +411,7 @@ fn claims_are_each_sides_own_and_pay_once() {
         let off = Address { workchain: -1, ..STRANGER };
         refused(&solo, payee, jetton::claim(QUERY, &off).unwrap(), 116);
         assert_eq!(sent(&claim(&mut solo, payee, payee)), 3 * ONE);
+        refused(&solo, payee, jetton::claim(QUERY, &payee).unwrap(), 114);
         assert_eq!(sent(&claim(&mut solo, payer, payer)), PUT_IN - 3 * ONE);
         for from in [payer, payee] {
             assert_eq!(claim(&mut solo, from, from).exit, 114);
@@ -399,8 +431,12 @@ fn a_channel_with_oneself_works_too() {
         let own = terms.payer;
         let body = redeem_body(&channel, &voucher(3 * ONE, 1, solo.now));
         assert_eq!(solo.send(STRANGER, ENOUGH, body).exit, 0);
-        assert_eq!(sent(&end(&mut solo, own, LEAVE)), PUT_IN - 3 * ONE);
+        let ran = end(&mut solo, own, LEAVE);
+        assert_eq!(sent(&ran), PUT_IN - 3 * ONE);
+        bounce(&mut solo, &ran);
+        // First what it earned, then what is left.
         assert_eq!(sent(&claim(&mut solo, own, own)), 3 * ONE);
+        assert_eq!(sent(&claim(&mut solo, own, own)), PUT_IN - 3 * ONE);
         assert_eq!(claim(&mut solo, own, own).exit, 114);
     });
 }

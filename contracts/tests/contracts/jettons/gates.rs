@@ -1,5 +1,7 @@
 //! The least that must be attached to the messages of a channel in a jetton, years of rent, gas.
 
+use std::collections::BTreeSet;
+
 use fog_contracts::{
     JETTON_CREDIT_VALUE, JETTON_FORWARD, JETTON_PAY_VALUE, JETTON_RENT,
     channel::{self, Channel, Purpose},
@@ -18,6 +20,7 @@ use super::{
     real::Make,
 };
 use crate::{
+    alone::STRANGER,
     channels::kit::{CLOSE, DELAY, FINISH, LEAVE},
     world::{World, failures, ours, std},
 };
@@ -176,6 +179,9 @@ fn what_we_attach_to_jetton_channels_is_enough_and_not_much_too_much() {
         println!("{:<14} attached {:>12} demanded {theirs:>12}", format!("{gate:?}"), ours.get());
         assert!(ours.get() >= theirs + theirs / 10, "{gate:?}: {ours:?} of {theirs}");
         assert!(ours.get() <= theirs * 5, "{gate:?}: {ours:?} of {theirs}");
+        // What the reference wallet wants is fixed, whatever the prices are.
+        let pays = matches!(gate, Gate::RedeemAndPay | Gate::EndAndPay | Gate::Claim);
+        assert!(!pays || theirs >= 50_000_000, "{gate:?}: {theirs}");
     }
 }
 
@@ -201,6 +207,27 @@ fn starved_messages_change_no_jetton_channel() {
                 assert!(solo.balance >= at.balance, "{value} from {from}");
             }
         }
+    }
+}
+
+/// When the rent is used up, the debt comes out of what is attached: what is left of that must
+/// still be enough for the whole way, or nothing happens.
+#[test]
+fn debts_are_taken_off_what_is_attached() {
+    let channel = super::kit::channel(Purpose::Account);
+    let at = funded(&channel);
+    for (from, value) in [(channel.terms.payee, 62_000_000), (STRANGER, 12_000_000)] {
+        let mut seen = BTreeSet::new();
+        for steps in 0..160 {
+            let mut solo = at.clone();
+            solo.now += 5 * YEAR + steps * 4 * 24 * 3600;
+            let body = redeem_body(&channel, &voucher(ONE, 1, solo.now));
+            let ran = solo.send(from, value, body);
+            seen.insert(ran.exit);
+            assert!(ran.exit == 0 || (solo.stored() == at.stored() && ran.sent.is_empty()));
+        }
+        assert!(seen.contains(&0) && seen.contains(&104), "{seen:?}");
+        assert!(!seen.contains(&-1000), "no action ever fails: {seen:?}");
     }
 }
 

@@ -5,5 +5,6 @@ mod bounces;
 mod gates;
 pub(crate) mod kit;
 mod matrix;
+mod orders;
 pub(crate) mod real;
 mod whole;

@@ -266,7 +266,9 @@ impl Jettons {
                     }
                 }
                 jetton::PROVIDE_WALLET => assert_eq!(message.to, channel.master),
-                op::CLOSING => assert_eq!(message.to, channel.terms.payee),
+                op::CLOSING => {
+                    assert_eq!((message.to, message.value), (channel.terms.payee, 2_000_000));
+                }
                 EXCESSES => {}
                 other => panic!("a channel sent {other:#x}"),
             }

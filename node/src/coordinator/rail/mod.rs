@@ -351,3 +351,51 @@ impl Actor {
         price.saturating_sub(fee.unwrap_or(Nano::ZERO))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fog_protocol::{Entry, EntryVerdict, Hash32};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The ledger's formula is that of the contract's bindings, whatever is owed and promised.
+        #[test]
+        fn a_ledger_and_the_contracts_bindings_agree_on_the_room(
+            balance in 0u64..2_000, paid in 0u64..2_000, cap in 1u64..2_000, owed in 0u64..4_000,
+            promised in 0u64..2_000, status in 0u8..3,
+        ) {
+            let address = Address::basechain([1; 32]);
+            let terms = Channel {
+                purpose: Purpose::Account,
+                payer: address,
+                payee: address,
+                payer_key: PublicKey(Hash32([1; 32])),
+                payee_key: PublicKey(Hash32([2; 32])),
+                cap: Nano::new(cap),
+                delay: 600,
+                series: 0,
+            };
+            let at = ChannelData {
+                status: ChannelStatus::ALL[usize::from(status)],
+                balance: Nano::new(balance),
+                paid: Nano::new(paid),
+                ..ChannelData::fresh(&terms)
+            };
+            let entry = Entry {
+                task: TaskId(Hash32([3; 32])),
+                worker: address,
+                amount: Nano::new(owed),
+                verdict: EntryVerdict::Accepted,
+                evidence: Hash32([4; 32]),
+            };
+            let entries = EntryTree::of([entry]).unwrap_or_default();
+            let mut known = Known::new(address, &at, entries, None);
+            known.ledger.recall(TaskId(Hash32([5; 32])), Nano::new(promised));
+            let all = Nano::new(owed + promised);
+            prop_assert_eq!(known.ledger.room(), at.room(all));
+            prop_assert_eq!(known.data().room(all), at.room(all));
+        }
+    }
+}
