@@ -5,12 +5,12 @@ use fog_contracts::{
     operator::{self, Freed},
     stake,
 };
-use fog_protocol::Address;
+use fog_protocol::{Address, Nano};
 
 use crate::{
     alone::{
         GRAM, Kind, OPERATOR, OWNER, REQUESTOR, STRANGER, TREASURY, Word, data, every_task,
-        operator_address, say, speaker, stake_address, state, task_in, task_of,
+        operator_address, say, speaker, stake_address, state, task_in, task_init, task_of,
     },
     solo::{Ran, Solo},
     world::{FEE_BPS, PRICE, RESERVE, earned},
@@ -158,6 +158,27 @@ fn a_slash_asks_for_the_reservation_and_half_of_it_at_most_for_the_requestor() {
     body.load_u64().unwrap();
     assert_eq!(load_coins(&mut body), RESERVE.get() / 100);
     assert_eq!(load_coins(&mut body), RESERVE.get() / 200);
+}
+
+/// Nor more than the task was worth to it: price and damages, however much was reserved.
+#[test]
+fn a_requestor_gets_no_more_of_a_slash_than_price_and_damages() {
+    for damages in [0, 1, GRAM / 4] {
+        let mut init = task_init(1);
+        init.terms.damages = Nano::new(damages);
+        let mut task = Solo::new(init.address().unwrap(), init.state_init().unwrap());
+        for word in
+            [Word::Fund, Word::Opened, Word::Assign, Word::Reserved, Word::Commit, Word::Reject]
+        {
+            assert_eq!(say(&mut task, word, speaker(word)).exit, 0);
+        }
+        task.now = data(&task).deadline;
+        let ran = say(&mut task, Word::Finalize, STRANGER);
+        let mut body = ran.the(stake::op::SLASH).body.as_slice().unwrap();
+        body.skip_first(96, 0).unwrap();
+        assert_eq!(load_coins(&mut body), RESERVE.get());
+        assert_eq!(load_coins(&mut body), PRICE.get() + damages);
+    }
 }
 
 fn load_coins(slice: &mut tycho_types::cell::CellSlice<'_>) -> u64 {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use fog_contracts::{
     Notify, TaskState, op,
+    operator::{self, Freed},
     stake::{self, StakeData},
     task::{self, TaskData},
 };
@@ -204,6 +205,11 @@ fn read_event(
                 }
             }
             Some(op::FEE) => facts.fee_nano = facts.fee_nano.saturating_add(out.value),
+            // The node's part of the fee.
+            Some(operator::op::FREED) => {
+                let earned = Freed::parse(body.cell()).map_or(0, |freed| freed.earned.get());
+                facts.fee_nano = facts.fee_nano.saturating_add(earned);
+            }
             // Its stake did not take it: the owner's wallet was paid instead.
             Some(op::PAYOUT) => facts.paid_nano.push(out.value),
             Some(_) | None => {}
