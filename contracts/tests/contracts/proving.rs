@@ -93,7 +93,7 @@ pub(crate) fn secrets() -> Secrets {
 pub(crate) fn statement() -> Statement {
     static MADE: LazyLock<Statement> =
         LazyLock::new(|| Statement { input: INPUT, key: secrets().key() });
-    MADE.clone()
+    *MADE
 }
 
 pub(crate) fn binding_for(task: Address, stake: Address) -> Hash32 {
