@@ -7,7 +7,9 @@ use fog_protocol::{
     Durations, Hash32, PublicInput, RATE_ONE, Rail, ResourceLimits, TaskId, TaskStatus,
     api::TaskView,
 };
-use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor};
+use fog_requestor::{
+    Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor, RequestorError,
+};
 use serde::Serialize;
 
 use crate::{
@@ -246,8 +248,12 @@ async fn follow(requestor: &Requestor, id: &TaskId, output: &Output) -> anyhow::
         }
         let own = view.listing.requestor_key == requestor.wallet.key.public();
         if view.commitment.is_some() && own && !opened {
-            requestor.open_nonce(id, &view.listing.salt).await?;
-            opened = true;
+            match requestor.open_nonce(id, &view.listing.salt).await {
+                Ok(()) => opened = true,
+                // The task went on since it was looked at.
+                Err(RequestorError::Node(error)) if error.is_conflict() => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(POLL) => {}

@@ -252,6 +252,12 @@ impl NodeError {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND.as_u16())
     }
+
+    /// Is this the answer to asking for what the task's state does not allow (any more)?
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::CONFLICT.as_u16())
+    }
 }
 
 fn unix_now() -> u64 {

@@ -192,10 +192,17 @@ fn what_is_wrong_with_wallet_market_and_stake() {
         let args = ["--no-node", "--worker"];
         patient.suffers(&[], &args, ("stake", "fail"), ("nothing is staked", "worker stake")).await;
         let args = ["--no-node", "--operator", "--verifier", "stranger"];
-        let said = ("not among", "have the market's owner");
-        patient.suffers(&[], &args, ("verifier_key", "fail"), said).await;
-        let said = ("no bond", "fog bond add");
-        patient.suffers(&[], &args, ("bond", "fail"), said).await;
+        let (ok, findings) = patient.examined(&[], &args).await;
+        assert!(!ok);
+        // A stranger as a node's operator lacks two things.
+        for (name, cause, cure) in [
+            ("verifier_key", "not among", "have the market's owner"),
+            ("bond", "no bond", "fog bond add"),
+        ] {
+            let (found, said, told) = &findings[name];
+            assert_eq!(found, "fail", "{name}: {findings:#?}");
+            assert!(said.contains(cause) && told.contains(cure), "{name}: {said}: {told}");
+        }
         let gone = [("FOG_NODE", "http://127.0.0.1:9")];
         patient.suffers(&gone, &[], ("node", "fail"), ("does not answer", "fog node")).await;
     });

@@ -48,8 +48,8 @@ export async function run(provider: NetworkProvider) {
   const stake = provider.open(new Deployable({ code: compiled('stake'), data: stakeData }));
   const task = provider.open(new Deployable({ code: compiled('task'), data: marketData }));
 
-  // init; bond, reserved, earned
-  const bond = beginCell().storeRef(Cell.EMPTY).storeUint(0, 3 * 4).endCell();
+  // init (here only what keeps two owners' apart); bond, reserved, earned
+  const bond = beginCell().storeRef(marketData).storeUint(0, 3 * 4).endCell();
   const operator = provider.open(new Deployable({ code: compiled('operator'), data: bond }));
 
   for (const contract of [market, stake, task, operator]) {
