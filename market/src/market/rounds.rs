@@ -21,11 +21,12 @@ const BOND_IN_USE: &str = "bond_in_use";
 /// Does this answer hold for as long as the task is open?
 const fn for_good(reason: PassReason) -> bool {
     match reason {
-        PassReason::PriceTooLow
-        | PassReason::DeadlineTooShort
-        | PassReason::TooBig
-        | PassReason::Unsupported => true,
-        PassReason::Busy | PassReason::StakeTooSmall | PassReason::Draining => false,
+        PassReason::PriceTooLow | PassReason::TooBig | PassReason::Unsupported => true,
+        // How soon it could be done depends on what the worker has in hand.
+        PassReason::DeadlineTooShort
+        | PassReason::Busy
+        | PassReason::StakeTooSmall
+        | PassReason::Draining => false,
     }
 }
 

@@ -200,7 +200,8 @@ impl Market {
         let Phase::Committed { assignment, work, .. } = &task.phase else {
             return;
         };
-        if work.verdict_by.is_none() {
+        // What was handed over too late is looked at for a ruling only.
+        if work.verdict_by.is_none() || work.delivery == Delivery::Missed {
             return;
         }
         let Some(basis) = self.basis(task, work, now) else {

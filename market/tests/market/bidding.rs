@@ -253,3 +253,21 @@ fn a_worker_that_comes_is_offered_the_best_paid_first() {
     let offered: Vec<_> = world.actions[from..].iter().filter_map(Action::task).collect();
     assert_eq!(offered, [tasks[1], tasks[2]]);
 }
+
+#[test]
+fn a_worker_without_time_now_is_asked_again_one_that_wants_more_is_not() {
+    let mut world = World::new(rules());
+    for (reason, again) in [(PassReason::DeadlineTooShort, true), (PassReason::PriceTooLow, false)]
+    {
+        let worker = if again { 1 } else { 2 };
+        world.join(worker, Nano::grams(1000));
+        let task = world.open(u32::from(worker));
+        let worker = wallet(worker);
+        world.ok(Event::Passed { task, worker, reason, ask: Some(CAP) });
+        world.now += 2;
+        let asked = world.ok(Event::CloseRounds).iter().any(
+            |it| matches!(it, Action::Offer { task: of, to, .. } if *of == task && to.contains(&worker)),
+        );
+        assert_eq!(asked, again, "{reason:?}");
+    }
+}
