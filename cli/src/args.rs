@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use fog_protocol::{Nano, TaskId};
+use fog_protocol::{Hash32, HashParseError, Nano, TaskId, ZkVm};
 
 /// A marketplace for computation between strangers, settled on TON: results are verified before
 /// money moves.
@@ -140,6 +140,28 @@ pub(crate) enum ProofCommand {
         #[arg(long, value_name = "FILE")]
         public: PathBuf,
     },
+    /// Check a receipt of SP1 or RISC Zero: that a program ran to a good end and made this public.
+    /// Exit 0 valid, 1 not valid, 2 malformed.
+    Receipt {
+        /// Who made it, in which release: sp1-v5, sp1-v6.0, sp1-v6.1, risc-zero-v3.0, risc-zero-v5.0.
+        #[arg(long, value_name = "ZKVM")]
+        vm: ZkVm,
+        /// The program: SP1's verifying key hash (`vk.bytes32()`), RISC Zero's image id.
+        #[arg(long, value_name = "HEX", value_parser = program)]
+        program: Hash32,
+        /// What it made public: SP1's public values, RISC Zero's journal.
+        #[arg(long, value_name = "FILE")]
+        journal: PathBuf,
+        /// The Groth16 seal, as Ethereum takes it: bytes, or hexadecimal text.
+        #[arg(long, value_name = "FILE")]
+        seal: PathBuf,
+    },
+}
+
+/// 32 bytes, with `0x` or without.
+fn program(text: &str) -> Result<Hash32, String> {
+    let text = text.strip_prefix("0x").unwrap_or(text);
+    text.parse().map_err(|error: HashParseError| error.to_string())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

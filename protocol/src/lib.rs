@@ -19,6 +19,7 @@ mod money;
 mod rail;
 mod seal;
 mod status;
+mod zkvm;
 
 pub use address::{Address, AddressError, AddressForm};
 pub use auth::{AuthError, MAX_CLOCK_SKEW_SECONDS, RequestAuth};
@@ -35,6 +36,7 @@ pub use money::{AmountError, NANO_PER_GRAM, Nano};
 pub use rail::{AccountView, EntryPage, EntryView, OtherEntries, Rail, VoucherFile};
 pub use seal::{SealError, SealKey, SealPublicKey, seal};
 pub use status::{TaskStatus, UnknownStatus};
+pub use zkvm::{UnknownZkVm, ZkVm};
 
 /// Version of the wire protocol; a peer with another major version is refused with this number.
 pub const PROTOCOL_VERSION: u16 = 1;
