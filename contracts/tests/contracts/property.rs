@@ -289,14 +289,15 @@ impl Play {
             self.drain();
         }
         for _ in 0..messages {
-            match self.dice.below(237) {
+            match self.dice.below(247) {
                 107..139 => self.act_on_a_channel(),
                 139..144 => self.bonds(),
                 144..154 => self.challenge(),
                 154..159 => self.rule(),
                 159..193 => self.advance(),
                 193..217 => self.act_on_a_jetton_channel(),
-                217.. => self.act_on_a_jetton_task(),
+                217..237 => self.act_on_a_jetton_task(),
+                237.. => self.rule(),
                 0..12 => self.fund(),
                 12..30 => self.assign(),
                 30..44 => self.commit(),
