@@ -320,6 +320,21 @@ pub(crate) enum TaskCommand {
         /// Where to write it; otherwise it goes to standard output.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Of a result in chunks, the file that was committed to instead of the outputs one after
+        /// the other: what `fog verify --result` wants.
+        #[arg(long)]
+        raw: bool,
+    },
+    /// One chunk of a result of the `merkle` policy, for anybody to check (`fog verify --chunk`).
+    Chunk {
+        /// The task.
+        id: TaskId,
+        /// Which chunk, from 0.
+        #[arg(long)]
+        index: u64,
+        /// Where to write it.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Everything its verdict rests on, in one file for `fog verify`.
     Evidence {
@@ -370,7 +385,10 @@ pub(crate) struct BundleFiles {
     /// The verification key, to check the proof again.
     #[arg(long, value_name = "FILE")]
     pub(crate) verification_key: Option<PathBuf>,
-    /// The result.
+    /// The evaluator of the `improves` policy.
+    #[arg(long, value_name = "FILE", conflicts_with = "verification_key")]
+    pub(crate) evaluator: Option<PathBuf>,
+    /// The result (`fog task result --raw`).
     #[arg(long, value_name = "FILE")]
     pub(crate) result: Option<PathBuf>,
 }
@@ -381,6 +399,9 @@ pub(crate) struct VerifyArgs {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) files: BundleFiles,
+    /// Instead, check one chunk of the result (`fog task chunk` writes it) against the bundle.
+    #[arg(long, value_name = "FILE", conflicts_with = "online")]
+    pub(crate) chunk: Option<PathBuf>,
     /// Also ask the chain (`--chain`) whether the task's contract was really told all this.
     #[arg(long)]
     pub(crate) online: bool,
@@ -409,7 +430,7 @@ pub(crate) struct PostArgs {
     /// How the result is verified.
     #[arg(long, value_enum, default_value_t = PolicyName::Replay)]
     pub(crate) policy: PolicyName,
-    /// Share of results that is checked under `replay`, 0.001 to 1 [default: 0.05; 1 with `--rail
+    /// Share of results that is checked where no proof is, 0.001 to 1 [default: 0.05; 1 with `--rail
     /// account`, where no stake is reserved for a task and so everything is checked].
     #[arg(long, value_parser = rate)]
     pub(crate) audit_rate: Option<f64>,
@@ -437,6 +458,8 @@ pub(crate) struct PostArgs {
     /// The proof's public inputs in order, by comma: `binding`, `free` or a decimal number.
     #[arg(long, value_delimiter = ',', required_if_eq("policy", "groth16"))]
     pub(crate) publics: Vec<String>,
+    #[command(flatten)]
+    pub(crate) strategy: crate::strategy::StrategyArgs,
     /// Wait for the end and show every step.
     #[arg(long)]
     pub(crate) wait: bool,
@@ -464,6 +487,12 @@ pub(crate) enum PolicyName {
     Groth16,
     /// The proof is the verdict: the contract checks it and pays.
     Proof,
+    /// An evaluator computes the objective of the result, which must beat a number.
+    Improves,
+    /// The result's numbers must be near those of a re-run: Monte Carlo, floating point.
+    Statistical,
+    /// The input is run in chunks; of a drawn result, drawn chunks are run again.
+    Merkle,
 }
 
 #[derive(Debug, Args)]

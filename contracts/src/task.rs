@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fog_protocol::{Address, Hash32, Listing, Nano, Policy, Signature};
+use fog_protocol::{Address, Hash32, Listing, Nano, Signature};
 use tycho_types::{
     cell::{Cell, CellSlice},
     dict::Dict,
@@ -163,12 +163,9 @@ impl TaskInit {
                 commit: listing.durations.commit,
                 verdict: listing.durations.verdict,
                 window: listing.durations.window,
-                proof: match listing.policy {
-                    Policy::Proof { key } => {
-                        ProofRole::Decides(crate::proof::statement_hash(&listing.input.hash, &key))
-                    }
-                    Policy::Replay { .. } | Policy::Groth16 { .. } => ProofRole::None,
-                },
+                proof: listing.policy.circuit().map_or(ProofRole::None, |key| {
+                    ProofRole::Decides(crate::proof::statement_hash(&listing.input.hash, &key))
+                }),
             },
         }
     }

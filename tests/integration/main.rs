@@ -22,4 +22,5 @@ mod scenario;
 mod scene;
 mod soak;
 mod staking;
+mod strategies;
 mod testnet;

@@ -14,5 +14,6 @@ mod proving;
 mod proxy;
 mod rail;
 mod store;
+mod strategies;
 mod worker;
 mod world;
