@@ -493,6 +493,8 @@ pub(crate) enum PolicyName {
     Statistical,
     /// The input is run in chunks; of a drawn result, drawn chunks are run again.
     Merkle,
+    /// Copies for workers that do not know of each other: all equal, or a verifier decides.
+    Redundant,
 }
 
 #[derive(Debug, Args)]

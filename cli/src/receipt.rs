@@ -93,6 +93,10 @@ fn finds(policy: &Policy) -> String {
             result in a million wrong"
                 .to_owned()
         }
+        Policy::Redundant { copies, .. } => format!(
+            "finds any difference between {copies} workers that were not told of each other; a \
+             verifier's own run then says who is wrong, and newcomers are always run again"
+        ),
         Policy::Merkle { samples, .. } => {
             let odds = |wrong: f64| 100.0 * sampled(wrong, *samples);
             format!(

@@ -199,19 +199,16 @@ struct ToPay {
 async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
     let draft = draft(&args, rail(&args, settings)?)?;
     let requestor = requestor(settings).await?;
+    if args.policy == PolicyName::Redundant {
+        anyhow::ensure!(!args.no_pay, "--no-pay is for one task: copies are paid together");
+        let copies = requestor.post_copies(draft, args.strategy.copies).await?;
+        return copied(&args, &requestor, &copies, settings, output).await;
+    }
     let prepared = requestor.post(draft).await?;
     if args.no_pay {
         return to_pay(&requestor, &prepared, output);
     }
-    let (task, most) = (prepared.task, prepared.listing.price_cap);
-    let paid_from = match prepared.listing.rail {
-        Rail::Escrow => {
-            requestor.fund(std::slice::from_ref(&prepared)).await?;
-            format!("escrow {}", prepared.escrow)
-        }
-        Rail::Account { account } => format!("account {account}"),
-    };
-    output.note(&format!("posted {task}\n  {paid_from}\n  at most {most}"));
+    pay(&requestor, std::slice::from_ref(&prepared), output).await?;
     if !args.wait && args.out.is_none() {
         let view = find(&requestor.node, &prepared.task).await?;
         output.document(&view, || prepared.task.to_string())?;
@@ -226,6 +223,58 @@ async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::R
         acknowledge(&requestor, &view, settings, output).await?;
     }
     end(&view, output)
+}
+
+async fn pay(requestor: &Requestor, prepared: &[Prepared], output: &Output) -> anyhow::Result<()> {
+    let escrowed: Vec<_> =
+        prepared.iter().filter(|task| task.listing.rail.is_escrow()).cloned().collect();
+    if !escrowed.is_empty() {
+        requestor.fund(&escrowed).await?;
+    }
+    for Prepared { task, escrow, listing, .. } in prepared {
+        let paid_from = match listing.rail {
+            Rail::Escrow => format!("escrow {escrow}"),
+            Rail::Account { account } => format!("account {account}"),
+        };
+        output.note(&format!("posted {task}\n  {paid_from}\n  at most {}", listing.price_cap));
+    }
+    Ok(())
+}
+
+/// Pays copies, and follows them to their ends; the first that is paid has the result.
+async fn copied(
+    args: &PostArgs,
+    requestor: &Requestor,
+    copies: &[Prepared],
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    pay(requestor, copies, output).await?;
+    let waits = args.wait || args.out.is_some();
+    let mut views = Vec::new();
+    if waits {
+        let ends = copies.iter().map(|copy| follow(requestor, &copy.task, output));
+        for view in futures_util::future::join_all(ends).await {
+            views.push(view?);
+        }
+    } else {
+        for copy in copies {
+            views.push(find(&requestor.node, &copy.task).await?);
+        }
+    }
+    let paid = views.iter().find(|view| view.status == TaskStatus::Paid);
+    if let (Some(view), Some(out)) = (paid, &args.out) {
+        files::write(out, &requestor.result(view).await?)?;
+    }
+    for view in views.iter().filter(|view| view.status == TaskStatus::Paid) {
+        acknowledge(requestor, view, settings, output).await?;
+    }
+    let done = !waits || paid.is_some();
+    output.document(&views, || {
+        let lines = views.iter().map(|view| format!("{} {}", view.id, view.status));
+        lines.collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(if done { ExitCode::SUCCESS } else { failed() })
 }
 
 fn to_pay(requestor: &Requestor, prepared: &Prepared, output: &Output) -> anyhow::Result<ExitCode> {

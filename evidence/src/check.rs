@@ -242,7 +242,8 @@ fn result(bundle: &Bundle, execute: &dyn Execute) -> Found {
         | Finding::Replayed { .. }
         | Finding::Improved(_)
         | Finding::Compared(_)
-        | Finding::Chunked(_) => look_again(bundle, execute),
+        | Finding::Chunked(_)
+        | Finding::Agreed => look_again(bundle, execute),
     }
 }
 

@@ -3,10 +3,10 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use fog_protocol::{
-    Address, Bid, Commit, Hash32, Listing, Nano, PublicKey, SealPublicKey, Signed, TaskId,
+    Address, Bid, Commit, Group, Hash32, Listing, Nano, PublicKey, SealPublicKey, Signed, TaskId,
     gateway::PassReason,
 };
-use fog_verifier::Evidence;
+use fog_verifier::{Evidence, strategy::redundant::Opening};
 
 use crate::Refused;
 
@@ -210,6 +210,20 @@ pub enum Event {
     },
     /// Time passed: everything whose deadline is over is acted on.
     Tick,
+    /// The requestor said which listings are copies of one task.
+    Grouped {
+        /// The copies.
+        group: Group,
+    },
+    /// As `Submitted`, for one of several copies: with what opens its commitment.
+    Delivered {
+        /// The task.
+        task: TaskId,
+        /// The audit seed of the epoch in which the commitment was acknowledged.
+        seed: Hash32,
+        /// What opens the commitment.
+        opening: Opening,
+    },
 }
 
 impl Event {
@@ -238,6 +252,8 @@ impl Event {
             Self::Ruled { .. } => "ruled",
             Self::Closed { .. } => "closed",
             Self::Tick => "tick",
+            Self::Grouped { .. } => "grouped",
+            Self::Delivered { .. } => "delivered",
         }
     }
 
@@ -276,7 +292,9 @@ impl Event {
             | Self::Disputed { .. }
             | Self::Ruled { .. }
             | Self::Closed { .. }
-            | Self::Tick => Ok(()),
+            | Self::Tick
+            | Self::Grouped { .. }
+            | Self::Delivered { .. } => Ok(()),
         }
     }
 }

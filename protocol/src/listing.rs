@@ -247,10 +247,18 @@ pub enum Policy {
         /// How the input is cut.
         chunks: Chunks,
     },
+    /// One of several copies for workers that do not know of each other; see [`crate::Group`].
+    Redundant {
+        /// How many there are.
+        copies: u8,
+        /// What this one commits to of its group.
+        sibling: Hash32,
+    },
 }
 
 impl Policy {
-    /// Short name for tables: `replay`, `groth16`, `proof`, `improves`, `statistical`, `merkle`.
+    /// Short name for tables: `replay`, `groth16`, `proof`, `improves`, `statistical`, `merkle`,
+    /// `redundant`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -260,6 +268,7 @@ impl Policy {
             Self::Improves { .. } => "improves",
             Self::Statistical { .. } => "statistical",
             Self::Merkle { .. } => "merkle",
+            Self::Redundant { .. } => "redundant",
         }
     }
 
@@ -271,7 +280,8 @@ impl Policy {
             Self::Replay { .. }
             | Self::Proof { .. }
             | Self::Statistical { .. }
-            | Self::Merkle { .. } => None,
+            | Self::Merkle { .. }
+            | Self::Redundant { .. } => None,
         }
     }
 
@@ -290,7 +300,8 @@ impl Policy {
             | Self::Groth16 { .. }
             | Self::Improves { .. }
             | Self::Statistical { .. }
-            | Self::Merkle { .. } => None,
+            | Self::Merkle { .. }
+            | Self::Redundant { .. } => None,
         }
     }
 
@@ -298,7 +309,10 @@ impl Policy {
     #[must_use]
     pub const fn is_strategy(&self) -> bool {
         match self {
-            Self::Improves { .. } | Self::Statistical { .. } | Self::Merkle { .. } => true,
+            Self::Improves { .. }
+            | Self::Statistical { .. }
+            | Self::Merkle { .. }
+            | Self::Redundant { .. } => true,
             Self::Replay { .. } | Self::Groth16 { .. } | Self::Proof { .. } => false,
         }
     }
@@ -311,7 +325,7 @@ impl Policy {
             | Self::Improves { rate_ppm, .. }
             | Self::Statistical { rate_ppm, .. }
             | Self::Merkle { rate_ppm, .. } => *rate_ppm,
-            Self::Groth16 { .. } | Self::Proof { .. } => RATE_ONE,
+            Self::Groth16 { .. } | Self::Proof { .. } | Self::Redundant { .. } => RATE_ONE,
         }
     }
 }
@@ -488,11 +502,15 @@ impl Listing {
                 Policy::Replay { .. }
                 | Policy::Improves { .. }
                 | Policy::Statistical { .. }
-                | Policy::Merkle { .. },
+                | Policy::Merkle { .. }
+                | Policy::Redundant { .. },
                 Program::Wasi { .. },
             )
             | (
-                Policy::Improves { .. } | Policy::Statistical { .. } | Policy::Merkle { .. },
+                Policy::Improves { .. }
+                | Policy::Statistical { .. }
+                | Policy::Merkle { .. }
+                | Policy::Redundant { .. },
                 Program::Circom { .. } | Program::Circuit { .. },
             ) => strategy::check(&self.policy, &self.program, &self.input, &self.limits),
             (Policy::Replay { .. }, Program::Circom { .. }) => Err(ListingError::Mismatch {

@@ -2,8 +2,8 @@
 
 use fog_contracts::{proof::VerifyingKey, rail::place_of};
 use fog_protocol::{
-    Address, BlobRef, Bound, Chunks, Curve, Decimal, Direction, Durations, Hash32, Listing, Nano,
-    Policy, Program, PublicInput, Rail, ResourceLimits, SecretKey, TaskId, api::NodeInfo,
+    Address, BlobRef, Bound, Chunks, Curve, Decimal, Direction, Durations, Group, Hash32, Listing,
+    Nano, Policy, Program, PublicInput, Rail, ResourceLimits, SecretKey, TaskId, api::NodeInfo,
     tagged_hash,
 };
 use fog_verifier::{draw, groth16::check_contract_key};
@@ -57,6 +57,13 @@ pub enum DraftPolicy {
         /// How the input is cut.
         chunks: Chunks,
     },
+    /// One of several copies: made by `Requestor::post_copies`.
+    Redundant {
+        /// How many there are.
+        copies: u8,
+        /// What this one commits to of its group.
+        sibling: Hash32,
+    },
 }
 
 /// A task that is not posted yet.
@@ -109,6 +116,18 @@ fn circuit_hash(key: &[u8]) -> Result<Hash32, RequestorError> {
 }
 
 impl Draft {
+    /// Copy `index` of this draft: with a salt of its own, and an input that does not look like that
+    /// of any other copy.
+    #[must_use]
+    pub(crate) fn copy(mut self, secret: &Hash32, copies: u8, index: u8) -> Self {
+        let blind = tagged_hash("fog/copy-blind/v1", &[&secret.0, &[index]]);
+        self.input = [&blind.0[..], &self.input].concat();
+        self.salt = tagged_hash("fog/copy-salt/v1", &[&secret.0, &[index]]);
+        let sibling = Group::sibling(secret, index);
+        self.policy = DraftPolicy::Redundant { copies, sibling };
+        self
+    }
+
     /// The listing of this draft at the node `info` describes.
     ///
     /// # Errors
@@ -154,6 +173,7 @@ impl Draft {
             DraftPolicy::Merkle { rate_ppm, samples, chunks } => {
                 Policy::Merkle { rate_ppm, samples, chunks }
             }
+            DraftPolicy::Redundant { copies, sibling } => Policy::Redundant { copies, sibling },
         };
         let listing = Listing {
             version: Listing::version_of(&self.rail, &policy),

@@ -23,7 +23,7 @@ pub use pay::{PayError, call, confirm, send};
 
 use fog_chain::ChainClient;
 use fog_contracts::{FUND_VALUE, task};
-use fog_protocol::{Hash32, Policy, SecretKey, Signed, TaskId, api::TaskView};
+use fog_protocol::{Group, Hash32, Policy, SecretKey, Signed, TaskId, api::TaskView};
 use fog_wallet::{OutMessage, UnlockedWallet};
 
 /// Why a task could not be posted or paid.
@@ -85,6 +85,26 @@ impl Requestor {
         if posted.escrow != prepared.escrow {
             return Err(RequestorError::Disagrees("escrow"));
         }
+        Ok(prepared)
+    }
+
+    /// Posts `copies` of a task for workers that do not know of each other, and tells the node that
+    /// they are; nothing is paid yet. The draft's salt is the group's secret.
+    ///
+    /// # Errors
+    /// [`RequestorError`].
+    pub async fn post_copies(
+        &self,
+        draft: Draft,
+        copies: u8,
+    ) -> Result<Vec<Prepared>, RequestorError> {
+        let secret = draft.salt;
+        let mut prepared = Vec::new();
+        for index in 0..copies {
+            prepared.push(self.post(draft.clone().copy(&secret, copies, index)).await?);
+        }
+        let tasks = prepared.iter().map(|copy| copy.task).collect();
+        self.node.group(&Group { secret, tasks }).await?;
         Ok(prepared)
     }
 

@@ -19,7 +19,7 @@ use crate::{
     groth16,
     produce::{produce, result_root},
     proof_check,
-    strategy::{Ran, chunked, improves, statistical},
+    strategy::{Ran, chunked, improves, redundant, statistical},
 };
 
 /// Independent runs that must agree before a result is called wrong.
@@ -137,6 +137,12 @@ impl Submission {
     #[must_use]
     pub const fn commitment(&self) -> Hash32 {
         self.commitment
+    }
+
+    /// What opens its commitment, without the bytes.
+    #[must_use]
+    pub const fn opening(&self) -> redundant::Opening {
+        redundant::Opening { ran: self.claim(), salt: self.salt }
     }
 
     pub(crate) const fn claim(&self) -> Ran {
@@ -313,6 +319,7 @@ pub fn find(
         Policy::Improves { .. } => improves::find(work, submission, execute),
         Policy::Statistical { .. } => statistical::find(work, submission, execute),
         Policy::Merkle { .. } => chunked::find(work, submission, execute),
+        Policy::Redundant { .. } => redundant::find(work, submission, execute),
         Policy::Proof { .. } => {
             Err(VerifyError::WrongWork("its contract checks the proof, nobody else"))
         }

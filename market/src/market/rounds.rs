@@ -57,7 +57,7 @@ impl Market {
             .iter()
             .take(wanted.saturating_mul(LOOKS_PER_OFFER).saturating_add(known))
             .map(|(_, address)| address)
-            .filter(|address| !round.knows(address) && !task.barred.contains(address))
+            .filter(|address| !round.knows(address) && !self.bars(task, address))
             .filter(|address| self.workers.get(address).is_some_and(|w| w.is_available()))
             .take(wanted)
             .collect();
@@ -80,7 +80,7 @@ impl Market {
         let looks = LOOKS_PER_OFFER.saturating_add(known).saturating_add(task.barred.len());
         let next = self.asks.iter().take(looks).map(|(_, address)| address).find(|address| {
             !round.knows(address)
-                && !task.barred.contains(address)
+                && !self.bars(task, address)
                 && self.workers.get(address).is_some_and(|worker| worker.is_available())
         });
         self.offer(id, next.into_iter().collect(), actions);
@@ -110,7 +110,7 @@ impl Market {
             .map(|(_, id)| id)
             .filter(|id| {
                 self.tasks.get(id).is_some_and(|task| {
-                    !task.barred.contains(address)
+                    !self.bars(task, address)
                         && task.round().is_some_and(|round| {
                             round.until > now
                                 && round.waiting.len() + round.bids.len() < most
@@ -196,7 +196,7 @@ impl Market {
         let mut candidates = Vec::with_capacity(bids.len());
         let mut standing = Vec::with_capacity(bids.len());
         for (address, bid) in bids {
-            match self.candidate(address, &bid, bond, now) {
+            match self.candidate(&id, address, &bid, bond, now) {
                 Ok(candidate) => {
                     candidates.push(candidate);
                     standing.push(bid);
@@ -229,6 +229,7 @@ impl Market {
     /// Can this bid still win? Earlier matches of the batch may have used its slot or stake.
     fn candidate(
         &self,
+        id: &TaskId,
         address: Address,
         bid: &Standing,
         bond: Nano,
@@ -239,6 +240,10 @@ impl Market {
         };
         if worker.presence == Presence::Offline {
             return Err(("offline", "you disconnected before the round closed".to_owned()));
+        }
+        // No word of why: who has one copy must not learn which task is another.
+        if self.tasks.get(id).is_some_and(|task| self.bars(task, &address)) {
+            return Err(("outbid", "the task went to another worker".to_owned()));
         }
         let (in_hand, slots) = (worker.in_hand.len() as u32, bid.slots);
         if in_hand >= u32::from(slots) {
