@@ -17,6 +17,9 @@ impl Market {
         now: u64,
         actions: &mut Vec<Action>,
     ) -> Result<(), Refused> {
+        if group.tasks.is_empty() {
+            return Err(Refused::NotCopies);
+        }
         let mut key = None;
         for (id, index) in group.tasks.iter().zip(0u8..=u8::MAX) {
             let task = self.known(id)?;
