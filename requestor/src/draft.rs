@@ -107,6 +107,14 @@ pub fn nonce(key: &SecretKey, salt: &Hash32) -> Hash32 {
     tagged_hash("fog/nonce-secret/v1", &[key.seed().as_ref(), &salt.0])
 }
 
+/// The input of a copy with this salt, as its listing names it: begun with bytes that only who has
+/// the signing key can make, so that who has one copy's input cannot tell which listings are others.
+#[must_use]
+pub fn blinded(key: &SecretKey, salt: &Hash32, input: &[u8]) -> Vec<u8> {
+    let blind = tagged_hash("fog/copy-blind/v1", &[key.seed().as_ref(), &salt.0]);
+    [&blind.0[..], input].concat()
+}
+
 /// The hash a circuit is known by, of a key that is sound as far as anybody can see.
 fn circuit_hash(key: &[u8]) -> Result<Hash32, RequestorError> {
     let refused = |cause: String| RequestorError::Circuit(cause);
@@ -119,10 +127,9 @@ impl Draft {
     /// Copy `index` of this draft: with a salt of its own, and an input that does not look like that
     /// of any other copy.
     #[must_use]
-    pub(crate) fn copy(mut self, secret: &Hash32, copies: u8, index: u8) -> Self {
-        let blind = tagged_hash("fog/copy-blind/v1", &[&secret.0, &[index]]);
-        self.input = [&blind.0[..], &self.input].concat();
+    pub(crate) fn copy(mut self, key: &SecretKey, secret: &Hash32, copies: u8, index: u8) -> Self {
         self.salt = tagged_hash("fog/copy-salt/v1", &[&secret.0, &[index]]);
+        self.input = blinded(key, &self.salt, &self.input);
         let sibling = Group::sibling(secret, index);
         self.policy = DraftPolicy::Redundant { copies, sibling };
         self

@@ -12,7 +12,7 @@ mod proof;
 
 pub use account::{NotOwed, VouchError, Vouched, check_entry, vouch};
 pub use channel::{ChannelError, end_channel, read_channel, set_channel_key, settle, top_up};
-pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, nonce};
+pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, blinded, nonce};
 pub use jetton::{
     JettonError, JettonInfo, JettonVoucherFile, claim_jettons, end_in_jetton, is_in_jetton,
     jetton_balance, jetton_wallet, open_in_jetton, read_jetton, read_jetton_channel,
@@ -101,7 +101,8 @@ impl Requestor {
         let secret = draft.salt;
         let mut prepared = Vec::new();
         for index in 0..copies {
-            prepared.push(self.post(draft.clone().copy(&secret, copies, index)).await?);
+            let copy = draft.clone().copy(&self.wallet.key, &secret, copies, index);
+            prepared.push(self.post(copy).await?);
         }
         let tasks = prepared.iter().map(|copy| copy.task).collect();
         self.node.group(&Group { secret, tasks }).await?;

@@ -72,7 +72,7 @@ impl Market {
         let others = {
             let task = self.task_mut(&id)?;
             let Some(copies) = &mut task.copies else { return Err(Refused::NotCopies) };
-            copies.opening.get_or_insert_with(|| opening.clone());
+            copies.opening.get_or_insert(*opening);
             copies.group.tasks.clone()
         };
         self.submitted(id, seed, now, actions)?;
@@ -100,7 +100,7 @@ impl Market {
 
     fn twin(&self, id: &TaskId) -> Result<Twin, Missing> {
         let task = self.tasks.get(id).ok_or(Missing::ForGood)?;
-        let opening = task.copies.as_ref().and_then(|copies| copies.opening.clone());
+        let opening = task.copies.as_ref().and_then(|copies| copies.opening);
         match (opening, task.assignment(), task.commitment()) {
             (Some(opening), Some(assignment), Some(commitment)) => Ok(Twin {
                 listing: (*task.listing).clone(),

@@ -190,8 +190,8 @@ async fn copies(liar: Option<usize>) -> (World, NodeHandle, Vec<TaskView>) {
     // Until the requestor says which they are, nobody can be asked; and only it can say.
     let mut workers = vec![Worker::join(&world, &node, 0).await];
     workers[0].time().await;
-    assert_eq!(group(Hash32([0x78; 32]), tasks.clone()).await, 400);
-    assert_eq!(group(secret, tasks[..2].to_vec()).await, 400);
+    assert_eq!(group(Hash32([0x78; 32]), tasks.clone()).await, 422);
+    assert_eq!(group(secret, tasks[..2].to_vec()).await, 422);
     assert_eq!(group(secret, tasks.clone()).await, 204);
     // One worker alone gets one copy, however many slots and stake it has.
     let mut held = vec![workers[0].win().await];

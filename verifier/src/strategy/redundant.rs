@@ -19,7 +19,9 @@ use crate::{
 };
 
 /// What opens a commitment, without the result's bytes.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
 pub struct Opening {
     /// What the worker says its run gave.
     pub ran: Ran,
