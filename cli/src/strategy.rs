@@ -112,7 +112,9 @@ impl StrategyArgs {
         rate_ppm: u32,
     ) -> anyhow::Result<Option<DraftPolicy>> {
         Ok(match name {
-            PolicyName::Replay | PolicyName::Groth16 | PolicyName::Proof => None,
+            PolicyName::Replay | PolicyName::Groth16 | PolicyName::Proof | PolicyName::Receipt => {
+                None
+            }
             PolicyName::Improves => {
                 let file = self.evaluator.as_deref().context("--evaluator is missing")?;
                 Some(DraftPolicy::Improves {

@@ -9,6 +9,7 @@ use crate::{
     Address, Decimal, Hash32, Nano, PublicKey, Rail, TaskId,
     envelope::Tagged,
     strategy::{self, Bound, Chunks, Direction},
+    zkvm::{JournalStart, ZkVm},
 };
 
 /// One, in the parts per million that rates are counted in.
@@ -139,6 +140,13 @@ pub enum Program {
         /// Its verifying key, as arkworks writes it.
         key: BlobRef,
     },
+    /// A program for a zkVM: the result is its receipt. The worker brings the prover.
+    ZkVm {
+        /// The machine and its release.
+        vm: ZkVm,
+        /// The program, as the machine's own tools build it.
+        elf: BlobRef,
+    },
 }
 
 impl Program {
@@ -149,6 +157,7 @@ impl Program {
             Self::Wasi { module } => vec![*module],
             Self::Circom { zkey, witness } => vec![*zkey, *witness],
             Self::Circuit { key } => vec![*key],
+            Self::ZkVm { elf, .. } => vec![*elf],
         }
     }
 }
@@ -247,10 +256,18 @@ pub enum Policy {
         /// How the input is cut.
         chunks: Chunks,
     },
+    /// A zkVM's receipt that the program ran is checked, always, against its maker's published key.
+    Receipt {
+        /// What names the program in a receipt: SP1's verifying key hash, RISC Zero's image id.
+        program: Hash32,
+        /// What it must have made public first.
+        start: JournalStart,
+    },
 }
 
 impl Policy {
-    /// Short name for tables: `replay`, `groth16`, `proof`, `improves`, `statistical`, `merkle`.
+    /// Short name for tables: `replay`, `groth16`, `proof`, `improves`, `statistical`, `merkle`,
+    /// `receipt`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -260,6 +277,7 @@ impl Policy {
             Self::Improves { .. } => "improves",
             Self::Statistical { .. } => "statistical",
             Self::Merkle { .. } => "merkle",
+            Self::Receipt { .. } => "receipt",
         }
     }
 
@@ -271,14 +289,15 @@ impl Policy {
             Self::Replay { .. }
             | Self::Proof { .. }
             | Self::Statistical { .. }
-            | Self::Merkle { .. } => None,
+            | Self::Merkle { .. }
+            | Self::Receipt { .. } => None,
         }
     }
 
     /// Is every result checked by its proof, rather than by running something again?
     #[must_use]
     pub const fn is_proof(&self) -> bool {
-        matches!(self, Self::Groth16 { .. } | Self::Proof { .. })
+        matches!(self, Self::Groth16 { .. } | Self::Proof { .. } | Self::Receipt { .. })
     }
 
     /// The circuit whose proof the task's own contract checks.
@@ -290,7 +309,8 @@ impl Policy {
             | Self::Groth16 { .. }
             | Self::Improves { .. }
             | Self::Statistical { .. }
-            | Self::Merkle { .. } => None,
+            | Self::Merkle { .. }
+            | Self::Receipt { .. } => None,
         }
     }
 
@@ -298,7 +318,10 @@ impl Policy {
     #[must_use]
     pub const fn is_strategy(&self) -> bool {
         match self {
-            Self::Improves { .. } | Self::Statistical { .. } | Self::Merkle { .. } => true,
+            Self::Improves { .. }
+            | Self::Statistical { .. }
+            | Self::Merkle { .. }
+            | Self::Receipt { .. } => true,
             Self::Replay { .. } | Self::Groth16 { .. } | Self::Proof { .. } => false,
         }
     }
@@ -311,7 +334,7 @@ impl Policy {
             | Self::Improves { rate_ppm, .. }
             | Self::Statistical { rate_ppm, .. }
             | Self::Merkle { rate_ppm, .. } => *rate_ppm,
-            Self::Groth16 { .. } | Self::Proof { .. } => RATE_ONE,
+            Self::Groth16 { .. } | Self::Proof { .. } | Self::Receipt { .. } => RATE_ONE,
         }
     }
 }
@@ -484,6 +507,15 @@ impl Listing {
 
     fn check_policy(&self) -> Result<(), ListingError> {
         match (&self.policy, &self.program) {
+            (Policy::Receipt { .. }, Program::ZkVm { .. }) => Ok(()),
+            (Policy::Receipt { .. }, _) => Err(ListingError::Mismatch {
+                policy: "receipt",
+                cure: "post a program of SP1 or RISC Zero",
+            }),
+            (_, Program::ZkVm { .. }) => Err(ListingError::Mismatch {
+                policy: self.policy.name(),
+                cure: "post a program of a zkVM with the `receipt` policy",
+            }),
             (
                 Policy::Replay { .. }
                 | Policy::Improves { .. }

@@ -27,7 +27,8 @@ pub fn produce(
         | Policy::Groth16 { .. }
         | Policy::Proof { .. }
         | Policy::Improves { .. }
-        | Policy::Statistical { .. } => execute.execute(&job),
+        | Policy::Statistical { .. }
+        | Policy::Receipt { .. } => execute.execute(&job),
     }
 }
 
@@ -40,7 +41,8 @@ pub fn result_root(policy: &Policy, exit: GuestExit, output: &[u8], fuel_used: u
         | Policy::Groth16 { .. }
         | Policy::Proof { .. }
         | Policy::Improves { .. }
-        | Policy::Statistical { .. } => None,
+        | Policy::Statistical { .. }
+        | Policy::Receipt { .. } => None,
     };
     match chunked {
         Some(tree) => tree.root(),
