@@ -418,7 +418,7 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PostArgs {
     /// A WASI preview 1 command module (.wasm), from any language.
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["zkey", "circuit"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["zkey", "circuit", "elf"])]
     pub(crate) module: Option<PathBuf>,
     /// With the `proof` policy: the verifying key (arkworks' bytes) of a circuit over BLS12-381.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "zkey"])]
