@@ -119,6 +119,7 @@ impl StrategyArgs {
             PolicyName::Replay
             | PolicyName::Groth16
             | PolicyName::Proof
+            | PolicyName::Receipt
             | PolicyName::Redundant => None,
             PolicyName::Improves => {
                 let file = self.evaluator.as_deref().context("--evaluator is missing")?;

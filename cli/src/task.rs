@@ -4,8 +4,8 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use fog_protocol::{
-    Durations, Hash32, PublicInput, RATE_ONE, Rail, ResourceLimits, TaskId, TaskStatus,
-    api::TaskView,
+    Durations, Hash32, JournalStart, PublicInput, RATE_ONE, Rail, ResourceLimits, TaskId,
+    TaskStatus, api::TaskView,
 };
 use fog_requestor::{
     Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor, RequestorError,
@@ -96,6 +96,11 @@ const MAX_CIRCUIT_KEY: u64 = 4 << 10;
 
 fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
     let program = match (&args.module, &args.zkey, &args.witness) {
+        (None, None, _) if args.elf.is_some() => {
+            let elf = args.elf.as_deref().context("--elf is missing")?;
+            let vm = args.zkvm.context("--zkvm is missing")?;
+            DraftProgram::ZkVm(vm, files::read(elf, MAX_MODULE)?)
+        }
         (None, None, _) if args.circuit.is_some() => {
             let key = args.circuit.as_deref().context("--circuit is missing")?;
             DraftProgram::Circuit(files::read(key, MAX_CIRCUIT_KEY)?)
@@ -104,7 +109,7 @@ fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
         (None, Some(zkey), Some(witness)) => {
             DraftProgram::Circom(files::read(zkey, MAX_MODULE)?, files::read(witness, MAX_MODULE)?)
         }
-        _ => bail!("give either --module, or --zkey with --witness, or --circuit"),
+        _ => bail!("give either --module, or --zkey with --witness, or --circuit, or --elf"),
     };
     let rate = args.audit_rate.unwrap_or(if rail.is_escrow() { 0.05 } else { 1.0 });
     let rate_ppm = (rate * f64::from(RATE_ONE)).round() as u32;
@@ -116,6 +121,13 @@ fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
             DraftPolicy::Groth16(files::read(key, 4 << 20)?, publics)
         }
         (PolicyName::Proof, None) => DraftPolicy::Proof,
+        (PolicyName::Receipt, None) => {
+            let start = match args.any_receipt {
+                true => JournalStart::Anything,
+                false => JournalStart::Binding,
+            };
+            DraftPolicy::Receipt(args.program_id.context("--program-id is missing")?, start)
+        }
         (_, None) => DraftPolicy::Replay(rate_ppm),
     };
     let mut salt = [0; 32];

@@ -42,7 +42,7 @@ pub use status::{TaskStatus, UnknownStatus};
 pub use strategy::{
     BLIND_BYTES, Bound, CHUNK_OVERHEAD, Chunks, Cut, Direction, Group, MAX_CHUNKS, MAX_FIELDS,
 };
-pub use zkvm::{UnknownZkVm, ZkVm};
+pub use zkvm::{JournalStart, UnknownZkVm, ZkVm, journal_binding};
 
 /// Version of the wire protocol; a peer with another major version is refused with this number.
 pub const PROTOCOL_VERSION: u16 = 1;

@@ -9,6 +9,7 @@ use crate::{
     Address, Decimal, Hash32, Nano, PublicKey, Rail, TaskId,
     envelope::Tagged,
     strategy::{self, Bound, Chunks, Direction},
+    zkvm::{JournalStart, ZkVm},
 };
 
 /// One, in the parts per million that rates are counted in.
@@ -139,6 +140,13 @@ pub enum Program {
         /// Its verifying key, as arkworks writes it.
         key: BlobRef,
     },
+    /// A program for a zkVM: the result is its receipt. The worker brings the prover.
+    ZkVm {
+        /// The machine and its release.
+        vm: ZkVm,
+        /// The program, as the machine's own tools build it.
+        elf: BlobRef,
+    },
 }
 
 impl Program {
@@ -149,6 +157,7 @@ impl Program {
             Self::Wasi { module } => vec![*module],
             Self::Circom { zkey, witness } => vec![*zkey, *witness],
             Self::Circuit { key } => vec![*key],
+            Self::ZkVm { elf, .. } => vec![*elf],
         }
     }
 }
@@ -247,6 +256,13 @@ pub enum Policy {
         /// How the input is cut.
         chunks: Chunks,
     },
+    /// A zkVM's receipt that the program ran is checked, always, against its maker's published key.
+    Receipt {
+        /// What names the program in a receipt: SP1's verifying key hash, RISC Zero's image id.
+        program: Hash32,
+        /// What it must have made public first.
+        start: JournalStart,
+    },
     /// One of several copies for workers that do not know of each other; see [`crate::Group`].
     Redundant {
         /// How many there are.
@@ -258,7 +274,7 @@ pub enum Policy {
 
 impl Policy {
     /// Short name for tables: `replay`, `groth16`, `proof`, `improves`, `statistical`, `merkle`,
-    /// `redundant`.
+    /// `receipt`, `redundant`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -268,6 +284,7 @@ impl Policy {
             Self::Improves { .. } => "improves",
             Self::Statistical { .. } => "statistical",
             Self::Merkle { .. } => "merkle",
+            Self::Receipt { .. } => "receipt",
             Self::Redundant { .. } => "redundant",
         }
     }
@@ -281,6 +298,7 @@ impl Policy {
             | Self::Proof { .. }
             | Self::Statistical { .. }
             | Self::Merkle { .. }
+            | Self::Receipt { .. }
             | Self::Redundant { .. } => None,
         }
     }
@@ -288,7 +306,7 @@ impl Policy {
     /// Is every result checked by its proof, rather than by running something again?
     #[must_use]
     pub const fn is_proof(&self) -> bool {
-        matches!(self, Self::Groth16 { .. } | Self::Proof { .. })
+        matches!(self, Self::Groth16 { .. } | Self::Proof { .. } | Self::Receipt { .. })
     }
 
     /// The circuit whose proof the task's own contract checks.
@@ -301,6 +319,7 @@ impl Policy {
             | Self::Improves { .. }
             | Self::Statistical { .. }
             | Self::Merkle { .. }
+            | Self::Receipt { .. }
             | Self::Redundant { .. } => None,
         }
     }
@@ -312,6 +331,7 @@ impl Policy {
             Self::Improves { .. }
             | Self::Statistical { .. }
             | Self::Merkle { .. }
+            | Self::Receipt { .. }
             | Self::Redundant { .. } => true,
             Self::Replay { .. } | Self::Groth16 { .. } | Self::Proof { .. } => false,
         }
@@ -325,7 +345,10 @@ impl Policy {
             | Self::Improves { rate_ppm, .. }
             | Self::Statistical { rate_ppm, .. }
             | Self::Merkle { rate_ppm, .. } => *rate_ppm,
-            Self::Groth16 { .. } | Self::Proof { .. } | Self::Redundant { .. } => RATE_ONE,
+            Self::Groth16 { .. }
+            | Self::Proof { .. }
+            | Self::Receipt { .. }
+            | Self::Redundant { .. } => RATE_ONE,
         }
     }
 }
@@ -498,6 +521,15 @@ impl Listing {
 
     fn check_policy(&self) -> Result<(), ListingError> {
         match (&self.policy, &self.program) {
+            (Policy::Receipt { .. }, Program::ZkVm { .. }) => Ok(()),
+            (Policy::Receipt { .. }, _) => Err(ListingError::Mismatch {
+                policy: "receipt",
+                cure: "post a program of SP1 or RISC Zero",
+            }),
+            (_, Program::ZkVm { .. }) => Err(ListingError::Mismatch {
+                policy: self.policy.name(),
+                cure: "post a program of a zkVM with the `receipt` policy",
+            }),
             (
                 Policy::Replay { .. }
                 | Policy::Improves { .. }

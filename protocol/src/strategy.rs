@@ -236,7 +236,8 @@ pub(crate) fn check(
         Policy::Improves { .. }
         | Policy::Replay { .. }
         | Policy::Groth16 { .. }
-        | Policy::Proof { .. } => Ok(()),
+        | Policy::Proof { .. }
+        | Policy::Receipt { .. } => Ok(()),
     }
 }
 

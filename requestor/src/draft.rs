@@ -2,9 +2,9 @@
 
 use fog_contracts::{proof::VerifyingKey, rail::place_of};
 use fog_protocol::{
-    Address, BlobRef, Bound, Chunks, Curve, Decimal, Direction, Durations, Group, Hash32, Listing,
-    Nano, Policy, Program, PublicInput, Rail, ResourceLimits, SecretKey, TaskId, api::NodeInfo,
-    tagged_hash,
+    Address, BlobRef, Bound, Chunks, Curve, Decimal, Direction, Durations, Group, Hash32,
+    JournalStart, Listing, Nano, Policy, Program, PublicInput, Rail, ResourceLimits, SecretKey,
+    TaskId, ZkVm, api::NodeInfo, tagged_hash,
 };
 use fog_verifier::{draw, groth16::check_contract_key};
 
@@ -19,6 +19,8 @@ pub enum DraftProgram {
     Circom(Vec<u8>, Vec<u8>),
     /// A circuit over BLS12-381: its verifying key, as arkworks writes it.
     Circuit(Vec<u8>),
+    /// A zkVM's program.
+    ZkVm(ZkVm, Vec<u8>),
 }
 
 /// The policy of a draft.
@@ -30,6 +32,8 @@ pub enum DraftPolicy {
     Groth16(Vec<u8>, Vec<PublicInput>),
     /// A proof for a circuit, checked by the task's contract.
     Proof,
+    /// A zkVM's receipt: of the program with this name, whose journal begins so.
+    Receipt(Hash32, JournalStart),
     /// The objective that an evaluator computes must beat a number.
     Improves {
         /// Audit rate in parts per million.
@@ -155,10 +159,11 @@ impl Draft {
         };
         let circuit = match &self.program {
             DraftProgram::Circuit(key) => Some(circuit_hash(key)?),
-            DraftProgram::Wasi(_) | DraftProgram::Circom(..) => None,
+            DraftProgram::Wasi(_) | DraftProgram::Circom(..) | DraftProgram::ZkVm(..) => None,
         };
         let program = match self.program {
             DraftProgram::Circuit(key) => Program::Circuit { key: keep(key) },
+            DraftProgram::ZkVm(vm, elf) => Program::ZkVm { vm, elf: keep(elf) },
             DraftProgram::Wasi(module) => Program::Wasi { module: keep(module) },
             DraftProgram::Circom(zkey, witness) => {
                 Program::Circom { zkey: keep(zkey), witness: keep(witness) }
@@ -170,6 +175,7 @@ impl Draft {
                 Policy::Groth16 { curve: Curve::Bn254, key: keep(key), publics }
             }
             // Without a circuit the listing's own check says what is missing.
+            DraftPolicy::Receipt(program, start) => Policy::Receipt { program, start },
             DraftPolicy::Proof => Policy::Proof { key: circuit.unwrap_or_default() },
             DraftPolicy::Improves { rate_ppm, evaluator, direction, than } => {
                 Policy::Improves { rate_ppm, evaluator: keep(evaluator), direction, than }

@@ -18,6 +18,7 @@ mod market;
 mod offline;
 mod oracle;
 mod rail;
+mod receipts;
 mod scenario;
 mod scene;
 mod soak;

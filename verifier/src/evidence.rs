@@ -240,6 +240,11 @@ impl Evidence {
                 AuditBasis::Proof | AuditBasis::Disputed,
                 Finding::Proof { key: used, .. },
             ) if key.hash == *used => Ok(()),
+            (
+                Policy::Receipt { program, .. },
+                AuditBasis::Proof | AuditBasis::Disputed,
+                Finding::Proof { key: used, .. },
+            ) if program == used => Ok(()),
             // A claimed failure of the program proves nothing by itself: it is run again.
             (
                 Policy::Groth16 { .. },

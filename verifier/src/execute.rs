@@ -3,7 +3,7 @@
 
 use fog_protocol::{
     Address, BLIND_BYTES, GuestExit, Hash32, Listing, Policy, Program, ResourceLimits, TaskId,
-    tagged_hash,
+    journal_binding, tagged_hash,
 };
 
 use crate::groth16;
@@ -21,7 +21,8 @@ pub struct Job<'a> {
     pub limits: ResourceLimits,
     /// Seed of the guest's random generator: a function of the task alone.
     pub seed: Hash32,
-    /// For proof policies: the scalar (decimal) that binds a proof to task and worker.
+    /// For proof policies: what binds a proof to task and worker. A scalar in decimal, or, where the
+    /// proof is a zkVM's receipt, 32 bytes in hexadecimal.
     pub binding: Option<String>,
 }
 
@@ -37,6 +38,9 @@ impl<'a> Job<'a> {
         let task = listing.id();
         let binding = match listing.policy {
             Policy::Groth16 { .. } => Some(binding(&task, worker)),
+            Policy::Receipt { .. } => {
+                Some(journal_binding(&task, worker, &listing.input.hash).to_string())
+            }
             Policy::Replay { .. }
             | Policy::Proof { .. }
             | Policy::Improves { .. }

@@ -28,6 +28,7 @@ pub fn produce(
         | Policy::Proof { .. }
         | Policy::Improves { .. }
         | Policy::Statistical { .. }
+        | Policy::Receipt { .. }
         | Policy::Redundant { .. } => execute.execute(&job),
     }
 }
@@ -42,6 +43,7 @@ pub fn result_root(policy: &Policy, exit: GuestExit, output: &[u8], fuel_used: u
         | Policy::Proof { .. }
         | Policy::Improves { .. }
         | Policy::Statistical { .. }
+        | Policy::Receipt { .. }
         | Policy::Redundant { .. } => None,
     };
     match chunked {

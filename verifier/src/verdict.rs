@@ -18,7 +18,7 @@ use crate::{
     execute::{Execute, ExecuteError},
     groth16,
     produce::{produce, result_root},
-    proof_check,
+    proof_check, receipt_check,
     strategy::{Ran, chunked, improves, redundant, statistical},
 };
 
@@ -325,6 +325,17 @@ pub fn find(
         }
         Policy::Groth16 { .. } if submission.exit != GuestExit::Success => {
             replay(work, submission, execute)
+        }
+        // A failure that is not proven proves nothing, and running it again takes a prover: whoever
+        // has no receipt commits to nothing.
+        Policy::Receipt { program, .. } => {
+            let receipt =
+                receipt_check::fault(work.listing, &submission.worker, &submission.output);
+            let fault = match submission.exit {
+                GuestExit::Success => receipt,
+                _ => Some(receipt_check::NO_RECEIPT.to_owned()),
+            };
+            Ok(Finding::Proof { key: *program, fault })
         }
         Policy::Groth16 { key, publics, .. } => {
             let bytes = work.key.ok_or(VerifyError::WrongWork("no verification key"))?;
