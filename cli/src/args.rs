@@ -96,15 +96,22 @@ pub(crate) struct CompletionArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// A WASI preview 1 command module (.wasm).
+    /// A WASI preview 1 command module, or a component with `execute` (.wasm).
     #[arg(long, value_name = "FILE")]
     pub(crate) module: PathBuf,
-    /// Its standard input.
+    /// Its input: standard input of a command. With --merge: a folder of outputs.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// Where to write its output; otherwise it goes to standard output.
+    /// Where to write its output; otherwise it goes to standard output. With --split: a folder.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Call a component's `split` instead: the input becomes about so many files, one for each task.
+    #[arg(long, value_name = "PARTS", requires = "out", conflicts_with = "merge")]
+    pub(crate) split: Option<u32>,
+    /// Call a component's `merge` instead: the files of a folder, in the order of their names,
+    /// become one output.
+    #[arg(long)]
+    pub(crate) merge: bool,
     /// Seed of the guest's random generator.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -417,7 +424,7 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PostArgs {
-    /// A WASI preview 1 command module (.wasm), from any language.
+    /// A WASI preview 1 command module or a component with `execute` (.wasm), from any language.
     #[arg(long, value_name = "FILE", required_unless_present_any = ["zkey", "circuit", "elf"])]
     pub(crate) module: Option<PathBuf>,
     /// With the `proof` policy: the verifying key (arkworks' bytes) of a circuit over BLS12-381.

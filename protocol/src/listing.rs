@@ -122,9 +122,10 @@ impl BlobRef {
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Program {
-    /// A WASI preview 1 command: input on stdin, result on stdout.
+    /// A WASI preview 1 command: input on stdin, result on stdout; or a component, whose `execute`
+    /// takes the input and gives the result.
     Wasi {
-        /// The module.
+        /// The module or component.
         module: BlobRef,
     },
     /// A circom circuit: the input is snarkjs' `input.json`, the result a Groth16 proof.
