@@ -39,7 +39,7 @@ use crate::{
     world::{START, STEP, UNBONDING, WINDOW, config, ours, std},
 };
 
-const MESSAGES: u32 = 200;
+const MESSAGES: u32 = 230;
 const SEQUENCES: u64 = 320;
 const DAY: u32 = 24 * 3600;
 const TASKS: u8 = 6;
