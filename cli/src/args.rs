@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Task(TaskArgs),
     /// Stake, work, earn.
     Worker(WorkerArgs),
+    /// Check results for nodes with a key of your own: k of n verifiers sign each verdict.
+    Verifier(crate::verifier::VerifierArgs),
     /// Delegate stake to workers, and take it back.
     Stake(crate::stake::StakeArgs),
     /// Every slash, from the contracts' own logs.
@@ -266,7 +268,8 @@ pub(crate) struct NodeArgs {
     /// The `Market` contract.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) market: Option<fog_protocol::Address>,
-    /// Name of the verifier's key among the keys.
+    /// Name of the verifier's key among the keys; made if there is none, and the settings name no
+    /// verifiers in processes of their own.
     #[arg(long, default_value = "verifier", value_name = "NAME")]
     pub(crate) verifier: String,
 }

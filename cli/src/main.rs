@@ -30,6 +30,7 @@ mod stake;
 mod strategy;
 mod task;
 mod testnet;
+mod verifier;
 mod wallet;
 mod worker;
 
@@ -76,6 +77,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => block_on(doctor::doctor(args, &settings, output)),
         Command::Task(args) => block_on(task::task(args, &settings, output)),
         Command::Worker(args) => block_on(worker::worker(args, &settings, output)),
+        Command::Verifier(args) => block_on(verifier::verifier(args, &settings, output)),
         Command::Stake(args) => block_on(stake::stake(args, &settings, output)),
         Command::Slashes(args) => block_on(slashes::slashes(args, &settings, output)),
         Command::Demo(args) => block_on(demo::demo(args, output)),

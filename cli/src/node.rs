@@ -39,10 +39,15 @@ pub(crate) async fn node(
     refuse_local(&[keystore.info(&name)?], &chain).await?;
     let password = keys::password(settings, Asked::Known)?;
     let operator = keystore.unlock(&name, &password)?.key;
-    let verifier = verifier_key(&keystore, &args.verifier, &password)?;
-    refuse_local(&[keystore.info(&args.verifier)?], &chain).await?;
-    output.note(&format!("verifier key {} ({})", args.verifier, verifier.public()));
-    let keys = NodeKeys { operator, verifiers: vec![verifier], epoch_seed: None };
+    let mut verifiers = Vec::new();
+    let has_key = keystore.list()?.iter().any(|entry| entry.name == args.verifier);
+    if has_key || config.verifiers.is_empty() {
+        let verifier = verifier_key(&keystore, &args.verifier, &password)?;
+        refuse_local(&[keystore.info(&args.verifier)?], &chain).await?;
+        output.note(&format!("verifier key {} ({})", args.verifier, verifier.public()));
+        verifiers.push(verifier);
+    }
+    let keys = NodeKeys { operator, verifiers, epoch_seed: None };
     let handle = Node::start(config, keys).await?;
     let up = Up { url: handle.url(), node: handle.id(), operator: handle.operator() };
     output.document(&up, || {

@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) keys: PathBuf,
     /// Folder of workers' journals.
     pub(crate) worker_data: PathBuf,
+    /// Folder of a verifier's journal and blobs.
+    pub(crate) verifier_data: PathBuf,
     /// Folder of the entries that accounts were vouched for.
     pub(crate) accounts: PathBuf,
     /// Folder of the circuits workers can prove.
@@ -62,6 +64,7 @@ impl Settings {
             witness_api_key: None,
             keys: config.join("keys"),
             worker_data: data.join("worker"),
+            verifier_data: data.join("verifier"),
             accounts: data.join("accounts"),
             circuits: data.join("circuits"),
             market: None,

@@ -228,7 +228,7 @@ async fn unstake(
 }
 
 /// Resolves when standard input closes; never, unless `tied`.
-async fn parent_gone(tied: bool) {
+pub(crate) async fn parent_gone(tied: bool) {
     let (gone, told) = tokio::sync::oneshot::channel();
     if !tied {
         return std::future::pending().await;

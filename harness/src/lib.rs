@@ -14,14 +14,17 @@ mod report;
 pub mod scenario;
 pub mod soak;
 mod testnet;
+mod verifiers;
 mod workers;
 pub mod workload;
 
 pub use accounts::{LocalAccount, LocalAccounts};
 pub use network::{
-    LocalChain, LocalNetwork, NetworkError, NetworkOptions, Timing, node_config, verifier_key,
+    LocalChain, LocalNetwork, NetworkError, NetworkOptions, Timing, Verifiers, apart_key,
+    node_config, verifier_key,
 };
 pub use node_process::{NodeProcess, NodeSpec};
 pub use report::{Money, NetworkReport, Report, ResultReport, SettledBy, TaskReport, WorkerReport};
 pub use testnet::{ChainSetup, Testnet, TestnetMarket, TestnetOptions};
+pub use verifiers::{VerifierConduct, VerifierProcess, VerifierSpec};
 pub use workers::{Conduct, WorkerProcess, WorkerSpec};

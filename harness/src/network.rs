@@ -18,6 +18,7 @@ use crate::{
     ChainSetup,
     accounts::{LocalAccount, LocalAccounts, local_key, local_secret},
     testnet::fund_once,
+    verifiers::VerifierProcess,
 };
 
 /// Where slashed stake goes: an address without a key.
@@ -113,6 +114,46 @@ pub struct NetworkOptions {
     pub program: PathBuf,
     /// First assignments of a worker that are always checked.
     pub probation: u32,
+    /// Who signs verdicts.
+    pub verifiers: Verifiers,
+}
+
+/// Who signs verdicts on a local network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verifiers {
+    /// One key, in the node.
+    InNode,
+    /// Processes of their own, of which more than half must agree; the node has no key.
+    Apart(u8),
+}
+
+impl Verifiers {
+    /// Their public keys, in the market's order.
+    #[must_use]
+    pub fn keys(self, seed: u64) -> Vec<fog_protocol::PublicKey> {
+        match self {
+            Self::InNode => vec![verifier_key(seed).public()],
+            Self::Apart(count) => (0..count).map(|index| apart_key(seed, index).public()).collect(),
+        }
+    }
+
+    /// How many must agree on a ruling: all, for the contract takes more than for a verdict.
+    #[must_use]
+    pub const fn appeal(self) -> u8 {
+        match self {
+            Self::InNode => 1,
+            Self::Apart(count) => count,
+        }
+    }
+
+    /// How many must agree.
+    #[must_use]
+    pub const fn threshold(self) -> u8 {
+        match self {
+            Self::InNode => 1,
+            Self::Apart(count) => count / 2 + 1,
+        }
+    }
 }
 
 /// The chain with funded wallets and a deployed market; no node yet.
@@ -163,7 +204,7 @@ impl LocalChain {
         let client = ChainClient::new(ChainConfig::new(endpoint(&chain), TESTNET))?;
         let accounts = LocalAccounts::new(options.seed, options.workers)?;
         let treasury = treasury.unwrap_or_else(|| accounts.treasury.address());
-        let config = market_config(options.seed, options.timing, treasury);
+        let config = market_config(options.seed, options.timing, treasury, options.verifiers);
         for account in accounts.all() {
             fund_once(&chain, account, Nano::grams(PURSE)).await?;
         }
@@ -210,6 +251,8 @@ pub struct LocalNetwork {
     pub local: LocalChain,
     /// A client of the node.
     pub api: NodeClient,
+    /// The verifiers' processes, if they have any.
+    pub verifiers: Vec<VerifierProcess>,
     node: NodeHandle,
 }
 
@@ -231,15 +274,20 @@ impl LocalNetwork {
         setup: &ChainSetup,
     ) -> Result<Self, NetworkError> {
         let local = LocalChain::start_with(options, setup).await?;
+        let apart = VerifierProcess::start_all(options, &local).await?;
         let keys = NodeKeys {
             operator: local.accounts.operator.wallet.key.clone(),
-            verifiers: vec![verifier_key(options.seed)],
+            verifiers: match options.verifiers {
+                Verifiers::InNode => vec![verifier_key(options.seed)],
+                Verifiers::Apart(_) => Vec::new(),
+            },
             epoch_seed: Some(local_secret(options.seed, "epoch")),
         };
-        let config = node_config(options, local.market, &local.endpoint());
+        let mut config = node_config(options, local.market, &local.endpoint());
+        config.verifiers = apart.iter().map(VerifierProcess::config).collect();
         let node = Node::start(config, keys).await?;
         let api = NodeClient::connect(&node.url()).await?;
-        Ok(Self { local, api, node })
+        Ok(Self { local, api, verifiers: apart, node })
     }
 
     /// Stops the node, then the chain; everything that is stored stays.
@@ -252,7 +300,13 @@ impl LocalNetwork {
     }
 }
 
-/// The key of the network's one verifier.
+/// The key of the network's verifier number `index` that has a process of its own.
+#[must_use]
+pub fn apart_key(seed: u64, index: u8) -> fog_protocol::SecretKey {
+    local_key(seed, &format!("verifier/{index}"))
+}
+
+/// The key of the network's one verifier in the node.
 #[must_use]
 pub fn verifier_key(seed: u64) -> fog_protocol::SecretKey {
     local_key(seed, "verifier")
@@ -300,19 +354,24 @@ async fn put_down_bond(
 }
 
 /// The configuration of a local network's market.
-pub(crate) fn market_config(seed: u64, timing: Timing, treasury: Address) -> Config {
+pub(crate) fn market_config(
+    seed: u64,
+    timing: Timing,
+    treasury: Address,
+    verifiers: Verifiers,
+) -> Config {
     Config::of(Choice {
         min_step: 1,
         max_step: timing.longest,
         timelock: 3_600,
-        threshold: 1,
+        threshold: verifiers.threshold(),
         fee_bps: FEE_BPS,
         treasury,
-        verifiers: vec![verifier_key(seed).public()],
+        verifiers: verifiers.keys(seed),
         unbonding: timing.unbonding,
         burn: BURN,
         operator_bps: OPERATOR_BPS,
-        appeal: 1,
+        appeal: verifiers.appeal(),
         appeal_time: timing.appeal,
         challenge_bond: CHALLENGE_BOND,
     })

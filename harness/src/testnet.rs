@@ -11,7 +11,7 @@ use fog_testnet::{
 use fog_wallet::TESTNET;
 
 use crate::{
-    LocalAccount, NetworkError, Timing,
+    LocalAccount, NetworkError, Timing, Verifiers,
     ledger::std,
     network::{deploy_market, market_config},
 };
@@ -165,7 +165,7 @@ async fn deploy(
 ) -> Result<Address, NetworkError> {
     let client = ChainClient::new(ChainConfig::new(format!("{}/api/v2", chain.url()), TESTNET))?;
     let treasury = LocalAccount::new(seed, "treasury")?.address();
-    let config = market_config(seed, Timing::DEV, treasury);
+    let config = market_config(seed, Timing::DEV, treasury, Verifiers::InNode);
     let deployed = deploy_market(&client, seed, &config, owner);
     tokio::pin!(deployed);
     let mut blocks = tokio::time::interval(Duration::from_millis(100));

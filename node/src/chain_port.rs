@@ -1,12 +1,10 @@
 //! What the node asks of the chain, in the market's terms: escrows, stakes, the market's rules,
 //! and messages to tasks. The only module that knows both `fog_contracts` and `fog_chain`.
 
-use std::collections::BTreeMap;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fog_chain::{AccountInfo, ApiKey, ChainClient, ChainError, Follower};
 use fog_contracts::{
-    Consent, ContractError, VerdictTerms, dispute,
+    Consent, ContractError, dispute,
     market::{Config, MarketData},
     operator::{self, OperatorData},
     proof::{Context, Prove, VerifyingKey, binding},
@@ -15,7 +13,7 @@ use fog_contracts::{
     task::{self, Outcome, ProofRole, TaskInit},
 };
 use fog_protocol::{
-    Address, AddressForm, Bid, Hash32, Listing, Nano, PublicKey, SecretKey, Signature, api::Posted,
+    Address, AddressForm, Bid, Hash32, Listing, Nano, PublicKey, Signature, api::Posted,
 };
 use fog_verifier::groth16::{Malformed, Validity, check_contract_key, check_contract_proof};
 use fog_wallet::{AddressText, OutMessage, TransferLink};
@@ -24,7 +22,7 @@ use tycho_types::{boc::Boc, cell::CellBuilder};
 use crate::{
     NodeError, channels,
     config::NodeConfig,
-    store::{Intent, Judged, Ruling},
+    store::{Ballot, Intent, Judged, Ruling},
 };
 
 /// Why something of the chain could not be read or built.
@@ -54,8 +52,8 @@ pub(crate) enum PortError {
     /// A voucher.
     #[error(transparent)]
     Voucher(#[from] fog_contracts::channel::VoucherError),
-    /// The verifiers' keys here are not enough.
-    #[error("the market asks for {threshold} verifier signatures, keys here give {have}")]
+    /// The verifiers' signatures are not enough.
+    #[error("the market asks for {threshold} verifier signatures, there are {have}")]
     TooFewVerifiers {
         /// What is needed.
         threshold: u8,
@@ -325,13 +323,7 @@ impl ChainPort {
     }
 
     /// The message that performs an intent. `query` is the intent's row: what comes back names it.
-    pub(crate) fn message(
-        &self,
-        intent: &Intent,
-        query: u64,
-        verifiers: &[SecretKey],
-        valid_until: u64,
-    ) -> Result<OutMessage, PortError> {
+    pub(crate) fn message(&self, intent: &Intent, query: u64) -> Result<OutMessage, PortError> {
         let (to, value, body) = match intent {
             Intent::Assign { escrow, worker, price, reserve, consent, valid_until } => {
                 let assign = task::Assign {
@@ -351,19 +343,13 @@ impl ChainPort {
                 (escrow, fog_contracts::COMMIT_VALUE, body)
             }
             Intent::Verdict(judged) | Intent::Undelivered(judged) => {
-                let terms = self.judgement(judged, valid_until)?;
-                let hash = fog_contracts::verdict_hash(&terms)?;
                 let threshold = self.market.threshold;
-                let verdict = self.signed(&terms, &hash, threshold, verifiers)?;
-                let body = task::verdict(query, &verdict)?;
+                let body = task::verdict(query, &signed(judged, threshold)?)?;
                 (&judged.escrow, fog_contracts::verdict_value(threshold), body)
             }
             Intent::Ruling(judged) => {
-                let terms = self.judgement(judged, valid_until)?;
-                let hash = fog_contracts::ruling_hash(&terms)?;
                 let appeal = self.market.appeal;
-                let ruling = self.signed(&terms, &hash, appeal, verifiers)?;
-                let body = dispute::ruling(query, &ruling)?;
+                let body = dispute::ruling(query, &signed(judged, appeal)?)?;
                 (&judged.escrow, fog_contracts::ruling_value(appeal), body)
             }
             Intent::Finalize { escrow } | Intent::Penalise { escrow } => {
@@ -379,51 +365,24 @@ impl ChainPort {
         };
         Ok(OutMessage::new(*to, value).with_body(body))
     }
+}
 
-    fn judgement(&self, judged: &Judged, valid_until: u64) -> Result<VerdictTerms, PortError> {
-        Ok(VerdictTerms {
-            network: self.network,
-            task: judged.escrow,
-            stake: judged.stake,
-            price: judged.price,
-            commitment: judged.commitment,
-            outcome: match judged.ruling {
-                Ruling::Accepted => Outcome::Accepted,
-                Ruling::Rejected => Outcome::Rejected,
-                Ruling::Undelivered => Outcome::Undelivered,
-            },
-            evidence: judged.evidence,
-            valid_until: seconds(valid_until)?,
-        })
+/// What `needed` verifiers signed, as a contract takes it.
+fn signed(judged: &Judged, needed: u8) -> Result<task::Verdict, PortError> {
+    let Ballot { valid_until, signatures } = &judged.ballot;
+    if signatures.len() != usize::from(needed) {
+        return Err(PortError::TooFewVerifiers { threshold: needed, have: signatures.len() });
     }
-
-    /// The judgement with exactly `threshold` signatures over its hash.
-    pub(crate) fn signed(
-        &self,
-        terms: &VerdictTerms,
-        hash: &Hash32,
-        threshold: u8,
-        verifiers: &[SecretKey],
-    ) -> Result<task::Verdict, PortError> {
-        let signatures: BTreeMap<u8, Signature> = verifiers
-            .iter()
-            .filter_map(|key| {
-                let place =
-                    self.market.verifiers.iter().position(|known| *known == key.public())?;
-                Some((u8::try_from(place).ok()?, key.sign(&hash.0)))
-            })
-            .take(usize::from(threshold))
-            .collect();
-        if signatures.len() != usize::from(threshold) {
-            return Err(PortError::TooFewVerifiers { threshold, have: signatures.len() });
-        }
-        Ok(task::Verdict {
-            outcome: terms.outcome,
-            evidence: terms.evidence,
-            valid_until: terms.valid_until,
-            signatures,
-        })
-    }
+    Ok(task::Verdict {
+        outcome: match judged.ruling {
+            Ruling::Accepted => Outcome::Accepted,
+            Ruling::Rejected => Outcome::Rejected,
+            Ruling::Undelivered => Outcome::Undelivered,
+        },
+        evidence: judged.evidence,
+        valid_until: *valid_until,
+        signatures: signatures.clone(),
+    })
 }
 
 /// How a task's own transaction is called in its list.

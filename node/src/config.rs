@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use fog_protocol::{Address, Durations, Hash32, Nano, SecretKey};
+use fog_protocol::{Address, Durations, Hash32, Nano, PublicKey, SecretKey};
 use serde::{Deserialize, Serialize};
 
 /// Where the chain is reached.
@@ -79,6 +79,16 @@ impl Default for RunnerConfig {
     fn default() -> Self {
         Self { program: None, args: vec!["__sandbox".to_owned()], parallel: 2, attempts: 20 }
     }
+}
+
+/// A verifier in a process of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifierConfig {
+    /// Where it listens, such as `http://127.0.0.1:7710`.
+    pub url: String,
+    /// Its key, which must be one of the market's verifiers.
+    pub key: PublicKey,
 }
 
 /// Bounds on what others may make the node hold or do.
@@ -196,6 +206,13 @@ pub struct NodeConfig {
     pub market: Address,
     /// The sandbox.
     pub runner: RunnerConfig,
+    /// Verifiers in processes of their own; keys in the node's keystore count besides.
+    pub verifiers: Vec<VerifierConfig>,
+    /// Seconds a verifier may take for an answer.
+    pub verifier_seconds: u64,
+    /// After how many checked results a planted one follows, that finds verifiers which sign without
+    /// looking: in parts per million.
+    pub ringer_ppm: u32,
     /// Bounds.
     pub limits: Limits,
     /// The account rail.
@@ -233,6 +250,9 @@ impl Default for NodeConfig {
             network: -3,
             market: Address::basechain([0; 32]),
             runner: RunnerConfig::default(),
+            verifiers: Vec::new(),
+            verifier_seconds: 180,
+            ringer_ppm: 20_000,
             limits: Limits::default(),
             rail: RailConfig::default(),
             bid_round_seconds: 3,
@@ -260,7 +280,7 @@ impl Default for NodeConfig {
 pub struct NodeKeys {
     /// Of the operator's v5r1 wallet: sends, and pays gas.
     pub operator: SecretKey,
-    /// Of the verifiers that sign verdicts here, in the order of the `Market`'s list.
+    /// Of the verifiers that are no processes of their own; may be none.
     pub verifiers: Vec<SecretKey>,
     /// What audit seeds are derived from; `None` derives it from the operator's key.
     pub epoch_seed: Option<Hash32>,

@@ -26,11 +26,12 @@ mod error;
 mod follow;
 mod gateway;
 mod node;
-mod server;
 mod settle;
 mod shared;
 mod store;
 
-pub use config::{ChainConfig, Limits, NodeConfig, NodeKeys, RailConfig, RunnerConfig};
+pub use config::{
+    ChainConfig, Limits, NodeConfig, NodeKeys, RailConfig, RunnerConfig, VerifierConfig,
+};
 pub use error::NodeError;
 pub use node::{Node, NodeHandle};

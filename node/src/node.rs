@@ -1,10 +1,17 @@
 //! Puts the services together, supervises them, and stops them in order: intake first, then what
 //! is queued is decided and stored, then the rest.
 
-use std::{net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc};
+use std::{
+    collections::BTreeSet, net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc,
+    time::Duration,
+};
 
+use fog_jury::{
+    Examiner, Juror, Local, Panel, Remote, Scope,
+    listen::{self, Bounds},
+};
 use fog_market::Rules;
-use fog_protocol::{Address, Hash32, SealKey, SecretKey, tagged_hash};
+use fog_protocol::{Address, Hash32, PublicKey, SealKey, SecretKey, tagged_hash};
 use fog_verifier::{Executor, sandbox::process::RunnerConfig};
 use fog_wallet::{Wallet, WalletVersion};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -16,7 +23,7 @@ use crate::{
     chain_port::ChainPort,
     coordinator::{Actor, Coordinator, Tools},
     epoch::EpochSecret,
-    follow, server,
+    follow,
     settle::{self, Signer},
     shared::{Parts, Shared, wall_seconds},
     store::{Identity, Store},
@@ -113,7 +120,7 @@ impl Node {
         );
         let secrets = Derived::of(&key, epoch_seed);
         let chain = ChainPort::connect(&config, operator).await?;
-        check_verifiers(&chain, &verifiers)?;
+        check_verifiers(&chain, &config, &verifiers)?;
         let (market, network) = (config.market, config.network);
         let lock = lock(&config)?;
         let identity = Identity { node, network, market, operator };
@@ -122,6 +129,7 @@ impl Node {
         let epoch = store.open_epochs(&secrets.epochs, chain.started_at()).await?;
         let executor = executor(&config).await?;
         let rules = rules(&config, &chain, operator);
+        let panel = panel(&config, &chain, verifiers, &key, &executor)?;
         let (coordinator, commands) = Coordinator::new(config.limits.commands_queued);
         let (reconciler, readings) = follow::Reconciler::new();
         let listener =
@@ -139,8 +147,9 @@ impl Node {
             coordinator,
             chain,
             executor,
+            panel,
         });
-        let signer = Arc::new(Signer { wallet, key, verifiers });
+        let signer = Arc::new(Signer { wallet, key });
         let tools = Tools { reconciler, signer: Arc::clone(&signer) };
         let actor = Actor::load(Arc::clone(&shared), rules, tools).await?;
         let services = Services { shared, actor, commands, readings, signer, listener, lock };
@@ -188,16 +197,57 @@ fn lock(config: &NodeConfig) -> Result<std::fs::File, NodeError> {
     Ok(file)
 }
 
-fn check_verifiers(chain: &ChainPort, keys: &[SecretKey]) -> Result<(), NodeError> {
+fn check_verifiers(
+    chain: &ChainPort,
+    config: &NodeConfig,
+    keys: &[SecretKey],
+) -> Result<(), NodeError> {
     let market = chain.market();
-    let known = keys.iter().filter(|key| market.verifiers.contains(&key.public())).count();
-    if known >= usize::from(market.threshold) {
-        return Ok(());
+    let local = keys.iter().map(SecretKey::public);
+    let all: BTreeSet<PublicKey> =
+        local.chain(config.verifiers.iter().map(|verifier| verifier.key)).collect();
+    let known = all.iter().filter(|key| market.verifiers.contains(key)).count();
+    if known < usize::from(market.threshold) {
+        return Err(NodeError::Config(format!(
+            "the market asks for {} verifier signatures, {known} of the keys given are its \
+             verifiers",
+            market.threshold
+        )));
     }
-    Err(NodeError::Config(format!(
-        "the market asks for {} verifier signatures, {known} of the keys given are its verifiers",
-        market.threshold
-    )))
+    if known < usize::from(market.appeal) {
+        let appeal = market.appeal;
+        tracing::warn!(appeal, known, "too few verifiers for rulings on challenged verdicts");
+    }
+    Ok(())
+}
+
+/// The verifiers this node asks: its own keys, and processes elsewhere.
+fn panel(
+    config: &NodeConfig,
+    chain: &ChainPort,
+    keys: Vec<SecretKey>,
+    asker: &SecretKey,
+    executor: &Executor,
+) -> Result<Arc<Panel>, NodeError> {
+    let wrong = |error: String| NodeError::Config(format!("the verifiers: {error}"));
+    let scope = Scope { network: config.network, market: config.market };
+    let mut jurors: Vec<Arc<dyn Juror>> = Vec::new();
+    for key in keys {
+        let folder = config.data_dir.join("verifiers").join(key.public().to_string());
+        let examiner = Examiner::open(key, scope, &folder, Arc::new(executor.clone()))
+            .map_err(|error| wrong(error.to_string()))?;
+        jurors.push(Arc::new(Local::new(Arc::new(examiner))));
+    }
+    for verifier in &config.verifiers {
+        let remote = Remote::new(&verifier.url, verifier.key, scope, asker.clone())
+            .map_err(|error| wrong(error.to_string()))?;
+        jurors.push(Arc::new(remote));
+    }
+    let asking = Duration::from_secs(config.verifier_seconds.max(1));
+    let file = config.data_dir.join("verifiers.json");
+    Panel::new(&chain.market().verifiers, jurors, asking, file)
+        .map(Arc::new)
+        .map_err(|error| wrong(error.to_string()))
 }
 
 async fn executor(config: &NodeConfig) -> Result<Executor, NodeError> {
@@ -254,7 +304,11 @@ impl Services {
         let limits = shared.config.limits.clone();
         let intake = stop.clone();
         let mut server = tokio::spawn(async move {
-            server::serve(listener, router, &limits, intake).await;
+            let bounds = Bounds {
+                total: limits.connections_total,
+                per_address: limits.connections_per_address,
+            };
+            listen::serve(listener, router, bounds, intake).await;
             Ok(())
         });
         let mut coordinator = tokio::spawn(actor.run(commands, inner.clone()));
@@ -336,7 +390,7 @@ async fn sweep(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), NodeE
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(std::time::Duration::from_secs(SWEEP_SECONDS)) => {}
+            () = tokio::time::sleep(Duration::from_secs(SWEEP_SECONDS)) => {}
         }
         let kept = shared.config.limits.blob_seconds;
         let before = wall_seconds().saturating_sub(kept);

@@ -30,15 +30,13 @@ const RESEND: Duration = Duration::from_secs(3);
 /// The same if it is not known whether they arrived.
 const RESEND_UNHEARD: Duration = Duration::from_secs(1);
 
-/// What signs: shared with the coordinator, which signs what no contract holds (verdicts and vouchers
-/// of the account rail).
+/// What signs: shared with the coordinator, which signs what no contract holds (vouchers of the
+/// account rail).
 pub(crate) struct Signer {
     /// The operator's wallet.
     pub(crate) wallet: Wallet,
     /// Its key.
     pub(crate) key: SecretKey,
-    /// The verifiers' keys.
-    pub(crate) verifiers: Vec<SecretKey>,
 }
 
 impl std::fmt::Debug for Signer {
@@ -167,9 +165,7 @@ async fn sign(
     let mut intents = Vec::with_capacity(pending.len());
     for Pending { id, task, intent } in pending {
         let Ok(query) = u64::try_from(*id) else { continue };
-        // A verdict's own validity outlasts the message that carries it.
-        let until = valid_until + u64::from(shared.config.message_seconds);
-        match shared.chain.message(intent, query, &signer.verifiers, until) {
+        match shared.chain.message(intent, query) {
             Ok(message) => {
                 intents.push((*id, fog_protocol::Hash32(message.body.repr_hash().0)));
                 messages.push(message);

@@ -10,6 +10,7 @@ use std::{
 };
 
 use fog_chain::Cursor;
+use fog_jury::Panel;
 use fog_protocol::{Address, Hash32, PublicKey, SealKey, TaskId};
 use fog_verifier::Executor;
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -80,6 +81,9 @@ pub(crate) struct Counters {
     pub(crate) messages_sent: AtomicU64,
     pub(crate) verifications: AtomicU64,
     pub(crate) undecided: AtomicU64,
+    /// Tasks on which verifiers contradict each other, or themselves.
+    pub(crate) contested: AtomicU64,
+    pub(crate) ringers: AtomicU64,
 }
 
 impl Counters {
@@ -89,7 +93,7 @@ impl Counters {
     }
 
     /// Names and values.
-    pub(crate) fn read(&self) -> [(&'static str, u64); 9] {
+    pub(crate) fn read(&self) -> [(&'static str, u64); 11] {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         [
             ("requests_total", get(&self.requests)),
@@ -101,6 +105,8 @@ impl Counters {
             ("wallet_messages_total", get(&self.messages_sent)),
             ("verifications_total", get(&self.verifications)),
             ("verifications_undecided_total", get(&self.undecided)),
+            ("verifications_contested_total", get(&self.contested)),
+            ("ringers_planted_total", get(&self.ringers)),
         ]
     }
 }
@@ -125,6 +131,8 @@ pub(crate) struct Shared {
     pub(crate) chain: ChainPort,
     /// Runs programs in processes of their own.
     pub(crate) executor: Executor,
+    /// Who signs verdicts.
+    pub(crate) panel: Arc<Panel>,
     pub(crate) clock: ChainClock,
     pub(crate) counters: Counters,
     /// Tasks whose view changed.
@@ -160,6 +168,7 @@ pub(crate) struct Parts {
     pub(crate) coordinator: Coordinator,
     pub(crate) chain: ChainPort,
     pub(crate) executor: Executor,
+    pub(crate) panel: Arc<Panel>,
 }
 
 impl Shared {
@@ -181,6 +190,7 @@ impl Shared {
             coordinator: parts.coordinator,
             chain: parts.chain,
             executor: parts.executor,
+            panel: parts.panel,
             admissions: Arc::new(Semaphore::new(parts.config.runner.parallel.max(1))),
             clock: ChainClock::new(),
             counters: Counters::default(),

@@ -229,6 +229,48 @@ pub struct WorkerView {
     pub flagged: bool,
 }
 
+/// A verifier that a node asks, as anybody may see it. Counts are since the node's start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifierView {
+    /// Its key in the market.
+    pub key: PublicKey,
+    /// Its place among the market's verifiers.
+    pub index: u8,
+    /// Its URL, or `this node`.
+    pub place: String,
+    /// Is it asked, and does its signature count?
+    pub counted: bool,
+    /// Why not.
+    pub excluded_because: Option<String>,
+    /// Questions put to it, ringers included.
+    pub asked: u64,
+    /// Answers with a signature.
+    pub signed: u64,
+    /// Questions without one: dead, slow, undecided or not believed.
+    pub failed: u64,
+    /// Answers that contradict what enough others signed.
+    pub contrary: u64,
+    /// Planted results put to it.
+    pub ringers: u64,
+    /// Planted results it signed wrongly.
+    pub ringers_missed: u64,
+    /// Why its last question had no signature.
+    pub last_error: Option<String>,
+}
+
+/// The verifiers of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifierList {
+    /// How many must sign a verdict.
+    pub threshold: u8,
+    /// How many must sign a ruling on a challenged one.
+    pub appeal: u8,
+    /// How many the market has.
+    pub of: u8,
+    /// Those this node asks.
+    pub verifiers: Vec<VerifierView>,
+}
+
 /// Opens the requestor's draw nonce.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use fog_contracts::proof::MAX_MESSAGE_BYTES;
 use fog_protocol::{
-    AccountView, Address, EntryPage, Group, Hash32, Listing, RequestAuth, SecretKey, Signed,
-    TaskId, VoucherFile,
-    api::{ApiError, NodeInfo, OpenNonce, Posted, TaskPage, TaskView, WorkerView},
+    AccountView, Address, EntryPage, Group, Hash32, Listing, PublicKey, RequestAuth, SecretKey,
+    Signed, TaskId, VoucherFile,
+    api::{ApiError, NodeInfo, OpenNonce, Posted, TaskPage, TaskView, VerifierList, WorkerView},
 };
 use fog_verifier::Evidence;
 use reqwest::{Method, Response, StatusCode, header};
@@ -100,6 +100,24 @@ impl NodeClient {
         let hash = Hash32::of(&bytes);
         self.send(Method::PUT, &format!("/v1/blobs/{hash}"), Some(key), bytes).await?;
         Ok(hash)
+    }
+
+    /// The verifiers the node asks.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn verifiers(&self) -> Result<VerifierList, NodeError> {
+        let answer = self.send(Method::GET, "/v1/verifiers", None, Vec::new()).await?;
+        read_json(&self.base, "/v1/verifiers", answer).await
+    }
+
+    /// As the node's operator: has a verifier counted again.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn readmit(&self, key: &SecretKey, verifier: &PublicKey) -> Result<(), NodeError> {
+        let path = format!("/v1/verifiers/{verifier}/readmit");
+        self.send(Method::POST, &path, Some(key), Vec::new()).await.map(drop)
     }
 
     /// Posts a signed listing.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// What each room may depend on (not counting its tests).
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("protocol", &[]),
     ("verifier", &["protocol"]),
     ("market", &["protocol", "verifier"]),
@@ -17,7 +17,8 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("requestor", &["protocol", "verifier", "wallet", "contracts", "chain"]),
     ("staker", &["protocol", "wallet", "contracts", "chain"]),
     ("worker", &["protocol", "verifier", "wallet", "contracts", "chain", "circuits"]),
-    ("node", &["protocol", "verifier", "market", "wallet", "contracts", "chain"]),
+    ("jury", &["protocol", "verifier", "contracts"]),
+    ("node", &["protocol", "verifier", "market", "wallet", "contracts", "chain", "jury"]),
     ("tvm", &[]),
     ("doctor", &["protocol", "wallet", "contracts", "chain", "requestor"]),
     ("testnet", &["protocol", "contracts", "wallet", "tvm"]),
@@ -55,6 +56,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "harness",
             "doctor",
             "evidence",
+            "jury",
         ],
     ),
     ("tests", &[]),

@@ -13,6 +13,7 @@ mod doctor;
 mod evidence;
 mod fog;
 mod jetton;
+mod jury;
 mod keys;
 mod market;
 mod offline;

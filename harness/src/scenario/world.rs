@@ -82,6 +82,7 @@ impl World {
             timing: Timing::DEMO,
             program,
             probation: scenario.network.probation,
+            verifiers: crate::Verifiers::InNode,
         };
         let thrower = match scenario.network.treasury {
             WalletKind::Wallet => None,

@@ -75,6 +75,7 @@ impl World {
             timing: Timing::SOAK,
             program: options.program.clone(),
             probation: PROBATION,
+            verifiers: crate::Verifiers::InNode,
         })
         .await?;
         fill_purses(&local, &options).await?;

@@ -95,6 +95,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
     line(&mut text, "fog_workers_online", shared.registry.len() as u64);
     let following = u64::from(shared.health() == ChainHealth::Following);
     line(&mut text, "fog_chain_following", following);
+    super::verifiers::metrics(shared, &mut text);
     for (status, count) in shared.store.status_counts().await? {
         line(&mut text, &format!("fog_tasks{{status=\"{status}\"}}"), count);
     }

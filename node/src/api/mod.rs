@@ -7,6 +7,7 @@ mod extract;
 mod health;
 mod stream;
 mod tasks;
+mod verifiers;
 mod work;
 
 use std::{sync::Arc, time::Duration};
@@ -58,6 +59,8 @@ pub(crate) fn router(shared: Arc<Shared>, intake: CancellationToken) -> Router {
         .route("/v1/accounts/{address}/voucher", post(accounts::vouch))
         .route("/v1/epochs/{number}", get(health::epoch))
         .route("/v1/workers", get(tasks::workers))
+        .route("/v1/verifiers", get(verifiers::list))
+        .route("/v1/verifiers/{key}/readmit", post(verifiers::readmit))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -9,7 +9,7 @@ use fog_market::{Event, Market, Refused};
 use fog_protocol::{
     Address, Bid, Commit, Hash32, Signed, TaskId, TaskStatus, api::Refusal, gateway::ServerFrame,
 };
-use fog_verifier::{AuditBasis, Judgement, Submission};
+use fog_verifier::{AuditBasis, Conclusion, Judgement};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -27,11 +27,13 @@ use crate::{
     follow::{Reading, Reconciler},
     settle::Signer,
     shared::{ChainHealth, Counters, Shared},
-    store::{Batch, Entry, Intent, Step, Submitted, WorkerRow, encode},
+    store::{Ballot, Batch, Entry, HistoryRow, Intent, Step, Submitted, WorkerRow, encode},
 };
 
 /// Events between two checkpoints of the state hash.
 const CHECKPOINT_EVERY: i64 = 256;
+/// Characters of a note on a verification.
+const MAX_NOTE_CHARS: usize = 1_000;
 
 /// What the coordinator works with besides the market.
 pub(crate) struct Tools {
@@ -74,6 +76,10 @@ pub(crate) struct Actor {
     pub(super) seen_at: u64,
     /// Why a task's last round had no match, as last written.
     pub(super) unmatched: HashMap<TaskId, String>,
+    /// What was last noted on each verification that was not decided.
+    pub(super) noted: HashMap<TaskId, String>,
+    /// The signatures of the judgement at hand.
+    pub(super) ballot: Option<Ballot>,
     /// The batch at hand.
     pub(super) batch: Batch,
     pub(super) releases: Vec<Release>,
@@ -102,6 +108,8 @@ impl Actor {
             heard_commits: HashSet::new(),
             seen_at: 0,
             unmatched: HashMap::new(),
+            noted: HashMap::new(),
+            ballot: None,
             batch: Batch::default(),
             releases: Vec::new(),
             changed: HashSet::new(),
@@ -311,9 +319,13 @@ impl Actor {
                 self.open_nonce(task, key, nonce, reply)?;
             }
             Command::Received { received, reply } => self.received(received, reply)?,
-            Command::Judged { judgement } => self.judged(*judgement)?,
+            Command::Judged { judgement, ballot } => self.judged(*judgement, ballot)?,
+            Command::Undelivered { task, ballot } => self.intend_undelivered(task, ballot)?,
+            Command::Contested { task, reason } => self.contested(task, &reason),
             Command::Undecided { task, reason } => {
                 tracing::error!(%task, %reason, "no verdict could be reached: left to its deadline");
+                let note = format!("no verdict could be reached, left to its deadline: {reason}");
+                self.note_verifying(task, note);
             }
             Command::Chain(update) => self.chain(*update)?,
             Command::BondRead { bond } => {
@@ -512,19 +524,44 @@ impl Actor {
         Ok(())
     }
 
-    fn judged(&mut self, judgement: Judgement<Submission>) -> Result<(), NodeError> {
+    /// What verifiers contradict each other about is told where the task is looked at.
+    fn contested(&mut self, task: TaskId, reason: &str) {
+        Counters::count(&self.shared.counters.contested);
+        tracing::error!(%task, %reason, "DISPUTE: verifiers contradict each other, nobody is slashed");
+        self.note_verifying(
+            task,
+            format!("DISPUTE: verifiers contradict each other, nobody is slashed: {reason}"),
+        );
+    }
+
+    /// A line in the history of a task, each once.
+    fn note_verifying(&mut self, id: TaskId, note: String) {
+        let note: String = note.chars().take(MAX_NOTE_CHARS).collect();
+        let Some(status) = self.market.task(&id).map(fog_market::Task::status) else { return };
+        if self.noted.get(&id) == Some(&note) {
+            return;
+        }
+        let row = HistoryRow { task: id, status, at: self.now(), note: note.clone() };
+        self.noted.insert(id, note);
+        self.batch.steps.push(Step::History(row));
+        self.changed.insert(id);
+    }
+
+    fn judged(
+        &mut self,
+        judgement: Judgement<Conclusion>,
+        ballot: Ballot,
+    ) -> Result<(), NodeError> {
         let evidence = match &judgement {
             Judgement::Accepted(verified) => verified.evidence(),
             Judgement::Rejected(rejected) => rejected.evidence(),
         };
         let evidence = Box::new(evidence.clone());
         let now = self.now();
+        // For what the market makes of it, at once.
+        self.ballot = Some(ballot);
         if evidence.basis == AuditBasis::Disputed {
             let event = Event::Ruled { evidence };
-            let judgement = match judgement {
-                Judgement::Accepted(verified) => Judgement::Accepted(verified.conclude().0),
-                Judgement::Rejected(rejected) => Judgement::Rejected(rejected),
-            };
             return match self.market.rule(judgement, now) {
                 Ok(actions) => self.applied(&event, actions),
                 Err(refused) => {
@@ -535,7 +572,7 @@ impl Actor {
         }
         let event = Event::Judged { evidence };
         let decided = match judgement {
-            Judgement::Accepted(verified) => self.market.accept(verified.conclude().0, now),
+            Judgement::Accepted(verified) => self.market.accept(verified, now),
             Judgement::Rejected(rejected) => self.market.reject(rejected, now),
         };
         match decided {

@@ -5,13 +5,13 @@ use fog_protocol::{
     AccountView, Address, Bid, Commit, Group, Hash32, Listing, Nano, PublicKey, SealPublicKey,
     Signed, TaskId, TaskStatus, VoucherFile, gateway::PassReason,
 };
-use fog_verifier::{Judgement, Submission, strategy::redundant::Opening};
+use fog_verifier::{Conclusion, Judgement, strategy::redundant::Opening};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     denied::{Denied, Why},
     follow::{Applicable, ChainUpdate},
-    store::IntentKind,
+    store::{Ballot, IntentKind},
 };
 
 /// Where an answer goes.
@@ -192,12 +192,28 @@ pub(crate) enum Command {
         /// Answered when it is stored.
         reply: Reply<()>,
     },
-    /// The verification pool came to a verdict; its result is stored as a file.
+    /// Enough verifiers came to one verdict; an accepted result is stored as a file.
     Judged {
         /// It.
-        judgement: Box<Judgement<Submission>>,
+        judgement: Box<Judgement<Conclusion>>,
+        /// Their signatures.
+        ballot: Ballot,
     },
-    /// The verification pool gave up for now.
+    /// Enough verifiers signed that nothing was handed over.
+    Undelivered {
+        /// The task.
+        task: TaskId,
+        /// Their signatures.
+        ballot: Ballot,
+    },
+    /// Verifiers contradict each other, or one of them itself: no verdict for now, and people look.
+    Contested {
+        /// The task.
+        task: TaskId,
+        /// Who says what.
+        reason: String,
+    },
+    /// The verification was given up for now.
     Undecided {
         /// The task.
         task: TaskId,

@@ -4,14 +4,17 @@ use fog_market::{Action, Assign, Settlement, Verdict};
 use fog_protocol::{
     Address, Hash32, TaskId, TaskStatus, api::Refusal, gateway::ServerFrame, tagged_hash,
 };
-use fog_verifier::AuditBasis;
 
-use super::{Actor, verify::VerifyJob};
+use super::{
+    Actor,
+    verify::{Asked, VerifyJob},
+};
 use crate::{
     NodeError,
     follow::Reading,
     store::{
-        End, HistoryRow, Intent, IntentEnd, IntentKind, Judged, NewIntent, Ruling, Step, encode,
+        Ballot, End, HistoryRow, Intent, IntentEnd, IntentKind, Judged, NewIntent, Ruling, Step,
+        encode,
     },
 };
 
@@ -95,10 +98,12 @@ impl Actor {
             Action::AskNonce { task, .. } => {
                 self.changed.insert(task);
             }
-            Action::Verify { task, basis, rate_ppm } => self.verify(task, basis, rate_ppm),
+            Action::Verify { task, basis, rate_ppm } => {
+                self.verify(task, Asked::Result { basis, rate_ppm });
+            }
             Action::Settle(settlement) => self.intend_verdict(&settlement)?,
             Action::Rule(settlement) => self.intend_ruling(&settlement)?,
-            Action::Undelivered { task } => self.intend_undelivered(task)?,
+            Action::Undelivered { task } => self.verify(task, Asked::Undelivered),
             Action::Finalize { task } => self.intend_finalize(task)?,
             Action::Expire { task } => {
                 if let Some(known) = self.market.task(&task) {
@@ -186,14 +191,21 @@ impl Actor {
     }
 
     fn intend_verdict(&mut self, settlement: &Settlement) -> Result<(), NodeError> {
-        let intent = Intent::Verdict(judged(settlement));
+        let Some(judged) = self.judged_by(settlement) else { return Ok(()) };
+        let intent = Intent::Verdict(judged);
         self.intend(settlement.task(), &intent, Some(settlement.evidence_hash()))
     }
 
     /// That the worker did not hand over what it committed to. There is no evidence of what is not
     /// there: the hash names task and commitment.
-    fn intend_undelivered(&mut self, id: TaskId) -> Result<(), NodeError> {
-        let Some(task) = self.market.task(&id) else { return Ok(()) };
+    pub(super) fn intend_undelivered(
+        &mut self,
+        id: TaskId,
+        ballot: Ballot,
+    ) -> Result<(), NodeError> {
+        let Some(task) = self.market.task(&id).filter(|task| task.is_undelivered()) else {
+            return Ok(());
+        };
         let (Some(assignment), Some(commitment)) = (task.assignment(), task.commitment()) else {
             return Ok(());
         };
@@ -204,6 +216,7 @@ impl Actor {
             commitment,
             evidence: tagged_hash("fog/undelivered/v1", &[&id.0.0, &commitment.0]),
             ruling: Ruling::Undelivered,
+            ballot,
         });
         self.intend(id, &intent, None)
     }
@@ -214,7 +227,8 @@ impl Actor {
         // The contract takes no ruling before the verdict's own window is over.
         let appeal = u64::from(self.shared.chain.market().appeal_time);
         let from = until.unwrap_or_default().saturating_sub(appeal);
-        self.intend_from(task, &Intent::Ruling(judged(settlement)), None, from)
+        let Some(judged) = self.judged_by(settlement) else { return Ok(()) };
+        self.intend_from(task, &Intent::Ruling(judged), None, from)
     }
 
     fn intend_finalize(&mut self, task: TaskId) -> Result<(), NodeError> {
@@ -231,28 +245,47 @@ impl Actor {
         self.intend(task, &Intent::Finalize { escrow }, evidence)
     }
 
-    fn verify(&mut self, task: TaskId, basis: AuditBasis, rate_ppm: u32) {
-        if let Some(job) = self.verify_job(task, basis, rate_ppm) {
+    fn verify(&mut self, task: TaskId, asked: Asked) {
+        if let Some(job) = self.verify_job(task, asked) {
             self.releases.push(Release::Verify(Box::new(job)));
         }
     }
 
     /// A verification's job, if the task is in a state for it.
-    pub(super) fn verify_job(
-        &self,
-        id: TaskId,
-        basis: AuditBasis,
-        rate_ppm: u32,
-    ) -> Option<VerifyJob> {
+    pub(super) fn verify_job(&self, id: TaskId, asked: Asked) -> Option<VerifyJob> {
         let task = self.market.task(&id)?;
+        let assignment = task.assignment()?;
+        let listing = task.listing().clone();
+        // A contract takes it until then; what no contract holds counts longer.
+        let until = if listing.rail.is_escrow() {
+            task.deadline()?
+        } else {
+            self.now().saturating_add(super::rail::VERDICT_SECONDS)
+        };
         Some(VerifyJob {
             task: id,
-            listing: task.listing().clone(),
-            worker: task.assignment()?.worker,
+            worker: assignment.worker,
+            stake: assignment.stake,
+            price: assignment.price,
             commitment: task.commitment()?,
-            basis,
-            rate_ppm,
+            valid_until: u32::try_from(until).ok()?,
+            listing,
+            asked,
         })
+    }
+
+    /// The settlement with the signatures of the judgement at hand.
+    pub(super) fn ballot_of(&mut self, task: TaskId) -> Option<Ballot> {
+        let ballot = self.ballot.take();
+        if ballot.is_none() {
+            tracing::error!(%task, "a judgement without signatures: left to its deadline");
+        }
+        ballot
+    }
+
+    fn judged_by(&mut self, settlement: &Settlement) -> Option<Judged> {
+        let ballot = self.ballot_of(settlement.task())?;
+        Some(judged(settlement, ballot))
     }
 
     fn note_unmatched(&mut self, task: TaskId, reason: String) {
@@ -269,7 +302,7 @@ impl Actor {
     }
 }
 
-fn judged(settlement: &Settlement) -> Judged {
+fn judged(settlement: &Settlement, ballot: Ballot) -> Judged {
     let assignment = settlement.assignment();
     Judged {
         escrow: assignment.escrow,
@@ -281,5 +314,6 @@ fn judged(settlement: &Settlement) -> Judged {
             Verdict::Accepted => Ruling::Accepted,
             Verdict::Rejected => Ruling::Rejected,
         },
+        ballot,
     }
 }

@@ -145,6 +145,7 @@ impl Actor {
         self.epochs.remove(id);
         self.heard_commits.remove(id);
         self.unmatched.remove(id);
+        self.noted.remove(id);
     }
 
     /// Writes the workers that changed since the last batch.

@@ -7,8 +7,8 @@ use fog_market::{Action, Event, Market, Presence, Rules};
 use fog_protocol::{Address, TaskId, TaskStatus};
 use fog_verifier::AuditBasis;
 
-use super::{Actor, Tools, perform::Release, project::Shown};
-use crate::{NodeError, shared::Shared};
+use super::{Actor, Tools, perform::Release, project::Shown, verify::Asked};
+use crate::{NodeError, shared::Shared, store::IntentKind};
 
 impl Actor {
     /// Replays the log.
@@ -19,7 +19,7 @@ impl Actor {
     ) -> Result<Self, NodeError> {
         let mut actor = Self::new(shared, Market::new(rules), tools);
         let checkpoint = actor.shared.store.checkpoint().await?;
-        let mut verifications: HashMap<TaskId, (AuditBasis, u32)> = HashMap::new();
+        let mut verifications: HashMap<TaskId, Asked> = HashMap::new();
         loop {
             let page = actor.shared.store.events_after(actor.seq).await?;
             if page.is_empty() {
@@ -62,14 +62,20 @@ impl Actor {
         &mut self,
         event: &Event,
         actions: Vec<Action>,
-        verifications: &mut HashMap<TaskId, (AuditBasis, u32)>,
+        verifications: &mut HashMap<TaskId, Asked>,
     ) {
         if let Event::CommittedOnChain { task, .. } = event {
             self.heard_commits.insert(*task);
         }
         for action in actions {
-            if let Action::Verify { task, basis, rate_ppm } = action {
-                verifications.insert(task, (basis, rate_ppm));
+            match action {
+                Action::Verify { task, basis, rate_ppm } => {
+                    verifications.insert(task, Asked::Result { basis, rate_ppm });
+                }
+                Action::Undelivered { task } => {
+                    verifications.insert(task, Asked::Undelivered);
+                }
+                _ => {}
             }
         }
     }
@@ -101,10 +107,7 @@ impl Actor {
 
     /// Takes up what was under way: nobody is connected, and every verification begins anew.
     /// Intents are in the outbox; contracts are read by the reconciler.
-    async fn resume_all(
-        &mut self,
-        verifications: HashMap<TaskId, (AuditBasis, u32)>,
-    ) -> Result<(), NodeError> {
+    async fn resume_all(&mut self, verifications: HashMap<TaskId, Asked>) -> Result<(), NodeError> {
         let workers = self.shared.store.shown_workers().await?;
         self.shown_workers = workers.into_iter().map(|row| (row.worker, row)).collect();
         self.epochs = self.shared.store.commitment_epochs().await?.into_iter().collect();
@@ -121,13 +124,17 @@ impl Actor {
         for worker in online {
             self.internal(Event::WorkerLeft { worker })?;
         }
-        for (task, (basis, rate_ppm)) in verifications {
-            let wanted = self.market.task(&task).and_then(fog_market::Task::basis);
-            let disputed = basis == AuditBasis::Disputed
-                && self.market.task(&task).is_some_and(fog_market::Task::is_disputed);
-            if (wanted == Some(&basis) || disputed)
-                && let Some(job) = self.verify_job(task, basis, rate_ppm)
-            {
+        let told = self.shared.store.living_intents(IntentKind::Undelivered).await?;
+        for (task, asked) in verifications {
+            let Some(known) = self.market.task(&task) else { continue };
+            let is_wanted = match &asked {
+                Asked::Result { basis: AuditBasis::Disputed, .. } => known.is_disputed(),
+                Asked::Result { basis, .. } => known.basis() == Some(basis),
+                Asked::Undelivered => {
+                    known.is_undelivered() && !told.iter().any(|(told, _)| *told == task)
+                }
+            };
+            if is_wanted && let Some(job) = self.verify_job(task, asked) {
                 self.releases.push(Release::Verify(Box::new(job)));
             }
         }

@@ -1,13 +1,17 @@
-//! Verifications: each in a thread of its own, a few at once, guests in child processes. What
-//! could not be decided is tried again; nobody is slashed for a fault of this node.
+//! Verifications: each is put to the market's verifiers that this node asks ([`fog_jury::Panel`]),
+//! a few at once. What could not be decided is tried again; nobody is slashed for a fault of this
+//! node or of a verifier.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use fog_jury::{
+    Ballots, Case, Decision, Found, Materials, Matter, NoDecision, Question, Stage, ringer,
+};
 use fog_protocol::{
-    Address, Hash32, Listing, Reveal, TaskId,
+    Address, Hash32, Listing, Nano, RATE_ONE, Reveal, TaskId,
     api::{REVEAL_CONTEXT, seal_context},
 };
-use fog_verifier::{AuditBasis, Judgement, Submission, Work, verify};
+use fog_verifier::{AuditBasis, Conclusion, Judgement, rehydrate};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -15,7 +19,7 @@ use super::Command;
 use crate::{
     NodeError,
     shared::{Counters, Shared},
-    store::Kind,
+    store::{Ballot, Kind},
 };
 
 /// First pause before another try; doubles each time.
@@ -23,15 +27,41 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
+/// What verifiers are to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Is the result right?
+    Result {
+        /// Why it is checked, or not.
+        basis: AuditBasis,
+        /// The rate the draw was made at, in parts per million.
+        rate_ppm: u32,
+    },
+    /// That nothing was handed over.
+    Undelivered,
+}
+
 /// What is to be verified.
 #[derive(Debug, Clone)]
 pub(super) struct VerifyJob {
     pub(super) task: TaskId,
     pub(super) listing: Listing,
     pub(super) worker: Address,
+    pub(super) stake: Address,
+    pub(super) price: Nano,
     pub(super) commitment: Hash32,
-    pub(super) basis: AuditBasis,
-    pub(super) rate_ppm: u32,
+    /// Last second at which the verifiers' signatures count: the task's own deadline.
+    pub(super) valid_until: u32,
+    pub(super) asked: Asked,
+}
+
+impl VerifyJob {
+    const fn stage(&self) -> Stage {
+        match self.asked {
+            Asked::Result { basis: AuditBasis::Disputed, .. } => Stage::Ruling,
+            Asked::Result { .. } | Asked::Undelivered => Stage::Verdict,
+        }
+    }
 }
 
 /// The verifications under way; at most one a task.
@@ -82,84 +112,209 @@ impl Verifications {
 }
 
 async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, job: VerifyJob) {
-    let job = Arc::new(job);
+    let task = job.task;
+    let mut tried = Tried { case: None, ballots: Ballots::default() };
     let mut pause = FIRST_PAUSE;
     let mut reason = String::new();
     for _ in 0..shared.config.runner.attempts.max(1) {
         let Ok(slot) = slots.acquire().await else { return };
         Counters::count(&shared.counters.verifications);
-        let attempt = attempt(&shared, &job).await;
+        let attempt = tried.attempt(&shared, &job).await;
         drop(slot);
-        match attempt {
-            Ok(judgement) => {
-                let judgement = Box::new(judgement);
+        let undecided = match attempt {
+            Ok(command) => {
                 // Fails only when the node stops: it is verified again at the next start.
-                drop(shared.coordinator.tell(Command::Judged { judgement }).await);
+                drop(shared.coordinator.tell(command).await);
                 return;
             }
-            Err(undecided) => {
-                Counters::count(&shared.counters.undecided);
-                let task = job.task;
-                tracing::warn!(%task, reason = %undecided, "a verification was not decided");
-                reason = undecided;
-            }
+            Err(undecided) => undecided,
+        };
+        Counters::count(&shared.counters.undecided);
+        reason = undecided.reason;
+        tracing::warn!(%task, %reason, "a verification was not decided");
+        if undecided.dispute != Dispute::None {
+            let command = Command::Contested { task, reason: reason.clone() };
+            drop(shared.coordinator.tell(command).await);
+        }
+        if undecided.dispute == Dispute::Final {
+            break;
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }
-    drop(shared.coordinator.tell(Command::Undecided { task: job.task, reason }).await);
+    drop(shared.coordinator.tell(Command::Undecided { task, reason }).await);
 }
 
-/// One try; an accepted result's bytes are stored before the verdict is told.
-async fn attempt(
-    shared: &Arc<Shared>,
-    job: &Arc<VerifyJob>,
-) -> Result<Judgement<Submission>, String> {
-    let inside = |error: NodeError| error.to_string();
+/// Do verifiers contradict each other, or one of them itself?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dispute {
+    None,
+    Open,
+    /// So many that no verdict can come any more.
+    Final,
+}
+
+/// No verdict yet.
+struct Undecided {
+    dispute: Dispute,
+    reason: String,
+}
+
+impl From<String> for Undecided {
+    fn from(reason: String) -> Self {
+        Self { dispute: Dispute::None, reason }
+    }
+}
+
+fn inside(error: impl std::fmt::Display) -> Undecided {
+    error.to_string().into()
+}
+
+/// What is there from the tries before: who answered is not asked again.
+struct Tried {
+    case: Option<Arc<Case>>,
+    ballots: Ballots,
+}
+
+impl Tried {
+    /// One try; an accepted result's bytes are stored before the verdict is told.
+    async fn attempt(
+        &mut self,
+        shared: &Arc<Shared>,
+        job: &VerifyJob,
+    ) -> Result<Command, Undecided> {
+        let case = match &self.case {
+            Some(case) => Arc::clone(case),
+            None => {
+                let case = Arc::new(case(shared, job).await?);
+                Arc::clone(self.case.insert(case))
+            }
+        };
+        let market = shared.chain.market();
+        let needed = match job.stage() {
+            Stage::Verdict => market.threshold,
+            Stage::Ruling => market.appeal,
+        };
+        let ballots = self.ballots.clone();
+        let decided = shared.panel.decide(Arc::clone(&case), needed.into(), ballots).await;
+        let decision = decided.map_err(|missed| {
+            self.ballots = missed.ballots;
+            let dispute = match (missed.why, missed.is_hopeless) {
+                (_, true) => Dispute::Final,
+                (NoDecision::Split, false) => Dispute::Open,
+                (NoDecision::TooFew, false) => Dispute::None,
+            };
+            Undecided { dispute, reason: missed.reason }
+        })?;
+        let ballot =
+            Ballot { valid_until: job.valid_until, signatures: decision.signatures.clone() };
+        if decision.found == Found::Undelivered {
+            return Ok(Command::Undelivered { task: job.task, ballot });
+        }
+        let judgement = Box::new(judgement(job, &decision)?);
+        if let (Judgement::Accepted(_), Matter::Result { .. }) =
+            (judgement.as_ref(), &case.question.matter)
+        {
+            let (keeper, kept) = (Arc::clone(shared), Arc::clone(&case));
+            let stored = tokio::task::spawn_blocking(move || keep(&keeper, &kept)).await;
+            stored.map_err(inside)?.map_err(inside)?;
+            plant(shared, &case);
+        }
+        Ok(Command::Judged { judgement, ballot })
+    }
+}
+
+/// The witness of what k of n verifiers found: their evidence is checked against the listing again.
+fn judgement(job: &VerifyJob, decision: &Decision) -> Result<Judgement<Conclusion>, Undecided> {
+    let evidence = decision.evidence.clone().ok_or_else(|| "no evidence".to_owned())?;
+    rehydrate(evidence, &job.listing).map_err(inside)
+}
+
+fn keep(shared: &Shared, case: &Case) -> Result<(), NodeError> {
+    let Matter::Result { reveal, .. } = &case.question.matter else { return Ok(()) };
+    shared.store.files().put(Kind::Result, &reveal.task.0, &reveal.output)
+}
+
+/// Reads and opens what the verifiers are asked about.
+async fn case(shared: &Arc<Shared>, job: &VerifyJob) -> Result<Case, Undecided> {
+    let matter = match &job.asked {
+        Asked::Undelivered => Matter::Undelivered,
+        Asked::Result { basis, rate_ppm } => Matter::Result {
+            reveal: Box::new(reveal(shared, job.task).await?),
+            commit: shared.store.signed_commit(&job.task).await.map_err(inside)?.map(Box::new),
+            basis: basis.clone(),
+            rate_ppm: *rate_ppm,
+            stage: job.stage(),
+        },
+    };
+    let question = Question {
+        listing: job.listing.clone(),
+        worker: job.worker,
+        stake: job.stake,
+        price: job.price,
+        commitment: job.commitment,
+        valid_until: job.valid_until,
+        matter,
+    };
+    let mut blobs = HashMap::new();
+    for blob in question.blobs() {
+        let bytes = shared.store.blob(blob).await.map_err(inside)?;
+        blobs.extend(bytes.map(|bytes| (blob.hash, bytes)));
+    }
+    let found = |blob: &fog_protocol::BlobRef| {
+        Ok::<_, std::convert::Infallible>(blobs.get(&blob.hash).cloned())
+    };
+    let Ok(gathered) = Materials::gather(&question, found);
+    let materials = gathered.map_err(|missing| format!("{} blobs are gone", missing.len()))?;
+    Ok(Case { question, materials })
+}
+
+async fn reveal(shared: &Arc<Shared>, task: TaskId) -> Result<Reveal, Undecided> {
     let store = &shared.store;
-    let (_, bytes) =
-        store.submission(&job.task).await.map_err(inside)?.ok_or("the submission is not stored")?;
-    let task = job.task;
+    let (_, bytes) = store
+        .submission(&task)
+        .await
+        .map_err(inside)?
+        .ok_or_else(|| "the submission is not stored".to_owned())?;
     let sealed = store
         .with_files(move |files| files.get(Kind::Submission, &task.0, bytes))
         .await
         .map_err(inside)?
-        .ok_or("the submission's file is gone")?;
-    let mut program = Vec::new();
-    for blob in job.listing.program.blobs() {
-        program.push(store.blob(blob).await.map_err(inside)?.ok_or("a program blob is gone")?);
-    }
-    let input = store.blob(job.listing.input).await.map_err(inside)?.ok_or("the input is gone")?;
-    let key = match job.listing.policy.file() {
-        None => None,
-        Some(file) => {
-            Some(store.blob(file).await.map_err(inside)?.ok_or("the policy's file is gone")?)
-        }
-    };
-    let (shared, job) = (Arc::clone(shared), Arc::clone(job));
+        .ok_or_else(|| "the submission's file is gone".to_owned())?;
+    let shared = Arc::clone(shared);
     tokio::task::spawn_blocking(move || {
-        let context = seal_context(REVEAL_CONTEXT, &job.task);
-        let opened = shared.seal_key.open(&context, &sealed).map_err(|error| error.to_string())?;
-        let reveal: Reveal = borsh::from_slice(&opened).map_err(|error| error.to_string())?;
-        let submission = Submission::open(reveal, &job.listing, job.worker, job.commitment)
-            .map_err(|error| error.to_string())?;
-        let work = Work {
-            listing: &job.listing,
-            program: &program,
-            input: &input,
-            key: key.as_deref(),
-            basis: job.basis.clone(),
-            rate_ppm: job.rate_ppm,
-        };
-        let judgement =
-            verify(&work, submission, &shared.executor).map_err(|error| error.to_string())?;
-        if let Judgement::Accepted(verified) = &judgement {
-            let output = verified.value().output();
-            let files = shared.store.files();
-            files.put(Kind::Result, &job.task.0, output).map_err(|error| error.to_string())?;
-        }
-        Ok(judgement)
+        let context = seal_context(REVEAL_CONTEXT, &task);
+        let opened = shared.seal_key.open(&context, &sealed).map_err(inside)?;
+        borsh::from_slice(&opened).map_err(inside)
     })
     .await
-    .map_err(|_| "the verification's thread failed".to_owned())?
+    .map_err(inside)?
+}
+
+/// Now and then a planted result follows a real one.
+fn plant(shared: &Arc<Shared>, case: &Arc<Case>) {
+    let mut random = [0; 32];
+    if getrandom::fill(&mut random).is_err() {
+        return;
+    }
+    let dice = u32::from_le_bytes([random[0], random[1], random[2], random[3]]);
+    let share = u64::from(shared.config.ringer_ppm.min(RATE_ONE));
+    if u64::from(dice) * u64::from(RATE_ONE) >= share << 32 {
+        return;
+    }
+    let (shared, case) = (Arc::clone(shared), Arc::clone(case));
+    tokio::spawn(async move {
+        let maker = Arc::clone(&shared);
+        let forging = tokio::task::spawn_blocking(move || {
+            ringer::forge(&case, &maker.executor, &Hash32::of(&random))
+        });
+        match forging.await {
+            Ok(Ok(Some(ringer))) => {
+                Counters::count(&shared.counters.ringers);
+                shared.panel.test(ringer).await;
+            }
+            Ok(Ok(None)) | Err(_) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "no ringer was planted"),
+        }
+    });
 }

@@ -24,6 +24,7 @@ use axum::{
     },
     response::Response,
 };
+use fog_jury::listen::Seat;
 use fog_protocol::{
     TaskId,
     gateway::{MAX_FRAME_BYTES, SILENCE_SECONDS, ServerFrame},
@@ -35,7 +36,6 @@ use crate::{
     api::App,
     coordinator::Command,
     denied::{Denied, Why},
-    server::Seat,
     shared::{Counters, Shared},
 };
 

@@ -1,11 +1,11 @@
 //! Reading the log back: at the start, the state is folded from it.
 
-use fog_protocol::{Address, Hash32, TaskId, TaskStatus};
+use fog_protocol::{Address, Commit, Hash32, Signed, TaskId, TaskStatus};
 use sqlx::Row as _;
 
 use super::{
     CursorRow, Store, from_hash,
-    rows::{to_address, to_nano},
+    rows::{to_address, to_nano, to_value},
     to_hash, to_i64, to_u64,
 };
 use crate::{
@@ -190,6 +190,20 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let told = if row.try_get::<i64, _>("told")? == 1 { Told::Revealed } else { Told::Secret };
         Ok(Some((epoch_row(&row)?, told)))
+    }
+
+    /// A worker's commitment as it signed it; none if only the chain told of it.
+    pub(crate) async fn signed_commit(
+        &self,
+        task: &TaskId,
+    ) -> Result<Option<Signed<Commit>>, NodeError> {
+        let signed: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT signed FROM commitments WHERE task = $1")
+                .bind(from_hash(&task.0))
+                .fetch_optional(self.reader())
+                .await?;
+        let signed = signed.filter(|bytes| !bytes.is_empty());
+        Ok(signed.map(|bytes| to_value(&bytes)).transpose()?)
     }
 
     /// The epoch in which a task was committed to.

@@ -27,7 +27,8 @@ pub(crate) use blobs::BlobRefused;
 pub(crate) use files::{Files, Kind};
 pub(crate) use log::Told;
 pub(crate) use outbox::{
-    InFlight, Intent, IntentKind, Judged, Pending, Ruling, SignedMessage, StoredMessage, TopUp,
+    Ballot, InFlight, Intent, IntentKind, Judged, Pending, Ruling, SignedMessage, StoredMessage,
+    TopUp,
 };
 pub(crate) use rail::{ChannelRow, RailStep, SignedVerdict, purpose_name};
 pub(crate) use rows::{from_hash, to_hash, to_i64, to_u64};

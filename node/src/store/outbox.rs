@@ -7,6 +7,8 @@
 //! ```
 //! Any living intent becomes `void` when its effect is not needed any more.
 
+use std::collections::BTreeMap;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use fog_protocol::{
     Address, Commit, Hash32, Nano, PublicKey, Signature, Signed, TaskId, VoucherFile,
@@ -168,7 +170,16 @@ pub(crate) struct TopUp {
     pub(crate) series: u32,
 }
 
-/// What verifiers sign about a result.
+/// The signatures of as many verifiers as are needed, by their place in the market.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Ballot {
+    /// Last second (Unix) at which they count: the deadline of what they are for.
+    pub(crate) valid_until: u32,
+    /// Them.
+    pub(crate) signatures: BTreeMap<u8, Signature>,
+}
+
+/// What verifiers signed about a result.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Judged {
     /// The task's contract.
@@ -183,6 +194,8 @@ pub(crate) struct Judged {
     pub(crate) evidence: Hash32,
     /// What was found.
     pub(crate) ruling: Ruling,
+    /// Their signatures.
+    pub(crate) ballot: Ballot,
 }
 
 /// The three verdicts.

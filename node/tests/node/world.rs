@@ -11,7 +11,7 @@ use fog_contracts::{
 };
 use fog_node::{ChainConfig, Limits, Node, NodeConfig, NodeHandle, NodeKeys, RunnerConfig};
 use fog_protocol::{
-    Address, BlobRef, Durations, Hash32, Listing, Nano, Policy, Program, RequestAuth,
+    Address, BlobRef, Durations, Hash32, Listing, Nano, Policy, Program, PublicKey, RequestAuth,
     ResourceLimits, SecretKey, Signed, TaskId, TaskStatus,
     api::{NodeInfo, Posted, TaskView},
 };
@@ -94,9 +94,20 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
 
 impl World {
     pub(crate) async fn new(workers: usize) -> Self {
+        let verifier = SecretKey::from_seed(&[2; 32]);
+        let mut world = Self::with_verifiers(workers, &[verifier.public()], 1).await;
+        world.keys.verifiers = vec![verifier];
+        world
+    }
+
+    /// A market of these verifiers, `threshold` of which must agree; the node has no key of theirs.
+    pub(crate) async fn with_verifiers(
+        workers: usize,
+        verifiers: &[PublicKey],
+        threshold: u8,
+    ) -> Self {
         let (chain, server) = toncenter::spawn(ServerConfig::default()).await.unwrap();
         let operator = SecretKey::from_seed(&[1; 32]);
-        let verifier = SecretKey::from_seed(&[2; 32]);
         let wallet = Wallet::new(WalletVersion::V5R1, operator.public(), -3).unwrap();
         chain.fund(std(&wallet.address()), 1_000_000_000_000).await.unwrap();
         let open = |salt| chain.with(move |chain| chain.open_treasury(salt, 1_000_000_000_000));
@@ -118,14 +129,14 @@ impl World {
             min_step: 10,
             max_step: 3600,
             timelock: 86_400,
-            threshold: 1,
+            threshold,
             fee_bps: 250,
             treasury: Address::basechain([0xee; 32]),
-            verifiers: vec![verifier.public()],
+            verifiers: verifiers.to_vec(),
             unbonding: 4 * 3600,
             burn: Address::basechain([0; 32]),
             operator_bps: 5_000,
-            appeal: 1,
+            appeal: u8::try_from(verifiers.len()).unwrap(),
             appeal_time: 600,
             challenge_bond: Nano::grams(1),
         });
@@ -166,7 +177,7 @@ impl World {
             min_durations: Durations { bid: 10, commit: 10, verdict: 10, window: 0 },
             ..NodeConfig::default()
         };
-        let keys = NodeKeys { operator, verifiers: vec![verifier], epoch_seed: None };
+        let keys = NodeKeys { operator, verifiers: Vec::new(), epoch_seed: None };
         let mut world = Self {
             chain,
             _server: server,

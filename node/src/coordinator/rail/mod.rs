@@ -16,12 +16,9 @@ mod vouchers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use fog_contracts::{
-    channel::{Channel, ChannelData, ChannelStatus, Purpose},
-    task::Outcome as Judged,
-};
+use fog_contracts::channel::{Channel, ChannelData, ChannelStatus, Purpose};
 use fog_market::{
-    Action, Event, Outcome, RefundCause, Settlement, Task, Verdict,
+    Action, Event, Outcome, RefundCause, Settlement, Task,
     rail::{ChannelState, Ledger, OnChain},
 };
 use fog_protocol::{
@@ -32,11 +29,11 @@ use fog_protocol::{
 use super::{Actor, perform::Release};
 use crate::{
     NodeError,
-    store::{ChannelRow, IntentKind, RailStep, SignedVerdict, Step, encode},
+    store::{Ballot, ChannelRow, IntentKind, RailStep, SignedVerdict, Step, encode},
 };
 
 /// Seconds a verdict that no contract holds counts: as long as a voucher may at most.
-const VERDICT_SECONDS: u64 = 365 * 24 * 3600;
+pub(super) const VERDICT_SECONDS: u64 = 365 * 24 * 3600;
 
 /// A channel of this node.
 #[derive(Debug)]
@@ -219,40 +216,16 @@ impl Actor {
     /// The verdict as its verifiers sign it: it is told only as signed, and stored with its task.
     fn rule(&mut self, settlement: &Settlement, now: u64) -> Result<(), NodeError> {
         let (task, assignment) = (settlement.task(), settlement.assignment());
-        let Ok(valid_until) = u32::try_from(now + VERDICT_SECONDS) else { return Ok(()) };
         let verdict = settlement.verdict();
-        let terms = fog_contracts::VerdictTerms {
-            network: self.shared.config.network,
-            task: assignment.escrow,
-            stake: assignment.stake,
-            price: assignment.price,
-            commitment: settlement.commitment(),
-            outcome: match verdict {
-                Verdict::Accepted => Judged::Accepted,
-                Verdict::Rejected => Judged::Rejected,
-            },
-            evidence: settlement.evidence_hash(),
-            valid_until,
-        };
-        let threshold = self.shared.chain.market().threshold;
-        let signed = fog_contracts::verdict_hash(&terms).map_err(Into::into).and_then(|hash| {
-            self.shared.chain.signed(&terms, &hash, threshold, &self.signer.verifiers)
-        });
-        let signed = match signed {
-            Ok(signed) => signed,
-            Err(error) => {
-                // Without a verdict the task runs into its deadline, and nobody is paid.
-                tracing::error!(%task, %error, "a verdict cannot be signed");
-                return Ok(());
-            }
-        };
+        // Without a verdict the task runs into its deadline, and nobody is paid.
+        let Some(Ballot { valid_until, signatures }) = self.ballot_of(task) else { return Ok(()) };
         self.batch.steps.push(Step::Rail(RailStep::Verdict(SignedVerdict {
             task,
             stake: assignment.stake,
             price: assignment.price,
             commitment: settlement.commitment(),
             valid_until,
-            signatures: encode(&signed.signatures)?,
+            signatures: encode(&signatures)?,
         })));
         let window = self.market.task(&task).map_or(0, |task| task.listing().durations.window);
         let window_until = now + u64::from(window);

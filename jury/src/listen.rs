@@ -15,7 +15,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use crate::config::Limits;
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// In all.
+    pub total: usize,
+    /// From one address.
+    pub per_address: usize,
+}
 
 /// Seconds a client has to send a request's head; also the longest idle time between requests.
 const HEAD_SECONDS: u64 = 15;
@@ -34,18 +41,17 @@ struct Counts {
 #[derive(Debug, Clone)]
 struct Seats {
     counts: Arc<Mutex<Counts>>,
-    total: usize,
-    per_address: usize,
+    bounds: Bounds,
 }
 
 impl Seats {
     fn take(&self, address: IpAddr) -> Option<Seat> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.total >= self.total {
+        if counts.total >= self.bounds.total {
             return None;
         }
         let here = counts.by_address.entry(address).or_default();
-        if *here >= self.per_address {
+        if *here >= self.bounds.per_address {
             return None;
         }
         *here += 1;
@@ -58,7 +64,7 @@ impl Seats {
 /// One counted connection; given back when the last holder drops it. Requests carry it as an
 /// extension, so that a connection that became a WebSocket still counts.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub struct Seat {
     counts: Arc<Mutex<Counts>>,
     address: IpAddr,
 }
@@ -78,17 +84,13 @@ impl Drop for Seat {
 
 /// Serves until `intake` is cancelled; then no connection is accepted, running requests end, and
 /// this returns.
-pub(crate) async fn serve(
+pub async fn serve(
     listener: TcpListener,
     router: Router,
-    limits: &Limits,
+    bounds: Bounds,
     intake: CancellationToken,
 ) {
-    let seats = Seats {
-        counts: Arc::default(),
-        total: limits.connections_total,
-        per_address: limits.connections_per_address,
-    };
+    let seats = Seats { counts: Arc::default(), bounds };
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {

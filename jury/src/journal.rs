@@ -1,0 +1,423 @@
+//! A verifier's memory: what it signed, on disk before the signature leaves. An append-only file;
+//! a record that was cut off while it was written belongs to a signature that never left.
+
+use std::{
+    collections::HashMap,
+    fs::{File, OpenOptions},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use fog_protocol::{Hash32, TaskId};
+
+use crate::question::{Found, Stage};
+
+const MAGIC: &[u8; 8] = b"FOGVRFY1";
+/// Length and check of a record.
+const FRAME: usize = 12;
+/// The lengths of the two kinds of records: others were never written.
+const LENGTHS: [usize; 2] = [107, 41];
+/// Beyond this length, records of long ago are left out when it is opened.
+const COMPACT_BYTES: u64 = 64 << 20;
+/// Records are kept so long at least: any task has ended long before.
+const KEPT_SECONDS: u64 = 120 * 86_400;
+
+/// Why the journal cannot be used: nothing is signed then.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another process has it open.
+    #[error("{0} is in use by another verifier: stop that one, or use another data folder")]
+    InUse(PathBuf),
+    /// The file system.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It was changed: what was signed is not known.
+    #[error(
+        "{0} is damaged: what this key signed is not known, so it signs nothing; restore the \
+         file, or take another key"
+    )]
+    Damaged(PathBuf),
+    /// Another verdict was signed already.
+    #[error("`{before}` was signed for this task already, `{now}` would contradict it")]
+    Contrary {
+        /// What was signed.
+        before: &'static str,
+        /// What would be.
+        now: &'static str,
+    },
+    /// Another commitment was judged already.
+    #[error("another commitment of this task was judged already")]
+    OtherCommitment,
+}
+
+/// One thing to remember.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Record {
+    /// It is about to be signed.
+    Signed {
+        /// Of which task.
+        task: TaskId,
+        /// The verdict, or a ruling.
+        stage: Stage,
+        /// What is found.
+        found: Found,
+        /// Of which commitment.
+        commitment: Hash32,
+        /// On which evidence.
+        evidence: Hash32,
+        /// When, in Unix seconds.
+        at: u64,
+    },
+    /// Two runs of this task's program gave two results here.
+    Doubted {
+        /// Which task.
+        task: TaskId,
+        /// When, in Unix seconds.
+        at: u64,
+    },
+}
+
+impl Record {
+    const fn at(&self) -> u64 {
+        match self {
+            Self::Signed { at, .. } | Self::Doubted { at, .. } => *at,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    found: Found,
+    commitment: Hash32,
+    evidence: Hash32,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Remembered {
+    verdict: Option<Slot>,
+    ruling: Option<Slot>,
+    doubted: bool,
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    /// A write failed and could not be undone: what is on disk is unknown.
+    broken: bool,
+    tasks: HashMap<TaskId, Remembered>,
+    _lock: File,
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> JournalError + '_ {
+    move |source| JournalError::Io { path: path.to_owned(), source }
+}
+
+fn frame(record: &Record) -> std::io::Result<Vec<u8>> {
+    let body = borsh::to_vec(record)?;
+    let mut bytes = Vec::with_capacity(FRAME + body.len());
+    bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&Hash32::of(&body).0[..8]);
+    bytes.extend_from_slice(&body);
+    Ok(bytes)
+}
+
+/// The records of a file, and the length of what is whole.
+fn read(bytes: &[u8]) -> Option<(Vec<Record>, usize)> {
+    let mut records = Vec::new();
+    let mut at = MAGIC.len();
+    if bytes.len() < at {
+        return MAGIC.starts_with(bytes).then_some((records, 0));
+    }
+    if !bytes.starts_with(MAGIC) {
+        return None;
+    }
+    while let Some(head) = bytes.get(at..at + FRAME) {
+        let (length, check) = head.split_at(4);
+        let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
+        // Space that was set aside for a record, and never written.
+        if length == 0 && bytes.get(at..)?.iter().all(|byte| *byte == 0) {
+            break;
+        }
+        if !LENGTHS.contains(&length) {
+            return None;
+        }
+        let start = at + FRAME;
+        let Some(body) = bytes.get(start..start + length) else { break };
+        if Hash32::of(body).0[..8] != *check {
+            // The last record may have been cut off with its space set aside; another may not.
+            return (start + length == bytes.len()).then_some((records, at));
+        }
+        records.push(borsh::from_slice(body).ok()?);
+        at = start + length;
+    }
+    Some((records, at))
+}
+
+impl Journal {
+    /// Opens the journal in `folder`, making both where there are none. `now` is Unix seconds.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn open(folder: &Path, now: u64) -> Result<Self, JournalError> {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed(folder))?;
+        let private = || {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false).mode(0o600);
+            options
+        };
+        let path = folder.join("signed");
+        let lock_path = folder.join("lock");
+        let lock = private().open(&lock_path).map_err(failed(&lock_path))?;
+        lock.try_lock().map_err(|_| JournalError::InUse(path.clone()))?;
+        let mut file = private().open(&path).map_err(failed(&path))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed(&path))?;
+        let damaged = || JournalError::Damaged(path.clone());
+        let (records, good) = read(&bytes).ok_or_else(damaged)?;
+        let mut journal = Self {
+            path: path.clone(),
+            file,
+            length: good as u64,
+            broken: false,
+            tasks: HashMap::new(),
+            _lock: lock,
+        };
+        if good == 0 {
+            journal.rewrite(&[])?;
+        } else if journal.length > COMPACT_BYTES {
+            let from = now.saturating_sub(KEPT_SECONDS);
+            let kept: Vec<_> = records.iter().filter(|record| record.at() >= from).collect();
+            journal.rewrite(&kept)?;
+        } else {
+            journal.file.set_len(journal.length).map_err(failed(&path))?;
+            journal.file.seek(SeekFrom::End(0)).map_err(failed(&path))?;
+            journal.file.sync_all().map_err(failed(&path))?;
+        }
+        for record in &records {
+            journal.note(record);
+        }
+        Ok(journal)
+    }
+
+    /// Writes the file anew, aside, and puts it in place.
+    fn rewrite(&mut self, records: &[&Record]) -> Result<(), JournalError> {
+        let mut bytes = MAGIC.to_vec();
+        for record in records {
+            bytes.extend(frame(record).map_err(failed(&self.path))?);
+        }
+        let aside = self.path.with_extension("new");
+        let write = || -> std::io::Result<File> {
+            let mut file = OpenOptions::new();
+            file.read(true).write(true).create(true).truncate(true).mode(0o600);
+            let mut file = file.open(&aside)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&aside, &self.path)?;
+            if let Some(folder) = self.path.parent() {
+                File::open(folder)?.sync_all()?;
+            }
+            Ok(file)
+        };
+        self.file = write().map_err(failed(&self.path))?;
+        self.length = bytes.len() as u64;
+        Ok(())
+    }
+
+    fn note(&mut self, record: &Record) {
+        match *record {
+            Record::Signed { task, stage, found, commitment, evidence, .. } => {
+                let slot = Some(Slot { found, commitment, evidence });
+                let task = self.tasks.entry(task).or_default();
+                match stage {
+                    Stage::Verdict => task.verdict = slot,
+                    Stage::Ruling => task.ruling = slot,
+                }
+            }
+            Record::Doubted { task, .. } => self.tasks.entry(task).or_default().doubted = true,
+        }
+    }
+
+    /// Did two runs of this task's program give two results here?
+    #[must_use]
+    pub fn is_doubted(&self, task: &TaskId) -> bool {
+        self.tasks.get(task).is_some_and(|task| task.doubted)
+    }
+
+    /// What was signed as this task's verdict.
+    #[must_use]
+    pub fn verdict(&self, task: &TaskId) -> Option<Found> {
+        Some(self.tasks.get(task)?.verdict?.found)
+    }
+
+    /// Would this contradict what was signed before?
+    ///
+    /// # Errors
+    /// [`JournalError::Contrary`], [`JournalError::OtherCommitment`].
+    pub fn check(&self, record: &Record) -> Result<(), JournalError> {
+        let Record::Signed { task, stage, found, commitment, .. } = record else { return Ok(()) };
+        let Some(known) = self.tasks.get(task) else { return Ok(()) };
+        let both = known.verdict.iter().chain(&known.ruling);
+        if both.clone().any(|slot| slot.commitment != *commitment) {
+            return Err(JournalError::OtherCommitment);
+        }
+        let slot = match stage {
+            Stage::Verdict => known.verdict,
+            Stage::Ruling => known.ruling,
+        };
+        match slot {
+            Some(slot) if slot.found != *found => {
+                Err(JournalError::Contrary { before: slot.found.name(), now: found.name() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Writes `record` and waits until the disk has it, unless it is there already. Only then may
+    /// a signature leave.
+    ///
+    /// # Errors
+    /// [`JournalError::Contrary`], [`JournalError::OtherCommitment`]: nothing is to be signed;
+    /// [`JournalError::Io`]: the disk does not have it.
+    pub fn append(&mut self, record: &Record) -> Result<(), JournalError> {
+        self.check(record)?;
+        if self.broken {
+            return Err(JournalError::Damaged(self.path.clone()));
+        }
+        let is_known = match record {
+            Record::Signed { task, stage, found, commitment, evidence, .. } => {
+                let slot =
+                    Some(Slot { found: *found, commitment: *commitment, evidence: *evidence });
+                self.tasks.get(task).is_some_and(|task| match stage {
+                    Stage::Verdict => task.verdict == slot,
+                    Stage::Ruling => task.ruling == slot,
+                })
+            }
+            Record::Doubted { task, .. } => self.is_doubted(task),
+        };
+        if is_known {
+            return Ok(());
+        }
+        let bytes = frame(record).map_err(failed(&self.path))?;
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            let undone = self
+                .file
+                .set_len(self.length)
+                .and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+            self.broken = undone.is_err();
+            return Err(failed(&self.path)(error));
+        }
+        self.length += bytes.len() as u64;
+        self.note(record);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn signed(task: u8, found: Found) -> Record {
+        Record::Signed {
+            task: TaskId(Hash32([task; 32])),
+            stage: Stage::Verdict,
+            found,
+            commitment: Hash32([9; 32]),
+            evidence: Hash32([found as u8; 32]),
+            at: u64::MAX,
+        }
+    }
+
+    #[test]
+    fn a_contrary_verdict_is_refused_after_a_restart_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(dir.path(), 0).unwrap();
+        assert!(matches!(Journal::open(dir.path(), 0), Err(JournalError::InUse(_))));
+        journal.append(&signed(1, Found::Accepted)).unwrap();
+        journal.append(&signed(1, Found::Accepted)).unwrap();
+        let contrary = |journal: &mut Journal| journal.append(&signed(1, Found::Rejected));
+        assert!(matches!(contrary(&mut journal), Err(JournalError::Contrary { .. })));
+        drop(journal);
+        let mut journal = Journal::open(dir.path(), 0).unwrap();
+        assert!(matches!(contrary(&mut journal), Err(JournalError::Contrary { .. })));
+        let mut other = signed(1, Found::Accepted);
+        if let Record::Signed { commitment, .. } = &mut other {
+            *commitment = Hash32([8; 32]);
+        }
+        assert!(matches!(journal.append(&other), Err(JournalError::OtherCommitment)));
+        let mut ruling = signed(1, Found::Rejected);
+        if let Record::Signed { stage, .. } = &mut ruling {
+            *stage = Stage::Ruling;
+        }
+        journal.append(&ruling).unwrap();
+        journal.append(&signed(2, Found::Rejected)).unwrap();
+    }
+
+    #[test]
+    fn a_record_cut_off_anywhere_was_never_signed_and_another_is_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("signed");
+        let mut journal = Journal::open(dir.path(), 0).unwrap();
+        journal.append(&signed(1, Found::Accepted)).unwrap();
+        let first = std::fs::metadata(&path).unwrap().len() as usize;
+        journal.append(&signed(2, Found::Rejected)).unwrap();
+        drop(journal);
+        let whole = std::fs::read(&path).unwrap();
+        for cut in first..whole.len() {
+            for fill in [0, 1] {
+                let mut bytes = whole[..cut].to_vec();
+                // The file's length reached the disk before its bytes, or did not.
+                bytes.resize(if fill == 0 { cut } else { whole.len() }, 0);
+                std::fs::write(&path, &bytes).unwrap();
+                let journal = Journal::open(dir.path(), 0).unwrap();
+                assert_eq!(journal.verdict(&TaskId(Hash32([1; 32]))), Some(Found::Accepted));
+                assert_eq!(journal.verdict(&TaskId(Hash32([2; 32]))), None, "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_journal_signs_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("signed");
+        let mut journal = Journal::open(dir.path(), 0).unwrap();
+        journal.append(&signed(1, Found::Accepted)).unwrap();
+        let first = std::fs::metadata(&path).unwrap().len() as usize;
+        journal.append(&signed(2, Found::Rejected)).unwrap();
+        drop(journal);
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..first {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x41;
+            std::fs::write(&path, &bytes).unwrap();
+            let opened = Journal::open(dir.path(), 0);
+            assert!(matches!(opened, Err(JournalError::Damaged(_))), "byte {at}: {opened:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = read(&bytes);
+            let mut ours = MAGIC.to_vec();
+            ours.extend(bytes);
+            let _ = read(&ours);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Who may ask, what, and how much of it.
+
+use std::{sync::Arc, time::Duration};
+
+use fog_jury::{Answer, Case, Conduct, Juror as _, Remote, Scope, verifier_id};
+use fog_protocol::{Address, RequestAuth, SecretKey};
+use proptest::prelude::*;
+
+use super::world::{World, case, honest, key, node_key, scope};
+
+fn now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.unwrap().as_secs()
+}
+
+async fn ask(remote: Remote, case: &Case) -> Result<Answer, String> {
+    let asking = Arc::new(remote).ask(Arc::new(case.clone()));
+    let answered = tokio::time::timeout(Duration::from_secs(20), asking).await.unwrap();
+    answered.map_err(|error| error.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_its_own_market_and_the_nodes_it_knows() {
+    let world = World::new();
+    let service = world.serve(0, honest(), Conduct::Honest).await;
+    let (url, public) = (service.url(), key(0).public());
+    let remote = |key, scope, asker| Remote::new(&url, key, scope, asker).unwrap();
+    let asked = case(1, |_| {});
+    assert!(matches!(
+        ask(remote(public, scope(), node_key()), &asked).await,
+        Ok(Answer::Signed { .. })
+    ));
+    let stranger = SecretKey::from_seed(&[99; 32]);
+    let refused = ask(remote(public, scope(), stranger), &asked).await.unwrap_err();
+    assert!(refused.contains("unknown_node"), "{refused}");
+    let refused = ask(remote(key(1).public(), scope(), node_key()), &asked).await.unwrap_err();
+    assert!(refused.contains("another verifier"), "{refused}");
+    let elsewhere = Scope { market: Address::basechain([70; 32]), ..scope() };
+    let refused = ask(remote(public, elsewhere, node_key()), &asked).await.unwrap_err();
+    assert!(refused.contains("another market"), "{refused}");
+    // A task of another market or network, well signed.
+    for change in [0, 1] {
+        let mut foreign = asked.clone();
+        if change == 0 {
+            foreign.question.listing.market = Address::basechain([70; 32]);
+        } else {
+            foreign.question.listing.network = -239;
+        }
+        let answer = ask(remote(public, scope(), node_key()), &foreign).await.unwrap();
+        let Answer::Refused { code, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!(code, "other_market");
+    }
+    // What does not open its commitment, and a draw that does not fall so.
+    let mut changed = case(2, |_| {});
+    changed.question.commitment.0[0] ^= 1;
+    let answer = ask(remote(public, scope(), node_key()), &changed).await.unwrap();
+    assert!(matches!(&answer, Answer::Refused { code, .. } if code == "not_opened"), "{answer:?}");
+    let mut undrawn = case(3, |_| {});
+    if let fog_jury::Matter::Result { basis, .. } = &mut undrawn.question.matter
+        && let fog_verifier::AuditBasis::Drawn { seed, nonce } = basis.clone()
+    {
+        *basis = fog_verifier::AuditBasis::NotDrawn { seed, nonce };
+    }
+    let answer = ask(remote(public, scope(), node_key()), &undrawn).await.unwrap();
+    assert!(
+        matches!(&answer, Answer::Refused { code, .. } if code == "not_supported"),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_large_is_refused_and_blobs_come_again_when_they_are_gone() {
+    let world = World::new();
+    let service = world.serve(0, honest(), Conduct::Honest).await;
+    let remote = || Remote::new(&service.url(), key(0).public(), scope(), node_key()).unwrap();
+    let large = vec![7; 5 << 10];
+    let listing = super::world::listing(1, &large);
+    let case_of = |listing, input: &[u8]| {
+        super::world::case_of(listing, input, fog_jury::Stage::Verdict, |_| {})
+    };
+    let answer = ask(remote(), &case_of(listing, &large)).await.unwrap();
+    assert!(matches!(&answer, Answer::Refused { code, .. } if code == "too_large"), "{answer:?}");
+    // More inputs than it keeps: the oldest go, and are handed over again when they are needed.
+    let inputs: Vec<Vec<u8>> = (0..6).map(|byte| vec![byte; 3 << 10]).collect();
+    for round in 0..2 {
+        for (index, input) in inputs.iter().enumerate() {
+            let salt = 2 + u8::try_from(index).unwrap();
+            let listing = super::world::listing(salt, input);
+            let answer = ask(remote(), &case_of(listing, input)).await.unwrap();
+            assert!(matches!(answer, Answer::Signed { .. }), "round {round}: {answer:?}");
+        }
+    }
+    let kept = std::fs::read_dir(world.folder(0).join("blobs")).unwrap();
+    let total: u64 = kept.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(total <= 16 << 10, "{total}");
+    // A question beyond the bound is refused before it is read.
+    let wide = case(9, |reveal| reveal.output = vec![1; 20 << 10]);
+    let refused = ask(remote(), &wide).await.unwrap_err();
+    assert!(refused.contains("too_large") || refused.contains("answer"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_and_headers_for_others_are_refused() {
+    let world = World::new();
+    let service = world.serve(0, honest(), Conduct::Honest).await;
+    let other = world.serve(1, honest(), Conduct::Honest).await;
+    let http = reqwest::Client::new();
+    let url = format!("{}/v1/questions", service.url());
+    let unsigned = http.post(&url).body("x").send().await.unwrap();
+    assert_eq!(unsigned.status(), 401);
+    let body = b"not sealed".to_vec();
+    let id = |index| verifier_id(&scope(), &key(index).public());
+    let header =
+        |index| RequestAuth::header(&node_key(), &id(index), now(), "POST", "/v1/questions", &body);
+    for (index, status) in [(0, 400), (1, 401)] {
+        let sent = http.post(&url).header("authorization", header(index)).body(body.clone());
+        assert_eq!(sent.send().await.unwrap().status(), status);
+    }
+    let elsewhere = format!("{}/v1/questions", other.url());
+    let sent = http.post(elsewhere).header("authorization", header(0)).body(body.clone());
+    assert_eq!(sent.send().await.unwrap().status(), 401, "a request is for one verifier");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_question_or_a_reply_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        let _ = borsh::from_slice::<fog_jury::Question>(&bytes);
+        let _ = borsh::from_slice::<fog_protocol::Signed<fog_jury::Reply>>(&bytes);
+    }
+
+    #[test]
+    fn a_question_with_a_changed_byte_is_refused_or_another(at in 0usize..2_000, flip in 1u8..) {
+        let asked = case(1, |_| {});
+        let mut bytes = borsh::to_vec(&asked.question).unwrap();
+        let at = at % bytes.len();
+        bytes[at] ^= flip;
+        if let Ok(changed) = borsh::from_slice::<fog_jury::Question>(&bytes) {
+            prop_assert_ne!(
+                fog_protocol::Tagged::digest(&changed),
+                fog_protocol::Tagged::digest(&asked.question)
+            );
+        }
+    }
+}

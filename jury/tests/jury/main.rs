@@ -1,0 +1,7 @@
+//! Verifiers over HTTP, and the node's side that asks them.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod asking;
+mod panel;
+mod ringers;
+mod world;
