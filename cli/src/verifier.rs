@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use fog_jury::{Conduct, Examiner, Scope, Service, ServiceConfig, verifier_id};
 use fog_protocol::{Address, Hash32, PublicKey, SecretKey, api::VerifierList};
 use fog_requestor::NodeClient;
-use fog_verifier::{Executor, sandbox::process::RunnerConfig};
+use fog_verifier::{Executor, Independent, sandbox::process::RunnerConfig};
 use fog_wallet::{KeyOrigin, SecretKind};
 use serde::Serialize;
 
@@ -157,8 +157,9 @@ async fn up(args: UpArgs, settings: &Settings, output: &Output) -> anyhow::Resul
         let mut runner = RunnerConfig::current_exe().context("cannot find this program's file")?;
         runner.children = parallel;
         runner.cache = Some(compiled);
+        let again = Arc::new(Independent::new(&runner));
         let execute = Arc::new(Executor::start(runner)?);
-        Ok(Examiner::open(key, scope, &journal, execute)?.with_conduct(conduct))
+        Ok(Examiner::open(key, scope, &journal, execute, again)?.with_conduct(conduct))
     });
     let examiner = Arc::new(opened.await.context("the sandbox did not start")??);
     let public = examiner.public();

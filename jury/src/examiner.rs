@@ -33,8 +33,11 @@ pub enum Conduct {
 pub struct Examiner {
     key: SecretKey,
     scope: Scope,
-    journal: Mutex<Journal>,
+    /// None once it is closed: nothing is signed then.
+    journal: Mutex<Option<Journal>>,
     execute: Arc<dyn Execute>,
+    /// What has to come to the same before a rejection leaves.
+    again: Arc<dyn Execute>,
     conduct: Conduct,
 }
 
@@ -54,7 +57,8 @@ fn refused(code: &str, reason: impl Into<String>) -> Answer {
 }
 
 impl Examiner {
-    /// A verifier for the market of `scope`, with its journal in `folder`.
+    /// A verifier for the market of `scope`, with its journal in `folder`. What it finds wrong it
+    /// has looked at once more with `again`, see [`fog_verifier::Independent`].
     ///
     /// # Errors
     /// [`JournalError`].
@@ -63,9 +67,10 @@ impl Examiner {
         scope: Scope,
         folder: &Path,
         execute: Arc<dyn Execute>,
+        again: Arc<dyn Execute>,
     ) -> Result<Self, JournalError> {
-        let journal = Mutex::new(Journal::open(folder, wall_seconds())?);
-        Ok(Self { key, scope, journal, execute, conduct: Conduct::Honest })
+        let journal = Mutex::new(Some(Journal::open(folder, wall_seconds())?));
+        Ok(Self { key, scope, journal, execute, again, conduct: Conduct::Honest })
     }
 
     /// The same with another conduct.
@@ -91,8 +96,18 @@ impl Examiner {
         &self.key
     }
 
-    fn journal(&self) -> MutexGuard<'_, Journal> {
+    fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what is about to be signed, or that two runs differed.
+    fn remember(&self, record: &Record) -> Result<(), JournalError> {
+        self.journal().as_mut().ok_or(JournalError::Closed)?.append(record)
+    }
+
+    /// Lets go of the journal: from now on nothing is signed.
+    pub fn close(&self) {
+        drop(self.journal().take());
     }
 
     /// Answers a question. Blocks as long as a re-run takes.
@@ -136,7 +151,7 @@ impl Examiner {
         }
     }
 
-    /// Recomputes everything.
+    /// Recomputes everything; a rejection twice, the second time independently of the first.
     fn judge(
         &self,
         question: &Question,
@@ -146,12 +161,21 @@ impl Examiner {
         rate_ppm: u32,
     ) -> Result<Evidence, Answer> {
         let listing = &question.listing;
-        let submission = Submission::open(reveal, listing, question.worker, question.commitment)
-            .map_err(|error| refused("not_opened", error.to_string()))?;
+        let open = |reveal| {
+            Submission::open(reveal, listing, question.worker, question.commitment)
+                .map_err(|error| refused("not_opened", error.to_string()))
+        };
         let work = materials.work(listing, basis.clone(), rate_ppm);
-        match verify(&work, submission, self.execute.as_ref()) {
-            Ok(Judgement::Accepted(verified)) => Ok(verified.evidence().clone()),
-            Ok(Judgement::Rejected(rejected)) => Ok(rejected.evidence().clone()),
+        let found = match verify(&work, open(reveal.clone())?, self.execute.as_ref()) {
+            Ok(Judgement::Accepted(verified)) => return Ok(verified.evidence().clone()),
+            Ok(Judgement::Rejected(rejected)) => rejected.evidence().clone(),
+            Err(error) => return Err(self.undecided(question, &error)),
+        };
+        match verify(&work, open(reveal)?, self.again.as_ref()) {
+            Ok(Judgement::Rejected(rejected)) if *rejected.evidence() == found => Ok(found),
+            Ok(Judgement::Rejected(_) | Judgement::Accepted(_)) => {
+                Err(self.undecided(question, &VerifyError::NotDeterministic))
+            }
             Err(error) => Err(self.undecided(question, &error)),
         }
     }
@@ -161,7 +185,7 @@ impl Examiner {
         match error {
             VerifyError::NotDeterministic => {
                 let record = Record::Doubted { task: question.task(), at: wall_seconds() };
-                if let Err(error) = self.journal().append(&record) {
+                if let Err(error) = self.remember(&record) {
                     tracing::error!(%error, "a doubt could not be noted");
                 }
                 Answer::Undecided { reason, doubt: Doubt::OwnRuns }
@@ -175,7 +199,8 @@ impl Examiner {
 
     /// A rejection takes a worker's stake: never after this verifier contradicted itself on it.
     fn reject(&self, question: &Question, evidence: Evidence) -> Answer {
-        if self.journal().is_doubted(&question.task()) {
+        let task = question.task();
+        if self.journal().as_ref().is_none_or(|journal| journal.is_doubted(&task)) {
             let reason = "two runs of the program gave two results here before: no rejection of \
                           this result comes from this verifier"
                 .to_owned();
@@ -199,7 +224,7 @@ impl Examiner {
             evidence: hash,
             at: wall_seconds(),
         };
-        match self.journal().append(&record) {
+        match self.remember(&record) {
             Ok(()) => {}
             Err(error @ (JournalError::Contrary { .. } | JournalError::OtherCommitment)) => {
                 return refused("contrary", error.to_string());

@@ -44,6 +44,9 @@ pub enum JournalError {
          file, or take another key"
     )]
     Damaged(PathBuf),
+    /// The verifier is stopping.
+    #[error("the journal is closed")]
+    Closed,
     /// Another verdict was signed already.
     #[error("`{before}` was signed for this task already, `{now}` would contradict it")]
     Contrary {
@@ -328,6 +331,7 @@ impl Journal {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use proptest::prelude::*;
 

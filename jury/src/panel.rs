@@ -54,6 +54,9 @@ pub trait Juror: std::fmt::Debug + Send + Sync {
 
     /// Puts a case to it.
     fn ask(self: Arc<Self>, case: Arc<Case>) -> Asking;
+
+    /// The node stops: nothing is signed any more.
+    fn close(&self) {}
 }
 
 /// A verifier whose key this process has.
@@ -84,6 +87,10 @@ impl Juror for Local {
             let gone = |_| AskError::Unreachable("its thread failed".to_owned());
             tokio::task::spawn_blocking(run).await.map_err(gone)
         })
+    }
+
+    fn close(&self) {
+        self.0.close();
     }
 }
 
@@ -289,6 +296,13 @@ impl Panel {
     #[must_use]
     pub fn counted(&self) -> usize {
         self.members.iter().filter(|member| member.is_counted()).count()
+    }
+
+    /// The node stops: its own keys sign nothing any more, and their journals are free.
+    pub fn close(&self) {
+        for member in &self.members {
+            member.juror.close();
+        }
     }
 
     /// Everybody, as people see them.

@@ -12,7 +12,7 @@ use fog_jury::{
 };
 use fog_market::Rules;
 use fog_protocol::{Address, Hash32, PublicKey, SealKey, SecretKey, tagged_hash};
-use fog_verifier::{Executor, sandbox::process::RunnerConfig};
+use fog_verifier::{Executor, Independent, sandbox::process::RunnerConfig};
 use fog_wallet::{Wallet, WalletVersion};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -127,9 +127,9 @@ impl Node {
         let store = Store::open(&config.data_dir, &identity).await?;
         chain.check_bond(operator).await?;
         let epoch = store.open_epochs(&secrets.epochs, chain.started_at()).await?;
-        let executor = executor(&config).await?;
+        let (executor, again) = executors(&config).await?;
         let rules = rules(&config, &chain, operator);
-        let panel = panel(&config, &chain, verifiers, &key, &executor)?;
+        let panel = panel(&config, &chain, verifiers, &key, &executor, again)?;
         let (coordinator, commands) = Coordinator::new(config.limits.commands_queued);
         let (reconciler, readings) = follow::Reconciler::new();
         let listener =
@@ -228,13 +228,15 @@ fn panel(
     keys: Vec<SecretKey>,
     asker: &SecretKey,
     executor: &Executor,
+    again: Independent,
 ) -> Result<Arc<Panel>, NodeError> {
     let wrong = |error: String| NodeError::Config(format!("the verifiers: {error}"));
     let scope = Scope { network: config.network, market: config.market };
     let mut jurors: Vec<Arc<dyn Juror>> = Vec::new();
     for key in keys {
         let folder = config.data_dir.join("verifiers").join(key.public().to_string());
-        let examiner = Examiner::open(key, scope, &folder, Arc::new(executor.clone()))
+        let (execute, again) = (Arc::new(executor.clone()), Arc::new(again.clone()));
+        let examiner = Examiner::open(key, scope, &folder, execute, again)
             .map_err(|error| wrong(error.to_string()))?;
         jurors.push(Arc::new(Local::new(Arc::new(examiner))));
     }
@@ -250,7 +252,8 @@ fn panel(
         .map_err(|error| wrong(error.to_string()))
 }
 
-async fn executor(config: &NodeConfig) -> Result<Executor, NodeError> {
+/// What runs programs, and what runs them again before a rejection.
+async fn executors(config: &NodeConfig) -> Result<(Executor, Independent), NodeError> {
     let wrong = |error: String| NodeError::Config(format!("the sandbox: {error}"));
     let mut runner = match &config.runner.program {
         Some(program) => RunnerConfig::new(program.clone()),
@@ -259,10 +262,12 @@ async fn executor(config: &NodeConfig) -> Result<Executor, NodeError> {
     runner.args = config.runner.args.iter().map(Into::into).collect();
     runner.children = config.runner.parallel.max(1);
     runner.cache = Some(config.data_dir.join("compiled"));
-    tokio::task::spawn_blocking(move || Executor::start(runner))
+    let again = Independent::new(&runner);
+    let executor = tokio::task::spawn_blocking(move || Executor::start(runner))
         .await
         .map_err(|_| NodeError::ServiceStopped("sandbox"))?
-        .map_err(|error| wrong(error.to_string()))
+        .map_err(|error| wrong(error.to_string()))?;
+    Ok((executor, again))
 }
 
 fn rules(config: &NodeConfig, chain: &ChainPort, operator: Address) -> Rules {
@@ -348,6 +353,7 @@ impl Services {
             None => coordinator.await.map_err(|_| NodeError::ServiceStopped("coordinator"))?,
         };
         shared.store.close().await;
+        shared.panel.close();
         drop(lock);
         // Others stop when the coordinator fails: its error is the one that says why.
         let result = last.and(first);

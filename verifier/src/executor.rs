@@ -24,6 +24,8 @@ const BAD_PROGRAM: i32 = 2;
 pub struct Executor {
     pool: RunnerPool,
     provers: Provers,
+    /// How long a command may run, if not as long as usual, in milliseconds.
+    wall_ms: Option<u32>,
 }
 
 impl std::fmt::Debug for Executor {
@@ -38,13 +40,20 @@ impl Executor {
     /// # Errors
     /// [`RunnerError`] if the program of `config` does not work as a sandbox.
     pub fn start(config: RunnerConfig) -> Result<Self, RunnerError> {
-        Ok(Self { pool: RunnerPool::start(config)?, provers: Provers::default() })
+        let pool = RunnerPool::start(config)?;
+        Ok(Self { pool, provers: Provers::default(), wall_ms: None })
     }
 
     /// The same with provers of zkVMs, which verifiers do without.
     #[must_use]
     pub fn with_provers(self, provers: Provers) -> Self {
         Self { provers, ..self }
+    }
+
+    /// The same with more time for each run than usual.
+    #[must_use]
+    pub(crate) fn with_wall_ms(self, wall_ms: u32) -> Self {
+        Self { wall_ms: Some(wall_ms), ..self }
     }
 
     /// Compiles a module without running it: whether any worker could run it.
@@ -81,7 +90,8 @@ impl Executor {
     }
 
     fn command(&self, job: &Job<'_>, module: &[u8]) -> Result<Execution, ExecuteError> {
-        let limits = Limits::for_listing(&job.limits);
+        let mut limits = Limits::for_listing(&job.limits);
+        limits.wall_ms = self.wall_ms.unwrap_or(limits.wall_ms);
         let run = sandbox::Job {
             limits,
             seed: job.seed.0,

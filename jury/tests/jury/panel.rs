@@ -194,6 +194,37 @@ fn two_runs_that_differ_are_no_ground_for_a_rejection_now_or_later() {
 }
 
 #[test]
+fn a_rejection_leaves_only_if_an_independent_run_comes_to_the_same() {
+    let world = World::new();
+    let wrong_in = |wrong_in: Vec<u32>| {
+        Arc::new(super::world::Reversing { wrong_in, ..super::world::Reversing::default() })
+    };
+    // Its usual runs are wrong each time and alike: only the independent one knows better.
+    let (right, usual, again) = (case(1, |_| {}), wrong_in((0..20).collect()), honest());
+    let examiner = world.examiner_again(0, Arc::clone(&usual), Arc::clone(&again));
+    for _ in 0..2 {
+        let answer = examiner.examine(&right.question, &right.materials);
+        let Answer::Undecided { doubt, .. } = &answer else { panic!("{answer:?}") };
+        assert_eq!(format!("{doubt:?}"), "OwnRuns");
+    }
+    assert!(again.runs.load(std::sync::atomic::Ordering::SeqCst) > 0);
+    // The other way round, a wrong result and an independent run that errs: a doubt as well.
+    let wrong = case(2, |reveal| reveal.output[0] ^= 1);
+    let examiner = world.examiner_again(1, honest(), wrong_in((0..20).collect()));
+    let answer = examiner.examine(&wrong.question, &wrong.materials);
+    assert!(matches!(answer, Answer::Undecided { .. }), "{answer:?}");
+    // Both right: rejected. An accepted result needs no second look.
+    let again = honest();
+    let examiner = world.examiner_again(2, honest(), Arc::clone(&again));
+    let accepted = examiner.examine(&right.question, &right.materials);
+    assert!(matches!(accepted, Answer::Signed { found: Found::Accepted, .. }), "{accepted:?}");
+    assert_eq!(again.runs.load(std::sync::atomic::Ordering::SeqCst), 0);
+    let rejected = examiner.examine(&wrong.question, &wrong.materials);
+    assert!(matches!(rejected, Answer::Signed { found: Found::Rejected, .. }), "{rejected:?}");
+    assert_eq!(again.runs.load(std::sync::atomic::Ordering::SeqCst), 2);
+}
+
+#[test]
 fn a_key_counts_once_and_unknown_keys_not_at_all() {
     let world = World::new();
     let file = world.dir.path().join("file.json");

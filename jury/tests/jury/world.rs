@@ -157,7 +157,17 @@ impl World {
     }
 
     pub(crate) fn examiner(&self, index: u8, execute: Arc<Reversing>) -> Examiner {
-        Examiner::open(key(index), scope(), &self.folder(index).join("journal"), execute).unwrap()
+        self.examiner_again(index, execute, honest())
+    }
+
+    pub(crate) fn examiner_again(
+        &self,
+        index: u8,
+        execute: Arc<Reversing>,
+        again: Arc<Reversing>,
+    ) -> Examiner {
+        let folder = self.folder(index).join("journal");
+        Examiner::open(key(index), scope(), &folder, execute, again).unwrap()
     }
 
     pub(crate) async fn serve(

@@ -527,10 +527,12 @@ impl Actor {
     /// What verifiers contradict each other about is told where the task is looked at.
     fn contested(&mut self, task: TaskId, reason: &str) {
         Counters::count(&self.shared.counters.contested);
-        tracing::error!(%task, %reason, "DISPUTE: verifiers contradict each other, nobody is slashed");
+        tracing::error!(%task, %reason, "DISPUTE: verifiers contradict each other or themselves, nobody is slashed");
         self.note_verifying(
             task,
-            format!("DISPUTE: verifiers contradict each other, nobody is slashed: {reason}"),
+            format!(
+                "DISPUTE: verifiers contradict each other or themselves, nobody is slashed: {reason}"
+            ),
         );
     }
 

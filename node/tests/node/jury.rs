@@ -1,6 +1,12 @@
 //! A market of two of three verifiers, none of whose keys the node has.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use fog_jury::{Conduct, Examiner, Scope, Service, ServiceConfig, ServiceHandle};
 use fog_node::{NodeHandle, VerifierConfig};
@@ -8,7 +14,9 @@ use fog_protocol::{
     Nano, PublicKey, SecretKey, TaskStatus,
     api::{VerifierList, VerifierView},
 };
-use fog_verifier::{Executor, sandbox::process::RunnerConfig};
+use fog_verifier::{
+    Execute, ExecuteError, Execution, Executor, Independent, Job, sandbox::process::RunnerConfig,
+};
 
 use super::{
     worker::Worker,
@@ -32,12 +40,18 @@ async fn verifier(world: &World, index: u8, conduct: Conduct) -> ServiceHandle {
         let mut runner = RunnerConfig::new("/proc/self/exe");
         runner.args = runner_args().into_iter().map(Into::into).collect();
         runner.children = 1;
+        let again = Arc::new(Independent::new(&runner));
         let executor = Arc::new(Executor::start(runner).unwrap());
-        Examiner::open(key(index), scope, &journal, executor).unwrap().with_conduct(conduct)
+        let examiner = Examiner::open(key(index), scope, &journal, executor, again);
+        examiner.unwrap().with_conduct(conduct)
     });
+    serve(world, data, examiner.await.unwrap()).await
+}
+
+async fn serve(world: &World, data: std::path::PathBuf, examiner: Examiner) -> ServiceHandle {
     let nodes = vec![world.keys.operator.public()];
     let config = ServiceConfig::new("127.0.0.1:0".parse().unwrap(), data, nodes);
-    Service::start(Arc::new(examiner.await.unwrap()), config).await.unwrap()
+    Service::start(Arc::new(examiner), config).await.unwrap()
 }
 
 fn at(index: u8, url: &str) -> VerifierConfig {
@@ -149,6 +163,53 @@ async fn verifiers_that_disagree_slash_nobody_and_people_see_it() {
     let view = world.reaches(&node, &task, TaskStatus::Paid).await;
     assert!(view.slashed.is_none());
     assert!(view.history.iter().any(|step| step.note.contains("DISPUTE")), "it is kept");
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+/// Runs programs, and errs in the first runs: alike each time.
+struct Erring(Executor, AtomicU32);
+
+impl Execute for Erring {
+    fn execute(&self, job: &Job<'_>) -> Result<Execution, ExecuteError> {
+        let mut execution = self.0.execute(job)?;
+        if self
+            .1
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+            .is_ok()
+        {
+            execution.fuel_used += 1;
+        }
+        Ok(execution)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verifier_that_errs_twice_alike_slashes_nobody() {
+    let mut world = World::with_verifiers(1, &public()[..1], 1).await;
+    let scope = Scope { network: -3, market: world.market };
+    let data = world.node_config.data_dir.with_file_name("erring");
+    let journal = data.join("journal");
+    let examiner = tokio::task::spawn_blocking(move || {
+        let mut runner = RunnerConfig::new("/proc/self/exe");
+        runner.args = runner_args().into_iter().map(Into::into).collect();
+        runner.children = 1;
+        let again = Arc::new(Independent::new(&runner));
+        // Two runs make a rejection: both err, and only the independent one does not.
+        let erring = Erring(Executor::start(runner).unwrap(), AtomicU32::new(2));
+        Examiner::open(key(0), scope, &journal, Arc::new(erring), again).unwrap()
+    });
+    let only = serve(&world, data, examiner.await.unwrap()).await;
+    world.node_config.ringer_ppm = 0;
+    world.node_config.verifiers = vec![at(0, &only.url())];
+    let node = world.node().await;
+    let before = world.stake(0).await.stake;
+    let task = submitted(&world, &node, 1, false).await;
+    // People see it; tried again, the run is right, and the worker is paid.
+    let view = world.reaches(&node, &task, TaskStatus::Paid).await;
+    let noted = view.history.iter().find(|step| step.note.contains("DISPUTE"));
+    assert!(noted.unwrap().note.contains("two results"), "{view:#?}");
+    assert_eq!(world.stake(0).await.stake, before);
     node.shutdown();
     node.join().await.unwrap();
 }
