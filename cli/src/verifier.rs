@@ -6,11 +6,11 @@ use std::{
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
-use fog_jury::{Conduct, Examiner, Scope, Service, ServiceConfig, verifier_id};
+use fog_jury::{Asker, Conduct, Examiner, Scope, Service, ServiceConfig, verifier_id};
 use fog_protocol::{Address, Hash32, PublicKey, SecretKey, api::VerifierList};
 use fog_requestor::NodeClient;
 use fog_verifier::{Executor, Independent, sandbox::process::RunnerConfig};
-use fog_wallet::{KeyOrigin, SecretKind};
+use fog_wallet::{KeyOrigin, SecretKind, Wallet, WalletVersion};
 use serde::Serialize;
 
 use crate::{
@@ -57,7 +57,8 @@ struct UpArgs {
     /// Name of its key among the keys.
     #[arg(long, default_value = "verifier", value_name = "NAME")]
     key: String,
-    /// Public key of a node's wallet that may ask (`operator_key` in its /v1/info); repeat for more.
+    /// Public key of a node's wallet that may ask about its own tasks (`operator_key` in its /v1/info); repeat
+    /// for more.
     #[arg(long, required = true, value_name = "KEY")]
     node_key: Vec<PublicKey>,
     /// The `Market` contract it signs for, alone.
@@ -163,7 +164,12 @@ async fn up(args: UpArgs, settings: &Settings, output: &Output) -> anyhow::Resul
     });
     let examiner = Arc::new(opened.await.context("the sandbox did not start")??);
     let public = examiner.public();
-    let mut config = ServiceConfig::new(args.listen, data, args.node_key);
+    let asker = |key: PublicKey| -> anyhow::Result<Asker> {
+        let wallet = Wallet::new(WalletVersion::V5R1, key, args.network)?.address();
+        Ok(Asker { key, wallet })
+    };
+    let nodes = args.node_key.iter().copied().map(asker).collect::<anyhow::Result<_>>()?;
+    let mut config = ServiceConfig::new(args.listen, data, nodes);
     config.parallel = parallel;
     let handle = Service::start(examiner, config).await?;
     let up = Up {

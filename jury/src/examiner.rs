@@ -8,7 +8,7 @@ use std::{
 
 use fog_protocol::{Commit, GuestExit, Hash32, Policy, PublicKey, Reveal, SecretKey, Signed};
 use fog_verifier::{
-    AuditBasis, Evidence, Execute, Finding, Judgement, Submission, VerifyError, merkle, verify,
+    AuditBasis, Evidence, Execute, Finding, Judgement, Submission, VerifyError, result_root, verify,
 };
 
 use crate::{
@@ -118,6 +118,12 @@ impl Examiner {
             let reason = "this verifier signs for another market or network";
             return refused("other_market", reason);
         }
+        if !question.is_of_its_stage() {
+            return refused(
+                "other_stage",
+                "a ruling looks at a disputed verdict, and nothing else",
+            );
+        }
         match &question.matter {
             Matter::Undelivered => self.sign(question, Found::Undelivered, None),
             Matter::Result { reveal, commit, basis, rate_ppm, .. } => {
@@ -141,10 +147,11 @@ impl Examiner {
                     }
                 };
                 match result {
-                    Ok(evidence) if evidence.accepts() => {
-                        self.sign(question, Found::Accepted, Some(Box::new(evidence)))
+                    Ok(evidence) => {
+                        let found =
+                            if evidence.accepts() { Found::Accepted } else { Found::Rejected };
+                        self.sign(question, found, Some(Box::new(evidence)))
                     }
-                    Ok(evidence) => self.reject(question, evidence),
                     Err(answer) => answer,
                 }
             }
@@ -197,18 +204,6 @@ impl Examiner {
         }
     }
 
-    /// A rejection takes a worker's stake: never after this verifier contradicted itself on it.
-    fn reject(&self, question: &Question, evidence: Evidence) -> Answer {
-        let task = question.task();
-        if self.journal().as_ref().is_none_or(|journal| journal.is_doubted(&task)) {
-            let reason = "two runs of the program gave two results here before: no rejection of \
-                          this result comes from this verifier"
-                .to_owned();
-            return Answer::Undecided { reason, doubt: Doubt::OwnRuns };
-        }
-        self.sign(question, Found::Rejected, Some(Box::new(evidence)))
-    }
-
     fn sign(&self, question: &Question, found: Found, evidence: Option<Box<Evidence>>) -> Answer {
         use fog_protocol::Tagged as _;
         let hash = evidence.as_ref().map_or_else(|| question.nothing(), |known| known.digest());
@@ -228,6 +223,9 @@ impl Examiner {
             Ok(()) => {}
             Err(error @ (JournalError::Contrary { .. } | JournalError::OtherCommitment)) => {
                 return refused("contrary", error.to_string());
+            }
+            Err(error @ JournalError::Doubted) => {
+                return Answer::Undecided { reason: error.to_string(), doubt: Doubt::OwnRuns };
             }
             Err(error) => {
                 tracing::error!(%error, "nothing is signed that the disk does not have");
@@ -262,7 +260,8 @@ fn invented(
     rate_ppm: u32,
     claim: Claim,
 ) -> Result<Evidence, Answer> {
-    let result_root = merkle::result_root(reveal.exit, &reveal.output);
+    let policy = &question.listing.policy;
+    let result_root = result_root(policy, reveal.exit, &reveal.output, reveal.fuel_used);
     let finding = match (&question.listing.policy, claim) {
         (Policy::Groth16 { key, .. }, claim) if reveal.exit == GuestExit::Success => {
             let fault = matches!(claim, Claim::Wrong).then(|| "invalid".to_owned());
@@ -300,6 +299,9 @@ fn invented(
 
 /// Is the evidence about this question, does it follow from it, and does it say this?
 pub(crate) fn fits(question: &Question, found: Found, evidence: Option<&Evidence>) -> bool {
+    if !question.is_of_its_stage() {
+        return false;
+    }
     match (&question.matter, evidence) {
         (Matter::Undelivered, None) => found == Found::Undelivered,
         (Matter::Result { basis, rate_ppm, reveal, .. }, Some(evidence)) => {

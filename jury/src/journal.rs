@@ -21,8 +21,9 @@ const FRAME: usize = 12;
 const LENGTHS: [usize; 2] = [107, 41];
 /// Beyond this length, records of long ago are left out when it is opened.
 const COMPACT_BYTES: u64 = 64 << 20;
-/// Records are kept so long at least: any task has ended long before.
-const KEPT_SECONDS: u64 = 120 * 86_400;
+/// Records are kept so long at least: longer than any signature counts. What no contract holds
+/// counts for a year.
+const KEPT_SECONDS: u64 = 500 * 86_400;
 
 /// Why the journal cannot be used: nothing is signed then.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,12 @@ pub enum JournalError {
          file, or take another key"
     )]
     Damaged(PathBuf),
+    /// A rejection takes a worker's stake: never after this verifier contradicted itself on it.
+    #[error(
+        "two runs of the program gave two results here before: no rejection of this result comes \
+         from this verifier"
+    )]
+    Doubted,
     /// The verifier is stopping.
     #[error("the journal is closed")]
     Closed,
@@ -269,10 +276,13 @@ impl Journal {
     /// Would this contradict what was signed before?
     ///
     /// # Errors
-    /// [`JournalError::Contrary`], [`JournalError::OtherCommitment`].
+    /// [`JournalError::Contrary`], [`JournalError::OtherCommitment`], [`JournalError::Doubted`].
     pub fn check(&self, record: &Record) -> Result<(), JournalError> {
         let Record::Signed { task, stage, found, commitment, .. } = record else { return Ok(()) };
         let Some(known) = self.tasks.get(task) else { return Ok(()) };
+        if known.doubted && *found == Found::Rejected {
+            return Err(JournalError::Doubted);
+        }
         let both = known.verdict.iter().chain(&known.ruling);
         if both.clone().any(|slot| slot.commitment != *commitment) {
             return Err(JournalError::OtherCommitment);

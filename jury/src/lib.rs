@@ -29,4 +29,4 @@ pub use question::{
     Answer, Card, Case, Found, Materials, Matter, Question, Reply, Scope, Stage, verifier_id,
 };
 pub use remote::{AskError, Remote};
-pub use service::{Service, ServiceConfig, ServiceError, ServiceHandle};
+pub use service::{Asker, Service, ServiceConfig, ServiceError, ServiceHandle};

@@ -23,7 +23,7 @@ use fog_protocol::{Hash32, PublicKey, Signature, Tagged as _, api::VerifierView}
 use fog_verifier::Evidence;
 use serde::{Deserialize, Serialize};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     time::{Instant, timeout_at},
 };
 
@@ -38,6 +38,8 @@ use crate::{
 const ATTEMPTS: u32 = 3;
 /// First pause before it is asked again; doubles.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Questions a verifier may have open: one that is silent must not fill this node's memory.
+const OPEN_QUESTIONS: usize = 32;
 /// Characters of a reason that are kept.
 const REASON_CHARS: usize = 300;
 
@@ -225,6 +227,7 @@ pub struct Member {
     place: u8,
     juror: Arc<dyn Juror>,
     standing: Mutex<Standing>,
+    open: Semaphore,
 }
 
 impl Member {
@@ -286,7 +289,8 @@ impl Panel {
             };
             let why = excluded.iter().find(|one| one.key == key).map(|one| one.why.clone());
             let standing = Mutex::new(Standing { excluded: why, ..Standing::default() });
-            members.push(Arc::new(Member { place, juror, standing }));
+            let open = Semaphore::new(OPEN_QUESTIONS);
+            members.push(Arc::new(Member { place, juror, standing, open }));
         }
         members.sort_by_key(|member| member.place);
         Ok(Self { members, asking, file, writing: Mutex::new(()) })
@@ -517,6 +521,10 @@ impl Panel {
             doubt,
             reason: reason.chars().take(REASON_CHARS).collect(),
         };
+        let Ok(_open) = member.open.try_acquire() else {
+            let reason = format!("it has {OPEN_QUESTIONS} questions open already");
+            return Err(none(Doubt::No, reason));
+        };
         let mut pause = PAUSE;
         let mut reason = "it was not asked".to_owned();
         for _ in 0..ATTEMPTS {
@@ -539,7 +547,8 @@ impl Panel {
         Err(none(Doubt::No, reason))
     }
 
-    /// Puts a ringer to everybody: who signs what is not so is not counted any more.
+    /// Puts a ringer to everybody: who signs what is not so is not counted any more. If all that
+    /// sign are of another mind than this node, it is this node that people have to look at.
     pub async fn test(self: &Arc<Self>, ringer: Ringer) {
         let Ringer { case, right } = ringer;
         let case = Arc::new(case);
@@ -550,17 +559,26 @@ impl Panel {
             asked.spawn(async move {
                 member.standing().ringers += 1;
                 let vote = panel.put_to(&member, &case).await;
-                match vote {
-                    Ok(vote) if vote.found != right => {
-                        let (signed, was) = (vote.found.name(), right.name());
-                        let why = format!("it signed a planted result as {signed} that is {was}");
-                        panel.exclude(&member, why);
-                    }
-                    Ok(_) | Err(_) => {}
-                }
+                (member, vote)
             });
         }
-        while asked.join_next().await.is_some() {}
+        let mut wrong = Vec::new();
+        let mut signed_right = 0;
+        while let Some(answered) = asked.join_next().await {
+            match answered {
+                Ok((_, Ok(vote))) if vote.found == right => signed_right += 1,
+                Ok((member, Ok(vote))) => wrong.push((member, vote.found)),
+                Ok((_, Err(_))) | Err(_) => {}
+            }
+        }
+        if signed_right == 0 && wrong.len() > 1 {
+            tracing::error!("all verifiers contradict this node on a ringer: nobody is excluded");
+            return;
+        }
+        for (member, found) in wrong {
+            let (signed, was) = (found.name(), right.name());
+            self.exclude(&member, format!("it signed a planted result as {signed} that is {was}"));
+        }
     }
 }
 

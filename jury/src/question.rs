@@ -5,8 +5,8 @@ use std::fmt;
 use borsh::{BorshDeserialize, BorshSerialize};
 use fog_contracts::{ContractError, VerdictTerms, rail::place_of, task::Outcome};
 use fog_protocol::{
-    Address, BlobRef, Commit, Hash32, Listing, Nano, PublicKey, Reveal, SealPublicKey,
-    Signature, Signed, Tagged, TaskId, tagged_hash,
+    Address, BlobRef, Commit, Hash32, Listing, Nano, PublicKey, Reveal, SealPublicKey, Signature,
+    Signed, Tagged, TaskId, tagged_hash,
 };
 use fog_verifier::{AuditBasis, Evidence, Work};
 use serde::{Deserialize, Serialize};
@@ -141,6 +141,17 @@ impl Question {
         match self.stage() {
             Stage::Verdict => fog_contracts::verdict_hash(&terms),
             Stage::Ruling => fog_contracts::ruling_hash(&terms),
+        }
+    }
+
+    /// A ruling is on a disputed verdict, and only that: nothing else makes up for the draw.
+    #[must_use]
+    pub fn is_of_its_stage(&self) -> bool {
+        match &self.matter {
+            Matter::Result { basis, stage, .. } => {
+                (*stage == Stage::Ruling) == (*basis == AuditBasis::Disputed)
+            }
+            Matter::Undelivered => true,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     examiner::wall_seconds,
     panel::{Asking, Juror},
     question::{Answer, Card, Case, Reply, Scope, verifier_id},
-    service::{QUESTION_CONTEXT, blob_context},
+    service::{BODY_HASH, QUESTION_CONTEXT, blob_context},
 };
 
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -127,7 +127,9 @@ impl Remote {
         let time = wall_seconds();
         let header = RequestAuth::header(&self.asker, &self.id, time, method.as_str(), path, &body);
         let url = format!("{}{path}", self.base);
-        let request = self.http.request(method, url).header(AUTHORIZATION, header).body(body);
+        let hash = Hash32::of(&body).to_string();
+        let request = self.http.request(method, url).header(AUTHORIZATION, header);
+        let request = request.header(BODY_HASH, hash).body(body);
         let answer = accepted(request.send().await?).await;
         if let Err(AskError::Denied { status: 400, .. }) = &answer {
             // It may have another sealing key by now.
@@ -177,7 +179,7 @@ impl Juror for Remote {
     }
 
     fn place(&self) -> String {
-        self.base.clone()
+        "a process of its own".to_owned()
     }
 
     fn ask(self: Arc<Self>, case: Arc<Case>) -> Asking {

@@ -1,9 +1,9 @@
-//! Ringers: planted results whose verdict is known. A verifier cannot tell them from real ones by
-//! what it is given: program, policy, worker, price and kind of basis are a real task's, input,
+//! Ringers: planted results whose verdict is known. They are made to look like real ones: program, policy, worker, price and kind of basis are a real task's, input,
 //! task, salts and nonce are new, and the result is what the program gives for that input, with or
 //! without one thing changed. Signing one harms nobody: no contract stands behind its task, and no
-//! worker of it ever commits. (Who asks the chain finds no contract: a requestor that posts a task
-//! of its own, with a partner as its worker, can plant better ones.)
+//! worker of it ever commits. Who asks the chain finds no contract, and price and worker repeat
+//! those of a task before it: a requestor that posts a task of its own, with a partner as its
+//! worker, can plant better ones.
 
 use fog_contracts::rail::place_of;
 use fog_protocol::{
@@ -37,7 +37,7 @@ pub enum RingerError {
     Contract(#[from] fog_contracts::ContractError),
 }
 
-/// Makes a ringer like `case`, from 32 random bytes. Runs the program once: blocks. `None` for
+/// Makes a ringer like `case`, from 32 random bytes. Runs the program twice: blocks. `None` for
 /// cases that cannot be imitated: not checked by a run, or a ruling.
 ///
 /// # Errors
@@ -69,7 +69,12 @@ pub fn forge(
     let task = listing.id();
     let materials = case.materials.with_input(input);
     let job = Job::new(&listing, materials.program(), materials.input(), &question.worker);
-    let Execution { exit, output, fuel_used } = execute.execute(&job)?;
+    let ran = execute.execute(&job)?;
+    // Who planted what is not so would exclude the honest.
+    if execute.execute(&job)? != ran {
+        return Ok(None);
+    }
+    let Execution { exit, output, fuel_used } = ran;
     let mut reveal = Reveal { task, exit, output, fuel_used, salt: Hash32::default() };
     let dice = draw_of("dice").0;
     // One in four is right: who rejects without looking is found, too.

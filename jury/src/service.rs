@@ -18,9 +18,14 @@ use axum::{
     routing::{get, post, put},
 };
 use fog_protocol::{
-    Hash32, PublicKey, RequestAuth, SealKey, Signed, Tagged as _, api::ApiError, tagged_hash,
+    Address, Hash32, PublicKey, RequestAuth, SealKey, Signed, Tagged as _, api::ApiError,
+    tagged_hash,
 };
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, SemaphorePermit},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -59,6 +64,15 @@ pub enum ServiceError {
     NobodyMayAsk,
 }
 
+/// A node that may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// The key of its wallet: signs requests.
+    pub key: PublicKey,
+    /// Its wallet: what listings name as their operator.
+    pub wallet: Address,
+}
+
 /// How a verifier's process is set up.
 #[derive(Debug, Clone)]
 pub struct ServiceConfig {
@@ -66,8 +80,8 @@ pub struct ServiceConfig {
     pub listen: SocketAddr,
     /// Its files.
     pub data: PathBuf,
-    /// Keys of the nodes' wallets that may ask.
-    pub nodes: Vec<PublicKey>,
+    /// The nodes that may ask, each about its own tasks.
+    pub nodes: Vec<Asker>,
     /// Re-runs at once.
     pub parallel: usize,
     /// Bytes of blobs kept.
@@ -81,7 +95,7 @@ pub struct ServiceConfig {
 impl ServiceConfig {
     /// Bounds that fit the defaults of a node.
     #[must_use]
-    pub const fn new(listen: SocketAddr, data: PathBuf, nodes: Vec<PublicKey>) -> Self {
+    pub const fn new(listen: SocketAddr, data: PathBuf, nodes: Vec<Asker>) -> Self {
         Self {
             listen,
             data,
@@ -229,45 +243,68 @@ async fn card(State(shared): State<Arc<Shared>>) -> Json<Signed<Card>> {
     Json(Signed::new(card, shared.examiner.key()))
 }
 
-/// The opened body of a request that a known node signed. Nothing is read of an unsigned one.
-async fn opened(
-    shared: &Shared,
-    request: Request,
-    context: &[u8],
-    most: u64,
-) -> Result<Vec<u8>, Denied> {
+/// A request of a node that is known. What it says of its body's hash is signed with the rest, so
+/// that strangers are turned away before anything is held or read for them.
+struct Known {
+    asker: Asker,
+    hash: Hash32,
+    length: u64,
+    body: Body,
+}
+
+fn known(shared: &Shared, request: Request) -> Result<Known, Denied> {
     let (parts, body): (_, Body) = request.into_parts();
     let denied = |error: fog_protocol::AuthError| {
         Denied(StatusCode::UNAUTHORIZED, "not_authenticated", error.to_string())
     };
-    let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let header = text(header::AUTHORIZATION.as_str());
     let header = header.ok_or(fog_protocol::AuthError::Missing).map_err(denied)?;
-    let too_large =
-        || Denied(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("{most} bytes are the most"));
-    let length = parts.headers.get(header::CONTENT_LENGTH);
-    let length: Option<u64> = length.and_then(|value| value.to_str().ok()?.parse().ok());
+    let hash = text(BODY_HASH).ok_or_else(|| malformed("the body's hash is missing"))?;
+    let hash: Hash32 = hash.parse().map_err(malformed)?;
+    let length = text(header::CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok());
     let length = length.ok_or_else(|| malformed("the request does not say how long it is"))?;
-    if length > most.saturating_add(ENVELOPE_BYTES) {
-        return Err(too_large());
-    }
-    // Who signed is known only when all of it is here: what strangers make it hold is bounded.
-    let memory = u32::try_from(length).map_err(|_| too_large())?;
-    let _memory = shared.bodies.try_acquire_many(memory).map_err(|_| busy())?;
-    let most = usize::try_from(length).map_err(|_| too_large())?;
-    let body = tokio::time::timeout(BODY_TIME, to_bytes(body, most))
-        .await
-        .map_err(|_| malformed("the body took too long"))?
-        .map_err(|_| too_large())?;
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let method = parts.method.as_str();
-    let signer = RequestAuth::check(header, &shared.id, wall_seconds(), method, path, &body)
-        .map_err(denied)?;
-    if !shared.config.nodes.contains(&signer) {
+    let (id, method) = (&shared.id, parts.method.as_str());
+    let signer =
+        RequestAuth::check_hash(header, id, wall_seconds(), method, path, &hash).map_err(denied)?;
+    let asker = shared.config.nodes.iter().find(|asker| asker.key == signer).copied();
+    let asker = asker.ok_or_else(|| {
         let message = "this verifier does not work for that node".to_owned();
-        return Err(Denied(StatusCode::FORBIDDEN, "unknown_node", message));
+        Denied(StatusCode::FORBIDDEN, "unknown_node", message)
+    })?;
+    Ok(Known { asker, hash, length, body })
+}
+
+impl Known {
+    /// The body, opened; with its share of the memory, which is given back on drop.
+    async fn opened<'a>(
+        self,
+        shared: &'a Shared,
+        context: &[u8],
+        most: u64,
+    ) -> Result<(Vec<u8>, SemaphorePermit<'a>), Denied> {
+        let too_large = || {
+            let message = format!("{most} bytes are the most");
+            Denied(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+        };
+        if self.length > most.saturating_add(ENVELOPE_BYTES) {
+            return Err(too_large());
+        }
+        let permits = u32::try_from(self.length).map_err(|_| too_large())?;
+        let memory = shared.bodies.try_acquire_many(permits).map_err(|_| busy())?;
+        let length = usize::try_from(self.length).map_err(|_| too_large())?;
+        let body = tokio::time::timeout(BODY_TIME, to_bytes(self.body, length))
+            .await
+            .map_err(|_| malformed("the body took too long"))?
+            .map_err(|_| malformed("the body is not as long as it says"))?;
+        if Hash32::of(&body) != self.hash {
+            return Err(malformed("the body has another hash than was signed"));
+        }
+        let plain = shared.seal_key.open(context, &body).map_err(malformed)?;
+        Ok((plain, memory))
     }
-    shared.seal_key.open(context, &body).map_err(malformed)
 }
 
 async fn upload(
@@ -276,9 +313,10 @@ async fn upload(
     request: Request,
 ) -> Result<StatusCode, Denied> {
     let hash: Hash32 = hash.parse().map_err(malformed)?;
+    let known = known(&shared, request)?;
     let _seat = shared.uploads.try_acquire().map_err(|_| busy())?;
     let most = shared.config.blob_bytes;
-    let bytes = opened(&shared, request, &blob_context(&hash), most).await?;
+    let (bytes, _memory) = known.opened(&shared, &blob_context(&hash), most).await?;
     if Hash32::of(&bytes) != hash {
         return Err(malformed("the bytes have another hash"));
     }
@@ -296,16 +334,18 @@ async fn upload(
 }
 
 async fn ask(State(shared): State<Arc<Shared>>, request: Request) -> Result<Vec<u8>, Denied> {
+    let known = known(&shared, request)?;
+    let wallet = known.asker.wallet;
     let _seat = shared.seats.try_acquire().map_err(|_| busy())?;
     let most = shared.config.question_bytes;
-    let bytes = opened(&shared, request, QUESTION_CONTEXT, most).await?;
+    let (bytes, _memory) = known.opened(&shared, QUESTION_CONTEXT, most).await?;
     let question: Question = borsh::from_slice(&bytes).map_err(malformed)?;
     drop(bytes);
     let digest = question.digest();
     let _run = shared.runs.acquire().await.map_err(|_| busy())?;
     let worker = Arc::clone(&shared);
     // A run that was begun ends, whoever still listens: its answer is in the journal.
-    let answer = tokio::task::spawn_blocking(move || worker.answer(&question)).await;
+    let answer = tokio::task::spawn_blocking(move || worker.answer(&question, &wallet)).await;
     let answer = answer.map_err(|_| {
         let message = "the verifier failed on this question".to_owned();
         Denied(StatusCode::SERVICE_UNAVAILABLE, "internal", message)
@@ -315,7 +355,13 @@ async fn ask(State(shared): State<Arc<Shared>>, request: Request) -> Result<Vec<
 }
 
 impl Shared {
-    fn answer(&self, question: &Question) -> Answer {
+    fn answer(&self, question: &Question, wallet: &Address) -> Answer {
+        if question.listing.operator != *wallet {
+            return Answer::Refused {
+                code: "other_node".to_owned(),
+                reason: "a node asks about its own tasks only".to_owned(),
+            };
+        }
         let too_large = question.blobs().iter().any(|blob| blob.bytes > self.config.blob_bytes);
         if too_large {
             return Answer::Refused {
@@ -333,6 +379,9 @@ impl Shared {
         }
     }
 }
+
+/// The header with the hash of a request's body.
+pub(crate) const BODY_HASH: &str = "fog-body-sha256";
 
 /// What a question is sealed for.
 pub(crate) const QUESTION_CONTEXT: &[u8] = b"fog/verifier-question/v1";

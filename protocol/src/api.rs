@@ -236,7 +236,7 @@ pub struct VerifierView {
     pub key: PublicKey,
     /// Its place among the market's verifiers.
     pub index: u8,
-    /// Its URL, or `this node`.
+    /// `this node`, or `a process of its own`.
     pub place: String,
     /// Is it asked, and does its signature count?
     pub counted: bool,

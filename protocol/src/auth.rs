@@ -47,16 +47,10 @@ pub struct RequestAuth {
 impl RequestAuth {
     const SCHEME: &'static str = "Fog ";
 
-    fn digest(node: &Hash32, time: u64, method: &str, path: &str, body: &[u8]) -> Hash32 {
+    fn digest(node: &Hash32, time: u64, method: &str, path: &str, body: &Hash32) -> Hash32 {
         tagged_hash(
             "fog/request/v1",
-            &[
-                &node.0,
-                &time.to_le_bytes(),
-                method.as_bytes(),
-                path.as_bytes(),
-                &Hash32::of(body).0,
-            ],
+            &[&node.0, &time.to_le_bytes(), method.as_bytes(), path.as_bytes(), &body.0],
         )
     }
 
@@ -71,7 +65,7 @@ impl RequestAuth {
         path: &str,
         body: &[u8],
     ) -> String {
-        let signature = key.sign(&Self::digest(node, time, method, path, body).0);
+        let signature = key.sign(&Self::digest(node, time, method, path, &Hash32::of(body)).0);
         let auth = Self { key: key.public(), time, signature };
         let mut bytes = Vec::with_capacity(104);
         bytes.extend_from_slice(&auth.key.0.0);
@@ -91,6 +85,22 @@ impl RequestAuth {
         method: &str,
         path: &str,
         body: &[u8],
+    ) -> Result<PublicKey, AuthError> {
+        Self::check_hash(header, node, now, method, path, &Hash32::of(body))
+    }
+
+    /// The same before the body is here, by the SHA-256 it is said to have. Compare that with the
+    /// body's own once it is.
+    ///
+    /// # Errors
+    /// Each [`AuthError`].
+    pub fn check_hash(
+        header: &str,
+        node: &Hash32,
+        now: u64,
+        method: &str,
+        path: &str,
+        body: &Hash32,
     ) -> Result<PublicKey, AuthError> {
         let encoded = header.strip_prefix(Self::SCHEME).ok_or(AuthError::Missing)?;
         if encoded.len() > 200 {

@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fog_jury::{Answer, Case, Conduct, Juror as _, Remote, Scope, verifier_id};
-use fog_protocol::{Address, RequestAuth, SecretKey};
+use fog_jury::{Answer, Case, Conduct, Juror as _, Remote, Scope, Stage, verifier_id};
+use fog_protocol::{Address, Hash32, RequestAuth, SecretKey};
 use proptest::prelude::*;
 
-use super::world::{World, case, honest, key, node_key, scope};
+use super::world::{World, case, honest, key, node_key, other_node_key, scope};
 
 fn now() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -38,6 +38,25 @@ async fn only_its_own_market_and_the_nodes_it_knows() {
     let elsewhere = Scope { market: Address::basechain([70; 32]), ..scope() };
     let refused = ask(remote(public, elsewhere, node_key()), &asked).await.unwrap_err();
     assert!(refused.contains("another market"), "{refused}");
+    // Another node that it works for, about this node's task: it could block it for good.
+    let answer = ask(remote(public, scope(), other_node_key()), &asked).await.unwrap();
+    assert!(matches!(&answer, Answer::Refused { code, .. } if code == "other_node"), "{answer:?}");
+    // A ruling that looks at nothing, and a verdict that says it was disputed.
+    for stage in [Stage::Ruling, Stage::Verdict] {
+        let mut other = case(4, |_| {});
+        if let fog_jury::Matter::Result { basis, stage: of, .. } = &mut other.question.matter {
+            *of = stage;
+            *basis = match stage {
+                Stage::Ruling => fog_verifier::AuditBasis::NonceWithheld,
+                Stage::Verdict => fog_verifier::AuditBasis::Disputed,
+            };
+        }
+        let answer = ask(remote(public, scope(), node_key()), &other).await.unwrap();
+        assert!(
+            matches!(&answer, Answer::Refused { code, .. } if code == "other_stage"),
+            "{answer:?}"
+        );
+    }
     // A task of another market or network, well signed.
     for change in [0, 1] {
         let mut foreign = asked.clone();
@@ -113,11 +132,32 @@ async fn garbage_and_headers_for_others_are_refused() {
     let header =
         |index| RequestAuth::header(&node_key(), &id(index), now(), "POST", "/v1/questions", &body);
     for (index, status) in [(0, 400), (1, 401)] {
-        let sent = http.post(&url).header("authorization", header(index)).body(body.clone());
-        assert_eq!(sent.send().await.unwrap().status(), status);
+        let sent = http.post(&url).header("authorization", header(index));
+        let sent = sent.header("fog-body-sha256", Hash32::of(&body).to_string());
+        assert_eq!(sent.body(body.clone()).send().await.unwrap().status(), status);
     }
+    // Strangers are turned away before anything is held or read for them: none of these, which
+    // announce much and send nothing, keeps a known node from asking.
+    let mut idle = Vec::new();
+    for _ in 0..48 {
+        let mut socket = tokio::net::TcpStream::connect(service.addr()).await.unwrap();
+        let stranger = SecretKey::from_seed(&[98; 32]);
+        let hash = Hash32::of(b"x");
+        let auth = RequestAuth::header(&stranger, &id(0), now(), "POST", "/v1/questions", b"x");
+        let head = format!(
+            "POST /v1/questions HTTP/1.1\r\nhost: x\r\nauthorization: {auth}\r\n\
+             fog-body-sha256: {hash}\r\ncontent-length: 16000\r\n\r\n"
+        );
+        tokio::io::AsyncWriteExt::write_all(&mut socket, head.as_bytes()).await.unwrap();
+        idle.push(socket);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let remote = Remote::new(&service.url(), key(0).public(), scope(), node_key()).unwrap();
+    assert!(matches!(ask(remote, &case(1, |_| {})).await, Ok(Answer::Signed { .. })));
+    drop(idle);
     let elsewhere = format!("{}/v1/questions", other.url());
     let sent = http.post(elsewhere).header("authorization", header(0)).body(body.clone());
+    let sent = sent.header("fog-body-sha256", Hash32::of(&body).to_string());
     assert_eq!(sent.send().await.unwrap().status(), 401, "a request is for one verifier");
 }
 

@@ -60,6 +60,24 @@ fn failures_are_spoiled_too_and_what_cannot_be_imitated_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_errs_excludes_nobody() {
+    let world = World::new();
+    let zero = world.serve(0, honest(), Conduct::Honest).await;
+    let one = world.serve(1, honest(), Conduct::Honest).await;
+    let panel = world.panel(vec![remote(0, &zero.url()), remote(1, &one.url())], ASKING);
+    let real = case(1, |_| {});
+    // Two runs that differ make no ringer; two that are wrong alike make one that all contradict.
+    let once = Reversing { wrong_in: vec![0], ..Reversing::default() };
+    assert!(ringer::forge(&real, &once, &random(1)).unwrap().is_none());
+    for number in 0..6 {
+        let always = Reversing { wrong_in: vec![0, 1], ..Reversing::default() };
+        let ringer = ringer::forge(&real, &always, &random(number)).unwrap().unwrap();
+        panel.test(ringer).await;
+    }
+    assert_eq!(panel.counted(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lazy_verifier_is_found_and_not_counted_until_a_person_says_so() {
     let world = World::new();
     let zero = world.serve(0, honest(), Conduct::Honest).await;

@@ -10,8 +10,8 @@ use std::{
 };
 
 use fog_jury::{
-    Case, Conduct, Examiner, Juror, Materials, Matter, Panel, Question, Remote, Scope, Service,
-    ServiceConfig, ServiceHandle, Stage,
+    Asker, Case, Conduct, Examiner, Juror, Materials, Matter, Panel, Question, Remote, Scope,
+    Service, ServiceConfig, ServiceHandle, Stage,
 };
 use fog_protocol::{
     Address, BlobRef, Durations, GuestExit, Hash32, Listing, Nano, Policy, Program, PublicKey,
@@ -36,6 +36,17 @@ pub(crate) fn key(index: u8) -> SecretKey {
 
 pub(crate) fn node_key() -> SecretKey {
     SecretKey::from_seed(&NODE)
+}
+
+/// The node of these tests, and another one that may ask about its own tasks.
+fn askers() -> Vec<Asker> {
+    let asker =
+        |key: SecretKey, byte| Asker { key: key.public(), wallet: Address::basechain([byte; 32]) };
+    vec![asker(node_key(), 8), asker(other_node_key(), 18)]
+}
+
+pub(crate) fn other_node_key() -> SecretKey {
+    SecretKey::from_seed(&[51; 32])
 }
 
 pub(crate) fn verifiers() -> Vec<PublicKey> {
@@ -178,7 +189,7 @@ impl World {
     ) -> ServiceHandle {
         let examiner = Arc::new(self.examiner(index, execute).with_conduct(conduct));
         let listen = "127.0.0.1:0".parse().unwrap();
-        let mut config = ServiceConfig::new(listen, self.folder(index), vec![node_key().public()]);
+        let mut config = ServiceConfig::new(listen, self.folder(index), askers());
         config.blob_bytes = 4 << 10;
         config.blob_bytes_total = 16 << 10;
         config.question_bytes = 16 << 10;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use fog_jury::{Conduct, Examiner, Scope, Service, ServiceConfig, ServiceHandle};
+use fog_jury::{Asker, Conduct, Examiner, Scope, Service, ServiceConfig, ServiceHandle};
 use fog_node::{NodeHandle, VerifierConfig};
 use fog_protocol::{
     Nano, PublicKey, SecretKey, TaskStatus,
@@ -17,6 +17,8 @@ use fog_protocol::{
 use fog_verifier::{
     Execute, ExecuteError, Execution, Executor, Independent, Job, sandbox::process::RunnerConfig,
 };
+
+use fog_wallet::{Wallet, WalletVersion};
 
 use super::{
     worker::Worker,
@@ -49,7 +51,9 @@ async fn verifier(world: &World, index: u8, conduct: Conduct) -> ServiceHandle {
 }
 
 async fn serve(world: &World, data: std::path::PathBuf, examiner: Examiner) -> ServiceHandle {
-    let nodes = vec![world.keys.operator.public()];
+    let key = world.keys.operator.public();
+    let wallet = Wallet::new(WalletVersion::V5R1, key, -3).unwrap().address();
+    let nodes = vec![Asker { key, wallet }];
     let config = ServiceConfig::new("127.0.0.1:0".parse().unwrap(), data, nodes);
     Service::start(Arc::new(examiner), config).await.unwrap()
 }
@@ -274,7 +278,7 @@ async fn a_node_without_enough_verifiers_does_not_start() {
     world.node_config.verifiers = vec![at(1, &one.url())];
     let node = world.node().await;
     let places: Vec<_> = views(&world, &node).await.into_iter().map(|view| view.place).collect();
-    assert_eq!(places, ["this node".to_owned(), one.url()]);
+    assert_eq!(places, ["this node", "a process of its own"]);
     node.shutdown();
     node.join().await.unwrap();
 }
