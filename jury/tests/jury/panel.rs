@@ -146,7 +146,7 @@ async fn what_was_signed_is_remembered_over_a_restart_and_never_contradicted() {
         Answer::Signed { found: Found::Accepted, .. }
     ));
     drop(before);
-    let after = world.examiner(0, broken());
+    let after = world.examiner_again(0, broken(), broken());
     let answer = after.examine(&right.question, &right.materials);
     let Answer::Refused { code, reason } = answer else { panic!("{answer:?}") };
     assert_eq!(code, "contrary");
