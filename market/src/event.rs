@@ -210,6 +210,36 @@ pub enum Event {
     },
     /// Time passed: everything whose deadline is over is acted on.
     Tick,
+    /// Chain: a worker's stake is reserved in bulk for the account rail, and it has promised to answer
+    /// with it.
+    Pledged {
+        /// Who.
+        worker: Address,
+        /// The task that holds the stake.
+        pledge: TaskId,
+        /// How much.
+        reserve: Nano,
+        /// Seconds from the promise to the verdict.
+        lasts: u32,
+        /// Chain time by which its verdict must be there.
+        judge_by: u64,
+    },
+    /// A pledge takes nothing new: the earnings that it is about are not used any more.
+    PledgeEnding {
+        /// Who.
+        worker: Address,
+        /// Which.
+        pledge: TaskId,
+    },
+    /// Chain: a pledge is over.
+    PledgeClosed {
+        /// Who.
+        worker: Address,
+        /// Which.
+        pledge: TaskId,
+        /// What was cut from the worker's stake.
+        slashed: Nano,
+    },
 }
 
 impl Event {
@@ -238,6 +268,9 @@ impl Event {
             Self::Ruled { .. } => "ruled",
             Self::Closed { .. } => "closed",
             Self::Tick => "tick",
+            Self::Pledged { .. } => "pledged",
+            Self::PledgeEnding { .. } => "pledge_ending",
+            Self::PledgeClosed { .. } => "pledge_closed",
         }
     }
 
@@ -276,7 +309,10 @@ impl Event {
             | Self::Disputed { .. }
             | Self::Ruled { .. }
             | Self::Closed { .. }
-            | Self::Tick => Ok(()),
+            | Self::Tick
+            | Self::Pledged { .. }
+            | Self::PledgeEnding { .. }
+            | Self::PledgeClosed { .. } => Ok(()),
         }
     }
 }

@@ -78,7 +78,10 @@ impl Actor {
             | Event::StakeRead { .. }
             | Event::BondRead { .. }
             | Event::CloseRounds
-            | Event::Tick => {}
+            | Event::Tick
+            | Event::Pledged { .. }
+            | Event::PledgeEnding { .. }
+            | Event::PledgeClosed { .. } => {}
             Event::Judged { evidence } | Event::Ruled { evidence } => {
                 tasks.insert(evidence.task);
             }

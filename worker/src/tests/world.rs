@@ -224,6 +224,7 @@ pub(super) fn offer(listing: &Listing) -> ServerFrame {
         reserve_at_cap: Nano::grams(20),
         bids_until: now() + 5,
         earnings: None,
+        pledge: None,
     }
 }
 
