@@ -571,3 +571,31 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
         Ok(_) | Err(_) => Err("a share between 0.001 and 1, such as 0.05".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn of_its_own(command: &clap::Command, globals: &[&clap::Id], path: &str) {
+        for inner in command.get_subcommands() {
+            let path = format!("{path} {}", inner.get_name());
+            for arg in inner.get_arguments().filter(|arg| !arg.is_global_set()) {
+                // Two of a name are one to the parser: the program ends where it reads the other.
+                assert!(!globals.contains(&arg.get_id()), "{path}: `{}` is global", arg.get_id());
+            }
+            of_its_own(inner, globals, &path);
+        }
+    }
+
+    #[test]
+    fn no_command_takes_the_name_of_a_setting_that_all_have() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        let globals = command.get_arguments().filter(|arg| arg.is_global_set());
+        let globals: Vec<_> = globals.map(clap::Arg::get_id).collect();
+        assert!(globals.len() > 5);
+        of_its_own(&command, &globals, "fog");
+    }
+}

@@ -2,17 +2,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use fog_chain::ChainClient;
 use fog_contracts::{
     Kind, OPERATOR_RENT, OWNER_VALUE,
-    market::MarketData,
     operator::{self, OperatorInit},
 };
 use fog_protocol::{Address, Nano};
 use fog_wallet::OutMessage;
 use serde_json::json;
+use tycho_types::cell::Cell;
 
 use crate::{chain, contract, keys, market, output::Output, settings::Settings, wallet};
 
@@ -41,7 +41,8 @@ enum BondCommand {
     /// How much there is, what of it is reserved, what was earned.
     Show {
         /// Whose: a node's wallet [default: yours].
-        node: Option<Address>,
+        #[arg(value_name = "NODE")]
+        whose: Option<Address>,
     },
 }
 
@@ -53,8 +54,8 @@ pub(crate) async fn bond(
     let chain = chain::connect(settings)?;
     let market = market::address(args.market, settings).await?;
     match args.command {
-        BondCommand::Show { node } => {
-            let node = match node {
+        BondCommand::Show { whose } => {
+            let node = match whose {
                 Some(node) => node,
                 None => wallet::selected(settings)?,
             };
@@ -79,10 +80,11 @@ pub(crate) async fn bond(
             let wallet = keys::unlock(settings, &chain).await?;
             let init = place(&chain, market, wallet.wallet.address()).await?;
             let address = init.address()?;
-            let amount = match amount {
-                Some(amount) => amount,
-                None => read(&chain, &address).await?.free(),
-            };
+            let free = read(&chain, &address).await?.1.free();
+            let amount = amount.unwrap_or(free);
+            if amount > free {
+                bail!("{free} of this bond are free: the rest is reserved for tasks at work");
+            }
             let message =
                 OutMessage::new(address, OWNER_VALUE).with_body(operator::withdraw(0, amount)?);
             fog_requestor::call(&chain, &wallet, &address, message).await?;
@@ -98,19 +100,21 @@ async fn place(
     market: Address,
     node: Address,
 ) -> anyhow::Result<OperatorInit> {
-    let data = chain.account(&market).await?.data;
-    let data = data.with_context(|| format!("there is no market at {market}"))?;
-    let config = MarketData::parse(&data)?.config;
-    let config = config.with_context(|| format!("the market {market} was never set up"))?;
+    let config = market::config(chain, market).await?;
     Ok(config.operator_of(market, node))
 }
 
-async fn read(chain: &ChainClient, address: &Address) -> anyhow::Result<operator::OperatorData> {
+/// The bond's data, as it lies in the contract and as it is understood.
+async fn read(
+    chain: &ChainClient,
+    address: &Address,
+) -> anyhow::Result<(Cell, operator::OperatorData)> {
     let data = chain.account(address).await?.data;
     let data = data.with_context(|| {
         format!("there is no bond at {address} yet: put one down with `fog bond add AMOUNT`")
     })?;
-    Ok(operator::OperatorData::parse(&data)?)
+    let parsed = operator::OperatorData::parse(&data)?;
+    Ok((data, parsed))
 }
 
 async fn show(
@@ -119,8 +123,7 @@ async fn show(
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
     let address = init.address()?;
-    read(chain, &address).await?;
-    let data = chain.account(&address).await?.data.context("the bond is gone")?;
+    let (data, _) = read(chain, &address).await?;
     let shown = json!({ "bond": address, "state": Kind::Operator.state(&data)? });
     output
         .document(&shown, || format!("Bond {address}\n{}", contract::fields(&shown["state"], 1)))?;

@@ -3,12 +3,12 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
-use fog_contracts::{CHALLENGE_VALUE, TaskState, dispute, market::MarketData, task::TaskData};
+use fog_contracts::{CHALLENGE_VALUE, TaskState, dispute, task::TaskData};
 use fog_protocol::{Hash32, TaskId};
 use fog_wallet::OutMessage;
 use serde_json::json;
 
-use crate::{chain, files, keys, output::Output, settings::Settings, task};
+use crate::{chain, files, keys, market, output::Output, settings::Settings, task};
 
 /// Largest file of evidence.
 const MAX_EVIDENCE: u64 = 1 << 30;
@@ -43,8 +43,7 @@ pub(crate) async fn challenge(
             format!("{state:?}").to_lowercase()
         ),
     }
-    let market = chain.account(&data.init.market).await?.data.context("the market is gone")?;
-    let config = MarketData::parse(&market)?.config.context("the market was never set up")?;
+    let config = market::config(&chain, data.init.market).await?;
     let bond = config.challenge_bond;
     let wallet = keys::unlock(settings, &chain).await?;
     let message = OutMessage::new(escrow, bond.saturating_add(CHALLENGE_VALUE))

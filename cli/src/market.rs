@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use fog_chain::ChainClient;
 use fog_contracts::{
     Kind, MARKET_VALUE,
     market::{self, Config, MarketData, op},
@@ -170,6 +171,14 @@ async fn read(address: Address, settings: &Settings) -> anyhow::Result<MarketDat
     }
     let data = account.data.with_context(|| format!("{address} holds no data"))?;
     Ok(MarketData::parse(&data)?)
+}
+
+/// The rules of a market, as it says them itself.
+pub(crate) async fn config(chain: &ChainClient, address: Address) -> anyhow::Result<Config> {
+    let data = chain.account(&address).await?.data;
+    let data = data.with_context(|| format!("there is no market at {address}"))?;
+    let config = MarketData::parse(&data)?.config;
+    config.with_context(|| format!("the market {address} was never set up"))
 }
 
 async fn show(address: Address, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {

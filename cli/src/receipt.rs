@@ -2,12 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use fog_contracts::market::MarketData;
 use fog_protocol::{Hash32, Nano, RATE_ONE, TaskId, TaskStatus, api::TaskView};
 use serde::Serialize;
 
-use crate::{chain, output::Output, settings::Settings, task};
+use crate::{chain, market, output::Output, settings::Settings, task};
 
 /// Why trust this result?
 #[derive(Debug, Serialize)]
@@ -41,9 +39,7 @@ pub(crate) async fn receipt(
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
     let view = task::find(&task::connect(settings).await?, id).await?;
-    let market = chain::connect(settings)?.account(&view.listing.market).await?;
-    let data = market.data.context("the task's market is not on this chain")?;
-    let config = MarketData::parse(&data)?.config.context("the task's market is not set up")?;
+    let config = market::config(&chain::connect(settings)?, view.listing.market).await?;
     let receipt = of(&view, config.verifiers.len(), config.threshold);
     output.document(&receipt, || text(&receipt))?;
     Ok(ExitCode::SUCCESS)

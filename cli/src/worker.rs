@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
-use fog_contracts::{market::MarketData, stake::StakeData};
+use fog_contracts::stake::StakeData;
 use fog_protocol::{Address, Nano, SecretKey};
 use fog_requestor::{NodeClient, read_channel, settle};
 use fog_wallet::UnlockedWallet;
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     args::{WorkerArgs, WorkerCommand, WorkerUpArgs},
-    chain, keys,
+    chain, keys, market,
     output::Output,
     secrets::refuse_local,
     settings::{Asked, Settings},
@@ -72,9 +72,7 @@ async fn market(settings: &Settings) -> anyhow::Result<Address> {
 }
 
 async fn stake_of(settings: &Settings, market: Address, owner: Address) -> anyhow::Result<Address> {
-    let account = chain::connect(settings)?.account(&market).await?;
-    let data = account.data.with_context(|| format!("there is no market at {market}"))?;
-    let config = MarketData::parse(&data)?.config.context("the market is not set up yet")?;
+    let config = market::config(&chain::connect(settings)?, market).await?;
     if !config.is_of_this_code() {
         bail!("the market {market} uses other contracts than this program: stake nothing there");
     }

@@ -1,75 +1,10 @@
 //! `fog account` in a jetton: the built program, two people, and other people's jetton between them.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
 
-use crate::{
-    clients::tools,
-    dev::{Dev, dev},
-    fog::run,
-};
-
-/// A thousandth of a jetton a task, in its smallest units.
-const EACH: u64 = 1_000;
-
-struct Scene<'a> {
-    network: &'a Dev,
-    home: &'a Path,
-}
+use crate::{clients::tools, dev::dev, fog::run, scene::Scene};
 
 impl Scene<'_> {
-    fn file(&self, name: &str) -> PathBuf {
-        self.home.join(name)
-    }
-
-    fn ok(&self, who: &str, args: &[&str]) -> Value {
-        self.network.ok(self.home, &[&["account"], args, &["--json", "--wallet", who]].concat())
-    }
-
-    fn refused(&self, who: &str, args: &[&str]) -> String {
-        let args = [&["account"], args, &["--wallet", who]].concat();
-        let output = run(&mut self.network.fog(self.home, &args));
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "fog {args:?}: {said}");
-        said
-    }
-
-    /// The first `count` tasks, as both sides know them.
-    fn entries(&self, name: &str, count: u64) -> String {
-        let entry = |number: u64| {
-            json!({
-                "task": format!("{number:064x}"),
-                "worker": format!("0:{:064x}", 7),
-                "amount": EACH,
-                "verdict": "accepted",
-                "evidence": format!("{:064x}", number + 1),
-            })
-            .to_string()
-        };
-        let lines: Vec<_> = (0..count).map(entry).collect();
-        let path = self.file(name);
-        std::fs::write(&path, lines.join("\n")).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    /// Signed by the requestor, then by the node.
-    fn voucher(&self, address: &str, entries: &str, name: &str) -> String {
-        let (half, whole) = (self.file("half.json"), self.file(name));
-        let (half, whole) = (half.to_str().unwrap(), whole.to_str().unwrap());
-        let run_as = |who, rest: &[&str]| {
-            let sign = ["account", "sign", address, "--entries", entries, "--out"];
-            let args = [&sign[..], rest, &["--wallet", who]].concat();
-            let output = run(&mut self.network.fog(self.home, &args));
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(0), "{said}");
-        };
-        run_as("requestor", &[half]);
-        assert!(self.refused("node", &["settle", half]).contains("payee's signature"));
-        run_as("node", &[whole, "--voucher", half]);
-        whole.to_owned()
-    }
-
     /// What an owner has, as the chain's own index tells it.
     async fn jettons(&self, master: &str, owner: &str) -> u64 {
         let chain = self.network.text("chain").trim_end_matches("/api/v2").to_owned();
@@ -90,7 +25,7 @@ async fn an_account_in_a_jetton_lives_and_ends() {
     let network = dev(home, &data);
     network.import(home, 0, "requestor");
     network.import(home, 1, "node");
-    let scene = Scene { network: &network, home };
+    let scene = Scene { network: &network, home, command: &["account"] };
     let chain = network.text("chain").trim_end_matches("/api/v2").to_owned();
     let key = scene.ok("node", &["key"]);
     let (node, key) = (key["wallet"].as_str().unwrap(), key["key"].as_str().unwrap());

@@ -5,30 +5,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::{
-    dev::{Dev, dev, until},
+    dev::{dev, until},
     fog::{file, run},
+    scene::Scene,
 };
 
 const GRAM: u64 = 1_000_000_000;
 
-struct Scene<'a> {
-    network: &'a Dev,
-    home: &'a Path,
-}
-
 impl Scene<'_> {
-    fn ok(&self, who: &str, args: &[&str]) -> Value {
-        self.network.ok(self.home, &[args, &["--json", "--wallet", who]].concat())
-    }
-
-    /// Runs what must fail, and gives what it says.
-    fn refused(&self, who: &str, args: &[&str]) -> String {
-        let output = run(&mut self.network.fog(self.home, &[args, &["--wallet", who]].concat()));
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "fog {args:?}: {said}");
-        said
-    }
-
     fn post<'b>(&self, account: &'b str, input: &'b Path, price: &'b str) -> Vec<String> {
         let module = file("cli/guests/wordcount.wasm");
         let words = [
@@ -68,7 +52,7 @@ fn tasks_are_paid_from_one_account_by_vouchers_that_both_sides_recompute() {
     let network = dev(home, &data);
     network.import(home, 0, "requestor");
     network.import(home, 1, "worker");
-    let scene = Scene { network: &network, home };
+    let scene = Scene { network: &network, home, command: &[] };
     scene.ok("worker", &["worker", "stake", "20"]);
     let worker = network.worker(home);
     let input = home.join("in.txt");
@@ -95,7 +79,7 @@ fn tasks_are_paid_from_one_account_by_vouchers_that_both_sides_recompute() {
     // Nothing is lost in a restart. What is left of the cap would be too little for another task like
     // these: what is vouched for is redeemed, and makes room.
     let network = dev(home, &data);
-    let scene = Scene { network: &network, home };
+    let scene = Scene { network: &network, home, command: &[] };
     let worker = network.worker(home);
     let paid = |at: &Value| at["paid_nano"].as_u64().unwrap();
     until("the node to redeem", || paid(&scene.view(&account)) > 0);
@@ -147,7 +131,9 @@ fn paid_out(scene: &Scene<'_>, home: &Path, owed: u64) {
     until("the worker's voucher", || {
         let folder = home.join(".local/share/fog/worker/earnings");
         let files = std::fs::read_dir(folder).unwrap().flatten();
-        let vouchers = files.filter(|file| file.path().to_string_lossy().contains(".voucher."));
+        // Not what is still being written: the file that takes its name once it is on disk.
+        let vouchers =
+            files.filter(|file| file.path().to_string_lossy().ends_with(".voucher.json"));
         vouchers
             .map(|file| std::fs::read_to_string(file.path()).unwrap_or_default())
             .any(|text| serde_json::from_str::<Value>(&text).is_ok_and(|file| file["count"] == 3))

@@ -194,9 +194,7 @@ impl Market {
             Phase::Ended(_) => task.alarm = None,
         }
     }
-}
 
-impl Market {
     /// A result that was committed to and does not come. A worker that came or went a moment ago has
     /// a little longer: after a restart of the node all of them have.
     fn miss(&mut self, id: TaskId, now: u64, actions: &mut Vec<Action>) -> bool {

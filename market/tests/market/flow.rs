@@ -281,11 +281,7 @@ fn a_result_that_is_kept_back_is_named_once_and_not_taken_any_more() {
     let mut world = World::new(rules());
     world.join(1, MUCH);
     let task = world.run(1, 1);
-    let commit = world.commit_event(task, 1, Result_::Right);
-    world.ok(commit);
-    let commitment = Result_::Right.commitment(&task, &wallet(1));
-    let verdict_by = world.now + 600;
-    world.ok(Event::CommittedOnChain { task, commitment, verdict_by });
+    let verdict_by = world.commit(task, 1, Result_::Right);
     assert_eq!(world.market.next_alarm(), Some(verdict_by - 150), "a quarter is left");
     world.now = verdict_by - 150;
     assert!(matches!(world.ok(Event::Tick), [Action::Undelivered { .. }]));
@@ -307,11 +303,7 @@ fn a_node_that_was_away_gives_its_workers_time_to_hand_over() {
     let mut world = World::new(rules());
     world.join(1, MUCH);
     let task = world.run(1, 1);
-    let commit = world.commit_event(task, 1, Result_::Right);
-    world.ok(commit);
-    let commitment = Result_::Right.commitment(&task, &wallet(1));
-    let verdict_by = world.now + 600;
-    world.ok(Event::CommittedOnChain { task, commitment, verdict_by });
+    let verdict_by = world.commit(task, 1, Result_::Right);
     // The node comes back after the time for handing over.
     world.now = verdict_by - 100;
     world.ok(Event::WorkerLeft { worker: wallet(1) });

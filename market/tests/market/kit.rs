@@ -232,13 +232,19 @@ impl World {
         task
     }
 
-    /// Commits, on chain too, and submits.
-    pub(crate) fn submit(&mut self, task: TaskId, worker: u8, result: Result_) {
+    /// Commits, on chain too; until when the verdict must be there.
+    pub(crate) fn commit(&mut self, task: TaskId, worker: u8, result: Result_) -> u64 {
         let commit = self.commit_event(task, worker, result);
         self.ok(commit);
         let commitment = result.commitment(&task, &wallet(worker));
         let verdict_by = self.now + 600;
         self.ok(Event::CommittedOnChain { task, commitment, verdict_by });
+        verdict_by
+    }
+
+    /// Commits, on chain too, and submits.
+    pub(crate) fn submit(&mut self, task: TaskId, worker: u8, result: Result_) {
+        self.commit(task, worker, result);
         self.ok(Event::Submitted { task, seed: seed() });
     }
 

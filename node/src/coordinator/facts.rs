@@ -83,7 +83,8 @@ impl Actor {
         Ok(())
     }
 
-    fn thrown_back(
+    /// An intent came back: it is tried again, or its contract has moved on.
+    pub(super) fn thrown_back(
         &mut self,
         task: TaskId,
         kind: IntentKind,

@@ -350,7 +350,7 @@ async fn read_channel(
     let at = channels::data_of(&account).map(Box::new);
     let thrown_back = match thrown_back {
         None => None,
-        Some(id) => shared.store.intent_of(id).await.ok().flatten().map(|(task, intent)| {
+        Some(id) => shared.store.intent(id).await.ok().flatten().map(|(task, intent)| {
             let applicable = match &intent {
                 Intent::Redeem { voucher } => {
                     let network = shared.config.network;

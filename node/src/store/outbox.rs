@@ -470,19 +470,6 @@ impl Store {
         Ok(true)
     }
 
-    /// The intent of a row.
-    pub(crate) async fn intent(&self, id: i64) -> Result<Option<(TaskId, Intent)>, NodeError> {
-        let row = sqlx::query("SELECT task, intent FROM outbox WHERE id = $1")
-            .bind(id)
-            .fetch_optional(self.reader())
-            .await?;
-        row.map(|row| {
-            let task = TaskId(to_hash(row.try_get("task")?)?);
-            Ok((task, to_value(row.try_get("intent")?)?))
-        })
-        .transpose()
-    }
-
     /// Intents that the wallet sent long ago and of which nothing was heard go round again: the
     /// contracts take each at most once. Returns how many.
     pub(crate) async fn retry_unheard(&self, now: u64) -> Result<u64, NodeError> {

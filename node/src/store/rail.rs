@@ -287,7 +287,7 @@ impl Store {
     }
 
     /// The intent of a row, and the task it is named after.
-    pub(crate) async fn intent_of(&self, id: i64) -> Result<Option<(TaskId, Intent)>, NodeError> {
+    pub(crate) async fn intent(&self, id: i64) -> Result<Option<(TaskId, Intent)>, NodeError> {
         let row = sqlx::query("SELECT task, intent FROM outbox WHERE id = $1")
             .bind(id)
             .fetch_optional(self.reader())

@@ -29,6 +29,14 @@ impl Stage {
         })
         .await;
         let escrow = self.node.task(&task).await.unwrap().escrow;
+        // The node may have read the escrow before it heard of it: a lie on top of what is about to
+        // be overtaken would be no lie that lasts.
+        until("the operator to be told", async || {
+            let told = self.client.transactions(&self.operator, None, 16, None).await.ok()?;
+            let from = |tx: &fog_chain::Tx| tx.in_msg.as_ref().and_then(|message| message.source);
+            told.iter().any(|tx| from(tx) == Some(escrow)).then_some(())
+        })
+        .await;
         Open { task, escrow, _post: post }
     }
 

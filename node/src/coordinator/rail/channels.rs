@@ -12,9 +12,6 @@ use crate::{
     store::{End, Intent, IntentKind, TopUp},
 };
 
-/// Seconds after which something that was thrown back is tried again.
-const AGAIN_SECONDS: u64 = 2;
-
 impl Actor {
     /// A channel told this node's wallet something. Only known channels count.
     pub(crate) fn channel_told(
@@ -54,7 +51,6 @@ impl Actor {
         at: Option<&ChannelData>,
         thrown_back: Option<(TaskId, IntentKind, Applicable)>,
     ) -> Result<(), NodeError> {
-        let now = self.now();
         let Some(known) = self.rail.channels.get_mut(channel) else { return Ok(()) };
         if let Some(at) = at {
             known.read(at);
@@ -65,18 +61,13 @@ impl Actor {
                 self.end_intent(task, IntentKind::TopUp, End::Done);
             }
         }
-        match thrown_back {
-            Some((task, kind, Applicable::Yes)) => {
-                self.end_intent(task, kind, End::Again(now + AGAIN_SECONDS));
+        if let Some((task, kind, applicable)) = thrown_back {
+            self.thrown_back(task, kind, applicable)?;
+            if applicable == Applicable::No
+                && let Some(known) = self.rail.channels.get_mut(channel)
+            {
+                known.redeeming = None;
             }
-            Some((task, kind, Applicable::No)) => {
-                let reason = "thrown back: the contract had moved on".to_owned();
-                self.end_intent(task, kind, End::Refused(reason));
-                if let Some(known) = self.rail.channels.get_mut(channel) {
-                    known.redeeming = None;
-                }
-            }
-            None => {}
         }
         self.end_redemption(channel);
         self.redeem_if_due(channel)
