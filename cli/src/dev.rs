@@ -63,6 +63,7 @@ pub(crate) async fn dev(args: DevArgs, output: &Output) -> anyhow::Result<ExitCo
         timing: Timing::DEV,
         program: std::env::current_exe().context("cannot find this program's own file")?,
         probation: PROBATION,
+        pledge: args.pledge,
     };
     let network = LocalNetwork::start_with(&options, &setup).await?;
     let banner = Banner {

@@ -96,7 +96,12 @@ impl Epoch {
     /// # Errors
     /// [`ContractError::Build`].
     pub fn promise(&self) -> Result<Hash32, ContractError> {
-        let task = self.task().address()?;
-        Ok(tagged_hash(RULE, &[&task.workchain.to_le_bytes(), &task.hash.0]))
+        Ok(promise_of(&self.task().address()?))
     }
+}
+
+/// The promise of the epoch that the task at this address stands for.
+#[must_use]
+pub fn promise_of(task: &Address) -> Hash32 {
+    tagged_hash(RULE, &[&task.workchain.to_le_bytes(), &task.hash.0])
 }

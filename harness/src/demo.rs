@@ -158,6 +158,7 @@ pub async fn run(options: &DemoOptions, watch: Watch<'_>) -> Result<Report, Demo
         timing: Timing::DEMO,
         program: options.program.clone(),
         probation: PROBATION,
+        pledge: Nano::ZERO,
     })
     .await?;
     say(format!("chain   {}  (embedded, LOCAL ONLY)", network.local.endpoint()));

@@ -113,6 +113,8 @@ pub struct NetworkOptions {
     pub program: PathBuf,
     /// First assignments of a worker that are always checked.
     pub probation: u32,
+    /// Stake that workers are asked to reserve in bulk for the account rail; zero: none.
+    pub pledge: Nano,
 }
 
 /// The chain with funded wallets and a deployed market; no node yet.
@@ -338,6 +340,11 @@ pub fn node_config(options: &NetworkOptions, market: Address, endpoint: &str) ->
             ..fog_node::RunnerConfig::default()
         },
         probation: options.probation,
+        rail: fog_node::RailConfig {
+            pledge: options.pledge,
+            pledge_window: options.timing.task.window,
+            ..fog_node::RailConfig::default()
+        },
         min_rate_ppm: 1_000,
         min_durations: Durations { bid: 1, commit: 1, verdict: 1, window: 0 },
         max_durations: Durations {

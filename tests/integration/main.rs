@@ -17,6 +17,7 @@ mod keys;
 mod market;
 mod offline;
 mod oracle;
+mod pledge;
 mod rail;
 mod scenario;
 mod scene;

@@ -82,6 +82,7 @@ impl World {
             timing: Timing::DEMO,
             program,
             probation: scenario.network.probation,
+            pledge: Nano::ZERO,
         };
         let thrower = match scenario.network.treasury {
             WalletKind::Wallet => None,

@@ -75,6 +75,7 @@ impl World {
             timing: Timing::SOAK,
             program: options.program.clone(),
             probation: PROBATION,
+            pledge: Nano::ZERO,
         })
         .await?;
         fill_purses(&local, &options).await?;

@@ -7,6 +7,7 @@ mod deadlines;
 mod faults;
 mod flow;
 mod gateway;
+mod pledge;
 mod proofs;
 #[path = "../../../contracts/tests/contracts/proving.rs"]
 #[expect(dead_code, reason = "attackers of the contract use more of it")]

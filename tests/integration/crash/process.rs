@@ -169,6 +169,7 @@ fn options(data: &Path) -> NetworkOptions {
         timing: Timing::DEMO,
         program: program(),
         probation: 2,
+        pledge: Nano::ZERO,
     }
 }
 

@@ -111,13 +111,9 @@ fn consent_and_promise_of_an_epoch_are_for_that_epoch_alone() {
     assert_ne!(promise, epoch(&world, 2).promise().unwrap());
 }
 
-/// Who judges may be who assigns: a slash must not be worth anything to the node. All but a nanogram
-/// of it burns.
-#[test]
-fn a_node_earns_nothing_by_a_slash() {
-    let mut world = World::new();
-    world.deposit(Nano::grams(100));
-    let cheap = Epoch { price: Nano::new(1), ..epoch(&world, 1) };
+/// An epoch as nodes open it, at the least price, from its funding to its end by a stranger.
+pub(super) fn through(world: &mut World, number: u32, outcome: Outcome) -> Address {
+    let cheap = Epoch { price: Nano::new(1), ..epoch(world, number) };
     let (init, promise) = (cheap.task(), cheap.promise().unwrap());
     let (task, operator) = (init.address().unwrap(), world.operator.clone());
     let value = fog_contracts::FUND_VALUE.saturating_add(cheap.price);
@@ -141,21 +137,32 @@ fn a_node_earns_nothing_by_a_slash() {
         stake: world.stake.address().unwrap(),
         price: cheap.price,
         commitment: promise,
-        outcome: Outcome::Rejected,
+        outcome,
         evidence,
         valid_until,
     })
     .unwrap();
     let sign = |index: u8| (index, world.verifiers[usize::from(index)].sign(&hash.0));
     let signatures = [0, 1].into_iter().map(sign).collect();
-    let verdict = task::Verdict { outcome: Outcome::Rejected, evidence, valid_until, signatures };
+    let verdict = task::Verdict { outcome, evidence, valid_until, signatures };
     let body = task::verdict(6, &verdict).unwrap();
     let value = fog_contracts::verdict_value(2);
     assert_eq!(failures(&world.call(&operator, task, value, body)), [0; 0]);
     world.chain.warp(WINDOW + 1).unwrap();
-    let burnt = world.balance(&world.burn);
     let stranger = world.stranger.clone();
     world.push(&stranger, task, task::finalize(1).unwrap());
+    assert!(world.is_ended(&task));
+    task
+}
+
+/// Who judges may be who assigns: a slash must not be worth anything to the node. All but a nanogram
+/// of it burns.
+#[test]
+fn a_node_earns_nothing_by_a_slash() {
+    let mut world = World::new();
+    world.deposit(Nano::grams(100));
+    let burnt = world.balance(&world.burn);
+    let task = through(&mut world, 1, Outcome::Rejected);
     assert_eq!(world.state(&task), Some(TaskState::Slashed));
     assert_eq!(world.stake().stake, Nano::grams(100).saturating_sub(RESERVE));
     let burnt = world.balance(&world.burn) - burnt;
