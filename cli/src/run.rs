@@ -33,6 +33,10 @@ enum Report {
     },
     LimitHit {
         limit: String,
+        /// How far it got, or what it asked for when it was stopped.
+        reached: u64,
+        allowed: u64,
+        unit: &'static str,
         #[serde(flatten)]
         ran: Ran,
     },
@@ -48,6 +52,7 @@ struct Ran {
     output_hash: Hash32,
     output_bytes: usize,
     fuel_used: u64,
+    memory_bytes: u64,
     stderr: String,
 }
 
@@ -77,6 +82,7 @@ fn finish(outcome: Outcome, args: &RunArgs, output: &Output) -> anyhow::Result<E
         output_hash: Hash32(outcome.output_hash),
         output_bytes: outcome.output.len(),
         fuel_used: outcome.fuel_used,
+        memory_bytes: outcome.memory_bytes,
         stderr: String::from_utf8_lossy(&outcome.stderr_tail).into_owned(),
     };
     let good = outcome.exit == Exit::Success;
@@ -86,21 +92,17 @@ fn finish(outcome: Outcome, args: &RunArgs, output: &Output) -> anyhow::Result<E
         files::write(path, &outcome.output)?;
     }
     let facts = format!(
-        "output {} bytes, sha256 {}\nfuel   {} of {}",
-        ran.output_bytes, ran.output_hash, ran.fuel_used, args.fuel
+        "output {} bytes, sha256 {}\nfuel   {} of {}\nmemory {} bytes",
+        ran.output_bytes, ran.output_hash, ran.fuel_used, args.fuel, ran.memory_bytes
     );
-    let (report, line) = match outcome.exit {
-        Exit::Success => (Report::Success(ran), "success".to_owned()),
-        Exit::GuestFailed { code } => {
-            (Report::GuestFailed { code, ran }, format!("the guest failed: exit code {code}"))
-        }
-        Exit::Trapped { kind, message } => {
-            let line = format!("the guest trapped: {message}");
-            (Report::Trapped { trap: format!("{kind:?}"), ran }, line)
-        }
-        Exit::LimitHit { limit } => {
-            let line = format!("the {limit} limit was hit");
-            (Report::LimitHit { limit: limit.to_string(), ran }, line)
+    let line = outcome.exit.to_string();
+    let report = match outcome.exit {
+        Exit::Success => Report::Success(ran),
+        Exit::GuestFailed { code } => Report::GuestFailed { code, ran },
+        Exit::Trapped { kind, .. } => Report::Trapped { trap: format!("{kind:?}"), ran },
+        Exit::LimitHit { limit, reached, allowed } => {
+            let unit = limit.unit();
+            Report::LimitHit { limit: limit.to_string(), reached, allowed, unit, ran }
         }
     };
     if output.is_json() {

@@ -37,6 +37,10 @@ fn a_limit_is_named_and_exits_3() {
         (code, &report["outcome"], &report["limit"]),
         (3, &json!("limit_hit"), &json!("fuel"))
     );
+    assert_eq!(
+        (&report["reached"], &report["allowed"], &report["unit"]),
+        (&json!(1000), &json!(1000), &json!("units"))
+    );
 }
 
 #[test]

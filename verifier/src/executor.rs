@@ -76,8 +76,18 @@ impl Executor {
             ..sandbox::Job::new(job.input)
         };
         match self.pool.run(module, run) {
-            Ok(Ok(outcome)) => execution(outcome, &limits),
-            Ok(Err(refusal)) => Err(refused(&refusal)),
+            Ok(Ok(outcome)) => {
+                if let Exit::LimitHit { limit, reached, allowed } = outcome.exit {
+                    let seed = hex::encode(job.seed.0);
+                    let unit = limit.unit();
+                    tracing::info!(seed, %limit, reached, allowed, unit, "a guest hit a limit");
+                }
+                execution(outcome, &limits)
+            }
+            Ok(Err(refusal)) => {
+                tracing::info!(code = refusal.code(), %refusal, "a guest is refused");
+                Err(refused(&refusal))
+            }
             Err(error) => Err(ExecuteError::Sandbox(error.to_string())),
         }
     }
@@ -143,7 +153,7 @@ fn execution(outcome: Outcome, limits: &Limits) -> Result<Execution, ExecuteErro
         Exit::Success => GuestExit::Success,
         Exit::GuestFailed { code } => GuestExit::Failed { code: code.cast_signed() },
         Exit::Trapped { .. } => GuestExit::Trapped,
-        Exit::LimitHit { limit } => match limit {
+        Exit::LimitHit { limit, .. } => match limit {
             LimitKind::Fuel => GuestExit::OutOfFuel,
             LimitKind::Memory | LimitKind::Table => GuestExit::OutOfMemory,
             LimitKind::Stack => GuestExit::OutOfStack,

@@ -8,6 +8,8 @@
 
 #[path = "sandbox/cache.rs"]
 mod cache;
+#[path = "sandbox/corpus.rs"]
+mod corpus;
 #[path = "sandbox/determinism.rs"]
 mod determinism;
 #[path = "sandbox/generated.rs"]
@@ -16,6 +18,10 @@ mod generated;
 mod guests;
 #[path = "sandbox/hostile.rs"]
 mod hostile;
+#[path = "sandbox/hostile_modules.rs"]
+mod hostile_modules;
+#[path = "sandbox/locked.rs"]
+mod locked;
 #[path = "sandbox/process.rs"]
 mod process;
 #[path = "sandbox/refused.rs"]

@@ -16,6 +16,7 @@ mod fees;
 mod flow;
 mod gates;
 mod jettons;
+mod known;
 mod ledger;
 mod markets;
 mod matrix;

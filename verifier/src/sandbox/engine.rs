@@ -5,22 +5,22 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use borsh::{BorshDeserialize, BorshSerialize};
 use sha2::{Digest, Sha256};
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module,
-    PoolConcurrencyLimitError, PoolingAllocationConfig, Store, Trap,
+    Config, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module, OptLevel,
+    PoolingAllocationConfig,
 };
 
 use super::{
     artifact::{Artifact, Code, Floats, ModuleFacts, ShaHasher},
-    host::{HostState, Stop},
+    config::{Allocation, Nans, Optimisation, SandboxConfig, SandboxError},
+    host::HostState,
     inspect::{self, FEATURES, MAX_TABLES},
     job::Job,
     limits::Limits,
     lru::Lru,
-    outcome::{Exit, LimitKind, Outcome, Refusal, TrapKind},
-    ticker::{EPOCH, Ticker},
+    outcome::{Outcome, Refusal},
+    ticker::Ticker,
     trusted, wasi,
 };
 
@@ -28,59 +28,9 @@ use super::{
 /// depth at which the stack ends, are the same on every host.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Bumped when what is compiled or charged changes.
-const SANDBOX_VERSION: u32 = 2;
+const SANDBOX_VERSION: u32 = 3;
 
-/// Where instances get their memory from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub enum Allocation {
-    /// From slots that are reused: quicker, and at most this many guests at once.
-    Pooled {
-        /// Guests at once.
-        instances: u32,
-    },
-    /// Mapped for each run.
-    OnDemand,
-}
-
-/// How a [`Sandbox`] is set up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub struct SandboxConfig {
-    /// The most a job may ask for.
-    pub max_limits: Limits,
-    /// Where instances get their memory from.
-    pub allocation: Allocation,
-    /// Modules kept ready to run.
-    pub ready_modules: u32,
-}
-
-impl Default for SandboxConfig {
-    fn default() -> Self {
-        Self {
-            max_limits: Limits::default(),
-            allocation: Allocation::Pooled { instances: 2 },
-            ready_modules: 64,
-        }
-    }
-}
-
-/// The host failed; nothing is known about the guest.
-#[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    /// All slots of the pool are in use.
-    #[error("all slots of the sandbox are in use")]
-    Busy,
-    /// The host has no memory left for the guest.
-    #[error("the host has no memory left for the guest")]
-    HostMemory,
-    /// Wasmtime failed in a way no guest should be able to cause.
-    #[error("the engine failed: {0}")]
-    Engine(String),
-    /// The thread behind the wall limit can't be started.
-    #[error("the epoch thread can't be started")]
-    Thread(#[source] std::io::Error),
-}
-
-fn engine_error(error: wasmtime::Error) -> SandboxError {
+pub(super) fn engine_error(error: wasmtime::Error) -> SandboxError {
     SandboxError::Engine(format!("{error:#}"))
 }
 
@@ -100,16 +50,16 @@ struct ProfileEngine {
 /// A module that is ready to run.
 #[derive(Clone)]
 pub struct Prepared {
-    pre: InstancePre<HostState>,
-    facts: ModuleFacts,
+    pub(super) pre: InstancePre<HostState>,
+    pub(super) facts: ModuleFacts,
 }
 
 /// Runs guests in this process. Share it freely; it is for processes that hold no key.
 pub struct Sandbox {
-    config: SandboxConfig,
+    pub(super) config: SandboxConfig,
     engines: Mutex<Vec<(Profile, ProfileEngine)>>,
     ready: Mutex<Lru<([u8; 32], u32), Prepared>>,
-    ticker: Ticker,
+    pub(super) ticker: Ticker,
 }
 
 impl Sandbox {
@@ -198,54 +148,6 @@ impl Sandbox {
         lock(&self.ready).get(&(module_hash, limits.stack_class()))
     }
 
-    /// Runs a module once, in a store of its own.
-    ///
-    /// # Errors
-    /// [`SandboxError`] when the host fails; what the guest does is an [`Outcome`].
-    pub fn execute(
-        &self,
-        prepared: &Prepared,
-        job: Job,
-    ) -> Result<Result<Outcome, Refusal>, SandboxError> {
-        let checked = job
-            .check(&self.config.max_limits)
-            .and_then(|()| inspect::check_facts(&prepared.facts, &job.limits));
-        if let Err(refusal) = checked {
-            return Ok(Err(refusal));
-        }
-        let limits = job.limits;
-        let mut store = Store::new(prepared.pre.module().engine(), HostState::new(job));
-        store.limiter(|state| state);
-        store.set_fuel(limits.fuel).map_err(engine_error)?;
-        let epoch_ms = EPOCH.as_millis() as u64;
-        // One more than asked for: the first epoch is already running.
-        store.set_epoch_deadline(u64::from(limits.wall_ms).div_ceil(epoch_ms) + 1);
-
-        let result = {
-            let _running = self.ticker.running();
-            prepared.pre.instantiate(&mut store).and_then(|instance| {
-                let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-                start.call(&mut store, ())
-            })
-        };
-        let left = store.get_fuel().map_err(engine_error)?;
-        let mut state = store.into_data();
-        let exit = match result {
-            Ok(()) => Exit::Success,
-            Err(error) => classify(&error, state.refused)?,
-        };
-        let fuel_used = match exit {
-            Exit::LimitHit { limit: LimitKind::Fuel } => limits.fuel,
-            _ => limits.fuel.saturating_sub(left),
-        };
-        state.trim_stderr();
-        let output = match exit {
-            Exit::Success | Exit::GuestFailed { .. } => state.stdout,
-            Exit::Trapped { .. } | Exit::LimitHit { .. } => Vec::new(),
-        };
-        Ok(Ok(Outcome::new(output, state.stderr, fuel_used, exit)))
-    }
-
     /// Identifies the engine version and all settings that compiled code depends on.
     ///
     /// # Errors
@@ -285,7 +187,13 @@ impl Sandbox {
         config.operator_cost(fuel_prices());
         config.epoch_interruption(true);
         config.max_wasm_stack(profile.stack_bytes as usize);
-        config.cranelift_nan_canonicalization(profile.floats == Floats::Canonical);
+        let everywhere = self.config.nans == Nans::Everywhere;
+        config.cranelift_nan_canonicalization(profile.floats == Floats::Canonical || everywhere);
+        config.cranelift_opt_level(match self.config.optimisation {
+            Optimisation::Speed => OptLevel::Speed,
+            Optimisation::Size => OptLevel::SpeedAndSize,
+            Optimisation::Off => OptLevel::None,
+        });
         config.parallel_compilation(false);
         // Nobody reads backtraces of guests, and code without tables for them loads faster.
         config.wasm_backtrace_max_frames(None);
@@ -327,43 +235,4 @@ fn is_host_memory(error: &wasmtime::Error) -> bool {
 fn first_line(error: &wasmtime::Error) -> String {
     let text = format!("{error:#}");
     text.lines().next().unwrap_or_default().chars().take(300).collect()
-}
-
-/// What an error of Wasmtime says about the guest.
-///
-/// A guest that was refused memory and then gave up (`abort` is `unreachable`) is reported with
-/// the cause, not with the symptom.
-fn classify(error: &wasmtime::Error, refused: Option<LimitKind>) -> Result<Exit, SandboxError> {
-    if let Some(stop) = error.downcast_ref::<Stop>() {
-        return match *stop {
-            Stop::Exit(0) => Ok(Exit::Success),
-            Stop::Exit(code) => Ok(Exit::GuestFailed { code }),
-            Stop::Limit(limit) => Ok(Exit::LimitHit { limit }),
-            Stop::HostMemory => Err(SandboxError::HostMemory),
-        };
-    }
-    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
-        return Err(SandboxError::Busy);
-    }
-    let Some(trap) = error.downcast_ref::<Trap>() else {
-        return Err(SandboxError::Engine(format!("{error:#}")));
-    };
-    let kind = match trap {
-        Trap::OutOfFuel => return Ok(Exit::LimitHit { limit: LimitKind::Fuel }),
-        Trap::StackOverflow => return Ok(Exit::LimitHit { limit: LimitKind::Stack }),
-        Trap::Interrupt => return Ok(Exit::LimitHit { limit: LimitKind::Wall }),
-        Trap::UnreachableCodeReached => TrapKind::Unreachable,
-        Trap::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
-        Trap::TableOutOfBounds => TrapKind::TableOutOfBounds,
-        Trap::IndirectCallToNull => TrapKind::IndirectCallToNull,
-        Trap::BadSignature => TrapKind::BadSignature,
-        Trap::IntegerOverflow => TrapKind::IntegerOverflow,
-        Trap::IntegerDivisionByZero => TrapKind::DivisionByZero,
-        Trap::BadConversionToInteger => TrapKind::BadConversion,
-        _ => TrapKind::Other,
-    };
-    if let Some(limit) = refused {
-        return Ok(Exit::LimitHit { limit });
-    }
-    Ok(Exit::Trapped { kind, message: trap.to_string() })
 }

@@ -23,8 +23,10 @@ pub(super) struct HostState {
     /// Which of fd 0, 1, 2 the guest has closed.
     pub(super) closed: [bool; 3],
     pub(super) limits: Limits,
-    /// A growth of memory or of a table was refused.
-    pub(super) refused: Option<LimitKind>,
+    /// A growth of memory or of a table was refused: the limit, and what was asked for.
+    pub(super) refused: Option<(LimitKind, u64)>,
+    /// Linear memory of all the guest's instances, bytes.
+    pub(super) memory_bytes: u64,
     elapsed_ns: u64,
     seed: [u8; 32],
     random_block: u64,
@@ -49,6 +51,7 @@ impl HostState {
             closed: [false; 3],
             limits: job.limits,
             refused: None,
+            memory_bytes: 0,
             elapsed_ns: 0,
             seed: job.seed,
             random_block: 0,
@@ -105,17 +108,20 @@ impl HostState {
 impl ResourceLimiter for HostState {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        if desired as u64 > self.limits.memory_bytes {
-            self.refused = Some(LimitKind::Memory);
+        let others = self.memory_bytes.saturating_sub(current as u64);
+        let total = others.saturating_add(desired as u64);
+        if total > self.limits.memory_bytes {
+            self.refused = Some((LimitKind::Memory, total));
             return Ok(false);
         }
+        self.memory_bytes = total;
         Ok(true)
     }
 
@@ -138,7 +144,7 @@ impl ResourceLimiter for HostState {
             return Ok(false);
         }
         if desired as u64 > u64::from(self.limits.table_elements) {
-            self.refused = Some(LimitKind::Table);
+            self.refused = Some((LimitKind::Table, desired as u64));
             return Ok(false);
         }
         Ok(true)
@@ -162,8 +168,8 @@ impl ResourceLimiter for HostState {
 pub(super) enum Stop {
     /// `proc_exit`.
     Exit(u32),
-    /// A limit that the host counts.
-    Limit(LimitKind),
+    /// A limit that the host counts, and what the guest asked for.
+    Limit(LimitKind, u64),
     /// The host ran out of memory below the guest's limit.
     HostMemory,
 }
@@ -172,7 +178,7 @@ impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exit(code) => write!(f, "the guest exited with {code}"),
-            Self::Limit(limit) => write!(f, "the {limit} limit was hit"),
+            Self::Limit(limit, _) => write!(f, "the {limit} limit was hit"),
             Self::HostMemory => f.write_str("the host has no memory left for the guest"),
         }
     }

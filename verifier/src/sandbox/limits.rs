@@ -76,23 +76,29 @@ impl Limits {
     /// # Errors
     /// [`Refusal::LimitAboveHost`] names the first limit that is over the host's.
     pub fn check_within(&self, max: &Self) -> Result<(), Refusal> {
-        let pairs = [
-            (LimitKind::Fuel, self.fuel, max.fuel),
-            (LimitKind::Memory, self.memory_bytes, max.memory_bytes),
-            (LimitKind::Stack, self.stack_bytes.into(), max.stack_bytes.into()),
-            (LimitKind::Wall, self.wall_ms.into(), max.wall_ms.into()),
-            (LimitKind::Table, self.table_elements.into(), max.table_elements.into()),
-            (LimitKind::Module, self.module_bytes, max.module_bytes),
-            (LimitKind::Input, self.input_bytes, max.input_bytes),
-            (LimitKind::Output, self.output_bytes, max.output_bytes),
-            (LimitKind::Stderr, self.stderr_bytes.into(), max.stderr_bytes.into()),
-        ];
-        for (limit, asked, host) in pairs {
+        for limit in LimitKind::ALL {
+            let (asked, host) = (self.of(limit), max.of(limit));
             if asked > host {
                 return Err(Refusal::LimitAboveHost { limit, asked, host });
             }
         }
         Ok(())
+    }
+
+    /// The limit of one kind, in its unit.
+    #[must_use]
+    pub fn of(&self, limit: LimitKind) -> u64 {
+        match limit {
+            LimitKind::Fuel => self.fuel,
+            LimitKind::Memory => self.memory_bytes,
+            LimitKind::Stack => self.stack_bytes.into(),
+            LimitKind::Wall => self.wall_ms.into(),
+            LimitKind::Table => self.table_elements.into(),
+            LimitKind::Module => self.module_bytes,
+            LimitKind::Input => self.input_bytes,
+            LimitKind::Output => self.output_bytes,
+            LimitKind::Stderr => self.stderr_bytes.into(),
+        }
     }
 
     /// The stack size that engines are built with, see [`Limits::stack_bytes`].

@@ -19,6 +19,7 @@
 
 mod artifact;
 mod cache;
+mod config;
 mod engine;
 mod host;
 mod inspect;
@@ -27,13 +28,15 @@ mod limits;
 mod lru;
 mod outcome;
 pub mod process;
+mod run;
 mod ticker;
 mod trusted;
 mod wasi;
 
 pub use artifact::{Artifact, Floats, ModuleFacts};
 pub use cache::{ArtifactCache, CacheError};
-pub use engine::{Allocation, Prepared, Sandbox, SandboxConfig, SandboxError};
+pub use config::{Allocation, Nans, Optimisation, SandboxConfig, SandboxError};
+pub use engine::{Prepared, Sandbox};
 pub use inspect::inspect;
 pub use job::Job;
 pub use limits::Limits;

@@ -16,16 +16,30 @@ pub struct Outcome {
     pub output_hash: [u8; 32],
     /// The end of stderr, at most `Limits::stderr_bytes`. For people; never part of a verdict.
     pub stderr_tail: Vec<u8>,
-    /// Fuel burnt, host calls included.
+    /// Fuel burnt, host calls included. A guest that hits the fuel or the stack limit is charged
+    /// all it had: where exactly the stack ends depends on the compiler's frames.
     pub fuel_used: u64,
+    /// Linear memory it had in the end, bytes; memory never shrinks.
+    pub memory_bytes: u64,
     /// How it ended.
     pub exit: Exit,
 }
 
 impl Outcome {
-    pub(super) fn new(output: Vec<u8>, stderr_tail: Vec<u8>, fuel_used: u64, exit: Exit) -> Self {
-        let output_hash = Sha256::digest(&output).into();
-        Self { output, output_hash, stderr_tail, fuel_used, exit }
+    /// Without output and stderr yet.
+    pub(super) fn new(exit: Exit, fuel_used: u64, memory_bytes: u64) -> Self {
+        Self {
+            output: Vec::new(),
+            output_hash: Sha256::digest([]).into(),
+            stderr_tail: Vec::new(),
+            fuel_used,
+            memory_bytes,
+            exit,
+        }
+    }
+
+    pub(super) fn with_output(self, output: Vec<u8>) -> Self {
+        Self { output_hash: Sha256::digest(&output).into(), output, ..self }
     }
 }
 
@@ -37,6 +51,7 @@ impl fmt::Debug for Outcome {
             .field("output_hash", &hex::encode(self.output_hash))
             .field("stderr_bytes", &self.stderr_tail.len())
             .field("fuel_used", &self.fuel_used)
+            .field("memory_bytes", &self.memory_bytes)
             .field("exit", &self.exit)
             .finish()
     }
@@ -63,6 +78,10 @@ pub enum Exit {
     LimitHit {
         /// Which one.
         limit: LimitKind,
+        /// How far the guest got, or what it asked for when it was stopped, in the limit's unit.
+        reached: u64,
+        /// The limit of this run, in its unit.
+        allowed: u64,
     },
 }
 
@@ -70,7 +89,7 @@ impl Exit {
     /// Whether every honest host must come to this end. Only the wall limit is a host's own.
     #[must_use]
     pub fn is_deterministic(&self) -> bool {
-        !matches!(self, Self::LimitHit { limit: LimitKind::Wall })
+        !matches!(self, Self::LimitHit { limit: LimitKind::Wall, .. })
     }
 }
 
@@ -122,6 +141,51 @@ pub enum LimitKind {
     Output,
     /// `Limits::stderr_bytes`.
     Stderr,
+}
+
+impl LimitKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Fuel,
+        Self::Memory,
+        Self::Stack,
+        Self::Wall,
+        Self::Table,
+        Self::Module,
+        Self::Input,
+        Self::Output,
+        Self::Stderr,
+    ];
+
+    /// What it is counted in.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Fuel => "units",
+            Self::Wall => "ms",
+            Self::Table => "elements",
+            Self::Memory
+            | Self::Stack
+            | Self::Module
+            | Self::Input
+            | Self::Output
+            | Self::Stderr => "bytes",
+        }
+    }
+}
+
+/// One sentence, for people.
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Success => f.write_str("success"),
+            Self::GuestFailed { code } => write!(f, "the guest failed: exit code {code}"),
+            Self::Trapped { message, .. } => write!(f, "the guest trapped: {message}"),
+            Self::LimitHit { limit, reached, allowed } => {
+                write!(f, "the {limit} limit was hit: {reached} of {allowed} {}", limit.unit())
+            }
+        }
+    }
 }
 
 impl fmt::Display for LimitKind {

@@ -213,7 +213,10 @@ fn charge(guest: &mut Guest<'_>, fuel: u64) -> Call {
     guest.set_fuel(after.unwrap_or(0)).map_err(Fault::Stop)?;
     match after {
         Some(_) => Ok(()),
-        None => Err(Stop::Limit(LimitKind::Fuel).into()),
+        None => {
+            let limit = guest.data().limits.fuel;
+            Err(Stop::Limit(LimitKind::Fuel, limit).into())
+        }
     }
 }
 
@@ -321,7 +324,7 @@ fn fd_write(guest: &mut Guest<'_>, fd: i32, iovs: i32, count: i32, out: i32) -> 
     if stream == 1 {
         let after = memory.state.stdout.len() as u64 + u64::from(total);
         if after > memory.state.limits.output_bytes {
-            return Err(Stop::Limit(LimitKind::Output).into());
+            return Err(Stop::Limit(LimitKind::Output, after).into());
         }
     }
     for (at, length) in buffers {

@@ -136,7 +136,9 @@ fn one_unit_of_fuel_decides() {
     assert_eq!(with(plenty.fuel_used + 1), plenty);
     for fuel in [0, 1, 100, plenty.fuel_used / 7, plenty.fuel_used / 2, plenty.fuel_used] {
         let starved = with(fuel);
-        assert_eq!(starved.exit, Exit::LimitHit { limit: LimitKind::Fuel }, "{fuel}");
+        let limit = LimitKind::Fuel;
+        let end = Exit::LimitHit { limit, reached: fuel, allowed: fuel };
+        assert_eq!(starved.exit, end, "{fuel}");
         assert_eq!(starved.fuel_used, fuel);
         assert_eq!(starved, with(fuel));
     }

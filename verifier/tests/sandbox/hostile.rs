@@ -2,7 +2,7 @@
 
 use fog_verifier::sandbox::{Exit, Job, LimitKind, Limits, TrapKind};
 
-use super::support::{assemble, bare, command, exit_of, job, run, small};
+use super::support::{assemble, bare, command, exit_of, job, over, run, small};
 
 fn trap_of(module: &[u8]) -> TrapKind {
     match exit_of(module) {
@@ -16,7 +16,7 @@ fn trap_of(module: &[u8]) -> TrapKind {
 
 fn limit_of(module: &[u8]) -> LimitKind {
     match exit_of(module) {
-        Exit::LimitHit { limit } => limit,
+        Exit::LimitHit { limit, .. } => limit,
         other => panic!("a limit is expected, not {other:?}"),
     }
 }
@@ -63,7 +63,7 @@ fn endless_work_ends_by_fuel() {
     ];
     for (n, module) in modules.iter().enumerate() {
         let outcome = run(module, job(b"input"));
-        assert_eq!(outcome.exit, Exit::LimitHit { limit: LimitKind::Fuel }, "module {n}");
+        assert_eq!(outcome.exit, over(LimitKind::Fuel, small().fuel), "module {n}");
         assert_eq!(outcome.fuel_used, small().fuel, "module {n}");
     }
 }
@@ -104,13 +104,25 @@ fn deep_stacks_end_by_the_stack_limit() {
     for module in &modules {
         assert_eq!(limit_of(module), LimitKind::Stack);
     }
-    // A larger stack lets the same guest go deeper, and burn more.
-    let fuel_with = |stack_bytes| {
+    // All fuel is charged: where exactly the stack ends is the compiler's affair.
+    let outcome = run(&modules[0], job(b""));
+    assert_eq!(outcome.exit, over(LimitKind::Stack, small().stack_bytes.into()));
+    assert_eq!(outcome.fuel_used, small().fuel);
+    // A larger stack lets the same guest go deeper.
+    let deepest = |stack_bytes| {
         let limits = Limits { stack_bytes, ..small() };
-        run(&modules[0], Job { limits, ..job(b"") }).fuel_used
+        let fits = |depth: u32| {
+            let body = format!("(call $f (i32.const {depth}))");
+            let module = bare(
+                "(func $f (param $n i32) (if (local.get $n) (then (call $f (i32.sub (local.get $n) (i32.const 1))))))",
+                &body,
+            );
+            run(&module, Job { limits, ..job(b"") }).exit == Exit::Success
+        };
+        (6..20).take_while(|bits| fits(1 << bits)).last().unwrap()
     };
-    assert!(fuel_with(32 << 10) < fuel_with(64 << 10));
-    assert!(fuel_with(64 << 10) < fuel_with(1 << 20));
+    assert!(deepest(32 << 10) < deepest(64 << 10));
+    assert!(deepest(64 << 10) < deepest(1 << 20));
 }
 
 #[test]
@@ -124,12 +136,12 @@ fn memory_and_tables_grow_to_their_limit_and_not_further() {
     assert_eq!(exit_of(&huge), Exit::GuestFailed { code: u32::MAX });
     let aborts =
         command("(if (i32.eq (memory.grow (i32.const 5000)) (i32.const -1)) (then unreachable))");
-    assert_eq!(limit_of(&aborts), LimitKind::Memory);
+    assert_eq!(exit_of(&aborts), over(LimitKind::Memory, 5001 << 16));
     let table = bare(
         "(table $t 1 funcref)",
         "(if (i32.eq (table.grow $t (ref.null func) (i32.const 10000)) (i32.const -1)) (then unreachable))",
     );
-    assert_eq!(limit_of(&table), LimitKind::Table);
+    assert_eq!(exit_of(&table), over(LimitKind::Table, 10_001));
     let own_maximum = assemble(
         "(module (memory 1 2) (func (export \"_start\") (if (i32.eq (memory.grow (i32.const 5)) (i32.const -1)) (then unreachable))))",
     );
@@ -138,7 +150,8 @@ fn memory_and_tables_grow_to_their_limit_and_not_further() {
         "(memory 1)",
         "(drop (memory.grow (i32.const 255))) (memory.fill (i32.const 0) (i32.const 7) (i32.const 16777216))",
     );
-    assert_eq!(exit_of(&touches), Exit::Success);
+    let touched = run(&touches, job(b""));
+    assert_eq!((touched.exit, touched.memory_bytes), (Exit::Success, 256 << 16));
 }
 
 #[test]
@@ -155,7 +168,8 @@ fn floods_end_by_the_output_limit() {
     let limits = Limits { output_bytes: 1000, ..small() };
     let at = |bytes| run(&exactly(bytes), Job { limits, ..job(b"") });
     assert_eq!(at(1000).output.len(), 1000);
-    assert_eq!(at(1001).exit, Exit::LimitHit { limit: LimitKind::Output });
+    let end = Exit::LimitHit { limit: LimitKind::Output, reached: 1001, allowed: 1000 };
+    assert_eq!(at(1001).exit, end);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use fog_verifier::sandbox::{
-    Allocation, Exit, Job, Limits, Outcome, Refusal, Sandbox, SandboxConfig,
+    Allocation, Exit, Job, LimitKind, Limits, Outcome, Refusal, Sandbox, SandboxConfig,
 };
 
 /// The word-count guest that is checked in for the demo.
@@ -80,6 +80,11 @@ pub(crate) fn refused(module: &[u8]) -> Refusal {
 
 pub(crate) fn exit_of(module: &[u8]) -> Exit {
     run(module, job(b"")).exit
+}
+
+/// What a run over this limit of [`small`] ends with.
+pub(crate) fn over(limit: LimitKind, reached: u64) -> Exit {
+    Exit::LimitHit { limit, reached, allowed: small().of(limit) }
 }
 
 /// A command without imports.

@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::super::{
-    engine::{Prepared, Sandbox, SandboxError},
+    config::SandboxError,
+    engine::{Prepared, Sandbox},
     job::Job,
     limits::Limits,
     outcome::{Outcome, Refusal},
@@ -18,6 +19,7 @@ use super::super::{
 use super::{
     confine, descriptor,
     frame::{self, FromChild, Role, ToChild},
+    lockdown::lock_down,
     prove::{self, ProveJob},
 };
 
@@ -46,7 +48,9 @@ fn serve() -> io::Result<()> {
     confine::by_setup(&setup)?;
     let sandbox = Sandbox::new(setup.sandbox).map_err(io::Error::other)?;
     let fingerprint = sandbox.fingerprint().map_err(io::Error::other)?;
-    frame::write(&mut parent, &FromChild::Ready { fingerprint })?;
+    // Engines and the epoch's thread exist by now; what follows needs memory and this socket.
+    let confinement = lock_down();
+    frame::write(&mut parent, &FromChild::Ready { fingerprint, confinement })?;
     loop {
         let message = match frame::read(&mut parent) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),

@@ -4,7 +4,7 @@ use std::{ffi::OsString, io, path::PathBuf, time::Duration};
 
 use super::super::{
     cache::CacheError,
-    engine::{Allocation, SandboxConfig},
+    config::{Allocation, Nans, Optimisation, SandboxConfig},
     limits::Limits,
 };
 use super::frame::{Role, Setup};
@@ -37,6 +37,8 @@ pub struct RunnerConfig {
     pub run_memory: u64,
     /// Runs after which a child is replaced.
     pub runs_per_child: u32,
+    /// How hard the compiler tries.
+    pub optimisation: Optimisation,
     /// Directory of compiled modules; `None` for memory only.
     pub cache: Option<PathBuf>,
 }
@@ -52,11 +54,12 @@ impl RunnerConfig {
             queue: 256,
             queue_wait: Duration::from_secs(120),
             max_limits: Limits::default(),
-            grace: Duration::from_secs(10),
+            grace: Duration::from_secs(2),
             compile_wall: Duration::from_secs(30),
             compile_memory: 1 << 30,
             run_memory: 2 << 30,
             runs_per_child: 1_000,
+            optimisation: Optimisation::Speed,
             cache: None,
         }
     }
@@ -74,6 +77,8 @@ impl RunnerConfig {
             max_limits: self.max_limits,
             allocation: Allocation::Pooled { instances: 1 },
             ready_modules: KEPT_ARTIFACTS as u32,
+            optimisation: self.optimisation,
+            nans: Nans::WhereMade,
         };
         match role {
             Role::Compiler => Setup {

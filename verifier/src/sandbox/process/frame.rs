@@ -6,12 +6,15 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::super::{
     artifact::ArtifactWire,
-    engine::SandboxConfig,
+    config::SandboxConfig,
     job::Job,
     limits::Limits,
     outcome::{Outcome, Refusal},
 };
-use super::prove::{NoProof, ProofOutput, ProveJob};
+use super::{
+    lockdown::Confinement,
+    prove::{NoProof, ProofOutput, ProveJob},
+};
 
 /// No message is larger: 256 MiB of code, input or output, and what surrounds it.
 const MAX_FRAME: u32 = (256 << 20) + (1 << 20);
@@ -59,6 +62,7 @@ pub(super) enum FromChild {
     /// Set up; the fingerprint of its engines.
     Ready {
         fingerprint: [u8; 32],
+        confinement: Confinement,
     },
     /// It does not have the module that it shall run.
     WantsArtifact,
@@ -101,14 +105,15 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{FromChild, MAX_FRAME, ToChild, read, write};
+    use super::{Confinement, FromChild, MAX_FRAME, ToChild, read, write};
 
     #[test]
     fn a_message_comes_back_as_it_went() {
         let mut bytes = Vec::new();
-        write(&mut bytes, &FromChild::Ready { fingerprint: [7; 32] }).unwrap();
+        let confinement = Confinement::Filtered;
+        write(&mut bytes, &FromChild::Ready { fingerprint: [7; 32], confinement }).unwrap();
         let back = read::<FromChild>(&mut bytes.as_slice()).unwrap();
-        assert!(matches!(back, FromChild::Ready { fingerprint } if fingerprint == [7; 32]));
+        assert!(matches!(back, FromChild::Ready { fingerprint, .. } if fingerprint == [7; 32]));
     }
 
     #[test]

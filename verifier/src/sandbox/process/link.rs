@@ -13,6 +13,7 @@ use super::{
     config::{RunnerConfig, RunnerError},
     descriptor,
     frame::{self, FromChild, Setup, ToChild},
+    lockdown::Confinement,
 };
 
 /// A child has this long to start.
@@ -25,6 +26,7 @@ pub(super) struct Link {
     process: Child,
     socket: UnixStream,
     pub(super) fingerprint: [u8; 32],
+    pub(super) confinement: Confinement,
     /// Jobs it has served.
     pub(super) served: u32,
 }
@@ -52,16 +54,18 @@ impl Link {
             .stderr(Stdio::null())
             .spawn()
             .map_err(RunnerError::Spawn)?;
-        let mut link = Self { process, socket: ours, fingerprint: [0; 32], served: 0 };
+        let confinement = Confinement::Unfiltered { reason: "it did not start".into() };
+        let mut link = Self { process, socket: ours, fingerprint: [0; 32], confinement, served: 0 };
         let deadline = Instant::now() + START;
         let answer = link
             .send(&ToChild::Setup(setup), deadline)
             .and_then(|()| link.receive(deadline))
             .map_err(|error| RunnerError::Start(error.to_string()))?;
-        let FromChild::Ready { fingerprint } = answer else {
+        let FromChild::Ready { fingerprint, confinement } = answer else {
             return Err(RunnerError::Start("it did not say that it is ready".into()));
         };
         link.fingerprint = fingerprint;
+        link.confinement = confinement;
         Ok(link)
     }
 

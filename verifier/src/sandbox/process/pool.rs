@@ -24,6 +24,7 @@ use super::{
     config::{KEPT_ARTIFACTS, RunnerConfig, RunnerError},
     frame::{FromChild, Role, ToChild},
     link::{Link, LinkError},
+    lockdown::Confinement,
     prove::{NoProof, ProofOutput, ProveJob},
 };
 
@@ -38,6 +39,7 @@ struct State {
 struct Shared {
     config: RunnerConfig,
     fingerprint: [u8; 32],
+    confinement: Confinement,
     state: Mutex<State>,
     freed: Condvar,
     artifacts: Mutex<Lru<[u8; 32], Arc<Artifact>>>,
@@ -59,11 +61,20 @@ impl RunnerPool {
         let cache = config.cache.as_deref().map(ArtifactCache::open).transpose()?;
         let first = Link::start(&config, config.setup(Role::Runner))?;
         let fingerprint = first.fingerprint;
+        let confinement = first.confinement.clone();
+        if let Confinement::Unfiltered { reason } = &confinement {
+            tracing::warn!(
+                %reason,
+                "this kernel does not filter the system calls of sandbox processes (seccomp): \
+                 a guest that broke out of WebAssembly could reach files and network"
+            );
+        }
         let state = State { idle: vec![first], live: 1, waiting: 0, compiling: 0 };
         Ok(Self {
             shared: Arc::new(Shared {
                 config,
                 fingerprint,
+                confinement,
                 state: Mutex::new(state),
                 freed: Condvar::new(),
                 artifacts: Mutex::new(Lru::new(KEPT_ARTIFACTS)),
@@ -156,6 +167,12 @@ impl RunnerPool {
     #[must_use]
     pub fn idle_children(&self) -> Vec<u32> {
         self.shared.lock().idle.iter().map(Link::id).collect()
+    }
+
+    /// Whether the kernel filters what the children ask of it.
+    #[must_use]
+    pub fn confinement(&self) -> &Confinement {
+        &self.shared.confinement
     }
 
     /// Children alive now: running, idle or being started.

@@ -1,0 +1,111 @@
+//! One run of a guest, and what its end means.
+
+use std::time::Instant;
+
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+
+use super::{
+    config::SandboxError,
+    engine::{Prepared, Sandbox, engine_error},
+    host::{HostState, Stop},
+    inspect,
+    job::Job,
+    limits::Limits,
+    outcome::{Exit, LimitKind, Outcome, Refusal, TrapKind},
+    ticker::EPOCH,
+};
+
+impl Sandbox {
+    /// Runs a module once, in a store of its own.
+    ///
+    /// # Errors
+    /// [`SandboxError`] when the host fails; what the guest does is an [`Outcome`].
+    pub fn execute(
+        &self,
+        prepared: &Prepared,
+        job: Job,
+    ) -> Result<Result<Outcome, Refusal>, SandboxError> {
+        let checked = job
+            .check(&self.config.max_limits)
+            .and_then(|()| inspect::check_facts(&prepared.facts, &job.limits));
+        if let Err(refusal) = checked {
+            return Ok(Err(refusal));
+        }
+        let limits = job.limits;
+        let mut store = Store::new(prepared.pre.module().engine(), HostState::new(job));
+        store.limiter(|state| state);
+        store.set_fuel(limits.fuel).map_err(engine_error)?;
+        let epoch_ms = EPOCH.as_millis() as u64;
+        // One more than asked for: the first epoch is already running.
+        store.set_epoch_deadline(u64::from(limits.wall_ms).div_ceil(epoch_ms) + 1);
+
+        let started = Instant::now();
+        let result = {
+            let _running = self.ticker.running();
+            prepared.pre.instantiate(&mut store).and_then(|instance| {
+                let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+                start.call(&mut store, ())
+            })
+        };
+        let left = store.get_fuel().map_err(engine_error)?;
+        let mut state = store.into_data();
+        let exit = match result {
+            Ok(()) => Exit::Success,
+            Err(error) => classify(&error, state.refused, &limits, started)?,
+        };
+        let fuel_used = match exit {
+            Exit::LimitHit { limit: LimitKind::Fuel | LimitKind::Stack, .. } => limits.fuel,
+            _ => limits.fuel.saturating_sub(left),
+        };
+        state.trim_stderr();
+        let keeps_output = matches!(exit, Exit::Success | Exit::GuestFailed { .. });
+        let mut outcome = Outcome::new(exit, fuel_used, state.memory_bytes);
+        outcome.stderr_tail = state.stderr;
+        Ok(Ok(if keeps_output { outcome.with_output(state.stdout) } else { outcome }))
+    }
+}
+
+/// What an error of Wasmtime says about the guest.
+///
+/// A guest that was refused memory and then gave up (`abort` is `unreachable`) is reported with
+/// the cause, not with the symptom.
+fn classify(
+    error: &wasmtime::Error,
+    refused: Option<(LimitKind, u64)>,
+    limits: &Limits,
+    started: Instant,
+) -> Result<Exit, SandboxError> {
+    let hit = |limit, reached| Ok(Exit::LimitHit { limit, reached, allowed: limits.of(limit) });
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return match *stop {
+            Stop::Exit(0) => Ok(Exit::Success),
+            Stop::Exit(code) => Ok(Exit::GuestFailed { code }),
+            Stop::Limit(limit, reached) => hit(limit, reached),
+            Stop::HostMemory => Err(SandboxError::HostMemory),
+        };
+    }
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        return Err(SandboxError::Busy);
+    }
+    let Some(trap) = error.downcast_ref::<Trap>() else {
+        return Err(SandboxError::Engine(format!("{error:#}")));
+    };
+    let kind = match trap {
+        Trap::OutOfFuel => return hit(LimitKind::Fuel, limits.fuel),
+        Trap::StackOverflow => return hit(LimitKind::Stack, limits.stack_bytes.into()),
+        Trap::Interrupt => return hit(LimitKind::Wall, started.elapsed().as_millis() as u64),
+        Trap::UnreachableCodeReached => TrapKind::Unreachable,
+        Trap::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
+        Trap::TableOutOfBounds => TrapKind::TableOutOfBounds,
+        Trap::IndirectCallToNull => TrapKind::IndirectCallToNull,
+        Trap::BadSignature => TrapKind::BadSignature,
+        Trap::IntegerOverflow => TrapKind::IntegerOverflow,
+        Trap::IntegerDivisionByZero => TrapKind::DivisionByZero,
+        Trap::BadConversionToInteger => TrapKind::BadConversion,
+        _ => TrapKind::Other,
+    };
+    if let Some((limit, reached)) = refused {
+        return hit(limit, reached);
+    }
+    Ok(Exit::Trapped { kind, message: trap.to_string() })
+}
