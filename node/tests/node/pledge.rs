@@ -1,6 +1,8 @@
 //! Stake reserved in bulk, at a node: opened, used, freed, lost; forged, killed, forgotten. The chain is
 //! real, so are the contracts.
 
+use std::time::Duration;
+
 use fog_contracts::{TaskState, epoch::Epoch};
 use fog_node::NodeHandle;
 use fog_protocol::{
@@ -69,17 +71,27 @@ impl Asked {
     }
 }
 
+/// Waits, however long rounds may take: a worker that says nothing is dropped.
+async fn patient<T>(worker: &mut Worker, mut pick: impl FnMut(ServerFrame) -> Option<T>) -> T {
+    loop {
+        let found = tokio::time::timeout(Duration::from_secs(5), worker.wait(&mut pick)).await;
+        match found {
+            Ok(found) => return found,
+            Err(_) => worker.say(&WorkerFrame::Ping { running: 0 }).await,
+        }
+    }
+}
+
 /// Passes offers until one asks for a pledge.
 async fn asked(world: &World, node: &NodeHandle, worker: &mut Worker) -> Asked {
     loop {
-        let (task, found) = worker
-            .wait(|frame| match frame {
-                ServerFrame::Offer { listing, earnings, pledge, .. } => {
-                    Some((listing.id(), earnings.zip(pledge)))
-                }
-                _ => None,
-            })
-            .await;
+        let (task, found) = patient(worker, |frame| match frame {
+            ServerFrame::Offer { listing, earnings, pledge, .. } => {
+                Some((listing.id(), earnings.zip(pledge)))
+            }
+            _ => None,
+        })
+        .await;
         worker.say(&WorkerFrame::Pass { task, reason: PassReason::StakeTooSmall, ask: None }).await;
         let Some((earnings, ask)) = found else { continue };
         let PledgeAsk { number, price, bid, commit, lasts, window, .. } = ask;
@@ -145,7 +157,14 @@ async fn on_chain(world: &World, asked: &Asked, state: TaskState) {
 /// Bids on every offer of the task until the pledge covers it.
 async fn win(worker: &mut Worker, id: TaskId) -> Offered {
     loop {
-        let offered = worker.offer().await;
+        let offered = patient(worker, |frame| match frame {
+            ServerFrame::Offer { listing, escrow, reserve_at_cap, .. } => {
+                let offered = Offered { listing: *listing, escrow, reserve: reserve_at_cap };
+                (offered.listing.id() == id).then_some(offered)
+            }
+            _ => None,
+        })
+        .await;
         assert_eq!(offered.reserve, PRICE.mul_div(19, 1).unwrap());
         let valid_until = worker.time().await + 300;
         let bid = worker.bid(&offered, PRICE, valid_until);
@@ -246,7 +265,7 @@ async fn a_false_result_costs_the_pledge_even_if_its_worker_is_gone() {
     let (verdict, evidence, slashed) = ended(&world, &asked).await;
     assert_eq!(verdict.as_deref(), Some("rejected"));
     assert_eq!(slashed, i64::try_from(PLEDGE.get()).unwrap());
-    let told = slashed_task.verdict.unwrap().evidence_hash;
+    let told = slashed_task.verdict.unwrap().evidence;
     assert_eq!(evidence.as_deref(), Some(&told.0[..]), "the false result's own evidence");
     assert_eq!(account.view(&world, &node).await.owed, Nano::ZERO);
     stopped(node).await;

@@ -37,6 +37,8 @@ const LEAST_LEFT: u64 = 60;
 const AGAIN_SECONDS: u64 = 15;
 /// Seconds after which something that was thrown back is tried again.
 const BACK_SECONDS: u64 = 2;
+/// Seconds in which a worker is not asked again after a pledge that never came about: it cost gas.
+const HOLD_OFF_SECONDS: u64 = 600;
 /// Pledges of one worker that are not over, at most.
 const MOST_PLEDGES: usize = 4;
 
@@ -55,6 +57,8 @@ pub(super) struct Pledges {
     asked: BTreeMap<Address, Asked>,
     /// The number of a worker's next.
     next: BTreeMap<Address, u32>,
+    /// Until when workers are not asked.
+    held_off: BTreeMap<Address, u64>,
     /// When each was last pushed on.
     pushed: BTreeMap<TaskId, u64>,
     /// Chain time of the last look at them.
@@ -126,7 +130,8 @@ impl Actor {
                 pledge.standing() == fog_market::pledge::Standing::Live && now < pledge.renew_at()
             })
         });
-        count < MOST_PLEDGES && !coming && !lasting
+        let held_off = self.rail.pledges.held_off.get(worker).is_some_and(|until| now < *until);
+        count < MOST_PLEDGES && !coming && !lasting && !held_off
     }
 
     /// The worker's earnings, if work can be paid into them.
@@ -416,6 +421,10 @@ impl Actor {
             | Outcome::Refunded { cause: RefundCause::WorkerLate { penalty: amount } } => *amount,
             Outcome::Paid { .. } | Outcome::Refunded { .. } => Nano::ZERO,
         };
+        if matches!(row.state, PledgeState::Consented | PledgeState::Open | PledgeState::Reserved) {
+            let until = self.now() + HOLD_OFF_SECONDS;
+            self.rail.pledges.held_off.insert(row.terms.worker, until);
+        }
         row.state = PledgeState::Ended;
         row.deadline = None;
         tracing::info!(pledge = %id, worker = %row.terms.worker, ?outcome, "a pledge is over");
