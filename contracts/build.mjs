@@ -2,19 +2,16 @@
 // `--check` compares instead of writing, and fails on any difference.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { runTolkCompiler, getTolkCompilerVersion } from '@ton/tolk-js'
+import { CONTRACTS, entryOf, fileOf, read } from './sources.mjs'
 
-const CONTRACTS = [
-  'market', 'task', 'stake', 'delegation', 'operator', 'account', 'earnings', 'jetton_account',
-  'jetton_earnings',
-]
 const check = process.argv.includes('--check')
 const here = new URL('.', import.meta.url)
 let different = 0
 
 for (const name of CONTRACTS) {
   const result = await runTolkCompiler({
-    entrypointFileName: `${name}/${name}.tolk`,
-    fsReadCallback: (path) => readFileSync(new URL(`tolk/${path}`, here), 'utf8'),
+    entrypointFileName: entryOf(name),
+    fsReadCallback: (path) => read(fileOf(name, path)),
   })
   if (result.status === 'error') {
     console.error(`${name}: ${result.message}`)

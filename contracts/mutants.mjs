@@ -11,14 +11,10 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runTolkCompiler } from '@ton/tolk-js'
+import { CONTRACTS, entryOf, fileOf, read } from './sources.mjs'
 
-const CONTRACTS = [
-  'market', 'task', 'stake', 'delegation', 'operator', 'account', 'earnings', 'jetton_account',
-  'jetton_earnings',
-]
-const ROOMS = [...CONTRACTS, 'channel', 'jetton']   // these two are the code of the last four
+const ROOMS = [...CONTRACTS, 'channel', 'jetton']   // these two are the code of accounts and earnings
 const here = new URL('.', import.meta.url)
-const read = (path) => readFileSync(new URL(`tolk/${path}`, here), 'utf8')
 const [program, only = '', first = ''] = process.argv.slice(2)
 if (!program) throw new Error('usage: node mutants.mjs <test program> [part of a name [tests]]')
 
@@ -44,10 +40,10 @@ const CHANGES = [
   ['task/bounces.tolk', ' & (msg.queryId == work.queryId)', ''],
   ['task/bounces.tolk', '(storage.status == TaskStatus.Settling) & ', ''],
   ['task/bounces.tolk', ' & isStake(storage, in.senderAddress)', ''],
-  ['task/bounces.tolk', 'storage.escrowed += pay(storage, storage.work!.load());', ''],
+  ['task/bounces.tolk', 'storage.escrowed += inGram(pay(storage, storage.work!.load()));', ''],
   ['task/bounces.tolk', 'if (isStake(storage, in.senderAddress)) {', 'if (true) {'],
   ['task/bounces.tolk', '(storage.status == TaskStatus.Releasing) & ', ''],
-  ['task/ending.tolk', 'contract.setCodePostponed(tombCode());', ''],
+  ['task/purse.tolk', 'contract.setCodePostponed(tombCode());', ''],
   ['task/ending.tolk', 'min(amount / 2 - reported, work.price + terms.damages)', '(amount / 2 - reported)'],
   ['task/ending.tolk', 'share: reported + min(', 'share: 0 + min('],
   ['task/ending.tolk', 'const REPORTER_BPS = 2000', 'const REPORTER_BPS = 2001'],
@@ -111,7 +107,7 @@ const CHANGES = [
   ['task/ending.tolk', 'max(value - msg.share - gas(GAS_CLOSE), NOTIFY_VALUE)', 'value'],
   ['task/ending.tolk', 'TaskStatus.Accepted => LAST_EXIT', 'TaskStatus.Accepted => 0'],
   ['task/ending.tolk', 'TaskStatus.Reserving => PATIENCE', 'TaskStatus.Reserving => 0'],
-  ['task/ending.tolk', 'value: pay(storage, work)', 'value: work.price'],
+  ['task/ending.tolk', 'value: inGram(pay(storage, work))', 'value: work.price'],
   ['task/ending.tolk', 'const LATE_PENALTY_BPS = 100', 'const LATE_PENALTY_BPS = 101'],
   ['task/ending.tolk', 'self.escrowed -= amount;', ''],
   ['task/verdict.tolk', 'commitment: facts.commitment,', 'commitment: 0,'],
@@ -214,10 +210,10 @@ const CHANGES = [
   ['jetton/jetton.tolk', 'storage.core.balance = 0;', ''],
   ['jetton/jetton.tolk', 'jetton.duePayer += amount;', ''],
   ['jetton/jetton.tolk', 'if ((sender == storage.core.init.load().payer) & (amount > 0)) {', 'if (amount > 0) {'],
-  ['jetton/jetton.tolk', 'destination: to,', 'destination: sender,'],
-  ['jetton/jetton.tolk', 'responseDestination: sender,', 'responseDestination: to,'],
-  ['jetton/jetton.tolk', 'forwardTonAmount: 0,', 'forwardTonAmount: 1,'],
-  ['jetton/jetton.tolk', 'max(0, contract.getOriginalBalance() - value)', '0'],
+  ['jetton/sending.tolk', 'destination: to,', 'destination: sender,'],
+  ['jetton/sending.tolk', 'responseDestination: sender,', 'responseDestination: to,'],
+  ['jetton/sending.tolk', 'forwardTonAmount: 0,', 'forwardTonAmount: 1,'],
+  ['jetton/sending.tolk', 'max(0, contract.getOriginalBalance() - value)', '0'],
   ['jetton/jetton.tolk', 'value: NOTIFY_VALUE,', 'value: 0,'],
   ['jetton/fees.tolk', 'const TRANSFER_VALUE = ton("0.05")', 'const TRANSFER_VALUE = ton("0.01")'],
   ['jetton/fees.tolk', 'const ASK_VALUE = ton("0.02")', 'const ASK_VALUE = ton("0.001")'],
@@ -267,6 +263,40 @@ const CHANGES = [
   ['delegation/delegation.tolk', 'max(young.at, leaving.at)', 'young.at'],
   ['delegation/delegation.tolk', 'delegationRent(), RESERVE_MODE_AT_MOST', '0, RESERVE_MODE_AT_MOST'],
   ['market/market.tolk', 'storage.proposal = null;\n    storage.save();\n    giveBack(sender', 'storage.save();\n    giveBack(sender'],
+  ['shared/tasks.tolk', 'hash == taskHash(other.hash, other.depth, init, data)', 'true'],
+  ['shared/tasks.tolk', 'return (workchain == BASECHAIN) & (hash', 'return (hash'],
+  ['jetton_task/purse.tolk', '(self.status != TaskStatus.Created) & !self.isEnded()', 'self.status != TaskStatus.Created'],
+  ['jetton_task/purse.tolk', 'fun TaskStorage.mayFund(self): bool {\n    return false;', 'fun TaskStorage.mayFund(self): bool {\n    return true;'],
+  ['jetton_task/purse.tolk', 'fun inGram(_: coins): coins {\n    return 0;', 'fun inGram(_: coins): coins {\n    return 1;'],
+  ['jetton_task/purse.tolk', 'if (money.isFrom(sender)) {', 'if (true) {'],
+  ['jetton_task/purse.tolk', '(self.status == TaskStatus.Settling) | (self', '(self'],
+  ['jetton_task/purse.tolk', ' | (self.status == TaskStatus.Accepted)) {', ') {'],
+  ['jetton_task/purse.tolk', 'mulDivFloor(money.units, work.price, terms.price)', 'mulDivCeil(money.units, work.price, terms.price)'],
+  ['jetton_task/purse.tolk', 'dues.worker += price - cut;', 'dues.worker += price;'],
+  ['jetton_task/purse.tolk', 'dues.treasury += cut - earned;', 'dues.treasury += cut;'],
+  ['jetton_task/purse.tolk', 'money.held -= price;', ''],
+  ['jetton_task/purse.tolk', 'money.held = 0;', ''],
+  ['jetton_task/purse.tolk', 'dues.sentAt = blockchain.now();', ''],
+  ['jetton_task/purse.tolk', 'deadline: blockchain.now() + UNCLAIMED,', 'deadline: 0,'],
+  ['jetton_task/purse.tolk', 'settings: self.settings,', 'settings: null,'],
+  ['jetton_task/money.tolk', 'self.set(share, 0);', ''],
+  ['jetton_task/money.tolk', 'self.sentAt = blockchain.now();', ''],
+  ['jetton_task/money.tolk', 'self.open = self.open - (1 << age);', ''],
+  ['jetton_task/money.tolk', 'self.set(share, self.of(share) + amount);', 'self.set(share, amount);'],
+  ['jetton_task/money.tolk', 'self.requestor + self.worker + self.treasury + self.node == 0', 'self.requestor + self.worker + self.treasury == 0'],
+  ['jetton_task/money.tolk', 'self.requestor + self.worker + self.treasury + self.node == 0', 'self.requestor + self.treasury + self.node == 0'],
+  ['jetton_task/money.tolk', 'self.requestor + self.worker + self.treasury + self.node == 0', 'self.worker + self.treasury + self.node == 0'],
+  ['jetton_task/steps.tolk', 'storage.deadline = blockchain.now() + FUNDING_TIME;', ''],
+  ['jetton_task/steps.tolk', 'money.held += amount;', 'money.held = amount;'],
+  ['jetton_task/steps.tolk', 'dues.requestor += amount;', ''],
+  ['jetton_task/steps.tolk', '(money.held < money.units) | ', ''],
+  ['jetton_task/steps.tolk', ' | (blockchain.now() > self.deadline)) {', ') {'],
+  ['jetton_task/steps.tolk', 'dues.requestor += money.held - money.units;', ''],
+  ['jetton_task/steps.tolk', 'money.held = money.units;', ''],
+  ['jetton_task/steps.tolk', 'storage.isEnded() & (blockchain.now() > storage.deadline)', 'storage.isEnded()'],
+  ['jetton_task/steps.tolk', 'storage.isEnded() & (blockchain.now() > storage.deadline)', 'blockchain.now() > storage.deadline'],
+  ['jetton_task/steps.tolk', 'contract.setCodePostponed(tombCode());', ''],
+  ['jetton_task/steps.tolk', 'Share.Node => self.init.load().nodeWallet', 'Share.Node => self.init.load().requestor'],
 ]
 
 /** The parts of a condition that are joined by `&` outside all parentheses. */
@@ -325,10 +355,11 @@ const sources = {}
 async function compile(contract, mutant) {
   const seen = new Set()
   const result = await runTolkCompiler({
-    entrypointFileName: `${contract}/${contract}.tolk`,
+    entrypointFileName: entryOf(contract),
     fsReadCallback: (path) => {
-      seen.add(path)
-      return path === mutant.file ? mutant.text : read(path)
+      const file = fileOf(contract, path)
+      seen.add(file)
+      return file === mutant.file ? mutant.text : read(file)
     },
   })
   sources[contract] = seen

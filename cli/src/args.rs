@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use fog_protocol::{Nano, TaskId};
+use fog_protocol::{Hash32, HashParseError, Nano, TaskId, ZkVm};
 
 /// A marketplace for computation between strangers, settled on TON: results are verified before
 /// money moves.
@@ -140,6 +140,28 @@ pub(crate) enum ProofCommand {
         #[arg(long, value_name = "FILE")]
         public: PathBuf,
     },
+    /// Check a receipt of SP1 or RISC Zero: that a program ran to a good end and made this public.
+    /// Exit 0 valid, 1 not valid, 2 malformed.
+    Receipt {
+        /// Who made it, in which release: sp1-v5, sp1-v6.0, sp1-v6.1, risc-zero-v3.0, risc-zero-v5.0.
+        #[arg(long, value_name = "ZKVM")]
+        vm: ZkVm,
+        /// The program: SP1's verifying key hash (`vk.bytes32()`), RISC Zero's image id.
+        #[arg(long, value_name = "HEX", value_parser = program)]
+        program: Hash32,
+        /// What it made public: SP1's public values, RISC Zero's journal.
+        #[arg(long, value_name = "FILE")]
+        journal: PathBuf,
+        /// The Groth16 seal, as Ethereum takes it: bytes, or hexadecimal text.
+        #[arg(long, value_name = "FILE")]
+        seal: PathBuf,
+    },
+}
+
+/// 32 bytes, with `0x` or without.
+fn program(text: &str) -> Result<Hash32, String> {
+    let text = text.strip_prefix("0x").unwrap_or(text);
+    text.parse().map_err(|error: HashParseError| error.to_string())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -306,6 +328,21 @@ pub(crate) enum TaskCommand {
         /// Where to write it; otherwise it goes to standard output.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Of a result in chunks, the file that was committed to instead of the outputs one after
+        /// the other: what `fog verify --result` wants.
+        #[arg(long)]
+        raw: bool,
+    },
+    /// One chunk of a result of the `merkle` policy, for anybody to check (`fog verify --chunk`).
+    Chunk {
+        /// The task.
+        id: TaskId,
+        /// Which chunk, from 0.
+        #[arg(long)]
+        index: u64,
+        /// Where to write it.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Everything its verdict rests on, in one file for `fog verify`.
     Evidence {
@@ -356,7 +393,10 @@ pub(crate) struct BundleFiles {
     /// The verification key, to check the proof again.
     #[arg(long, value_name = "FILE")]
     pub(crate) verification_key: Option<PathBuf>,
-    /// The result.
+    /// The evaluator of the `improves` policy.
+    #[arg(long, value_name = "FILE", conflicts_with = "verification_key")]
+    pub(crate) evaluator: Option<PathBuf>,
+    /// The result (`fog task result --raw`).
     #[arg(long, value_name = "FILE")]
     pub(crate) result: Option<PathBuf>,
 }
@@ -367,6 +407,9 @@ pub(crate) struct VerifyArgs {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) files: BundleFiles,
+    /// Instead, check one chunk of the result (`fog task chunk` writes it) against the bundle.
+    #[arg(long, value_name = "FILE", conflicts_with = "online")]
+    pub(crate) chunk: Option<PathBuf>,
     /// Also ask the chain (`--chain`) whether the task's contract was really told all this.
     #[arg(long)]
     pub(crate) online: bool,
@@ -395,7 +438,7 @@ pub(crate) struct PostArgs {
     /// How the result is verified.
     #[arg(long, value_enum, default_value_t = PolicyName::Replay)]
     pub(crate) policy: PolicyName,
-    /// Share of results that is checked under `replay`, 0.001 to 1 [default: 0.05; 1 with `--rail
+    /// Share of results that is checked where no proof is, 0.001 to 1 [default: 0.05; 1 with `--rail
     /// account`: less is taken there as far as the node's workers have reserved stake in bulk].
     #[arg(long, value_parser = rate)]
     pub(crate) audit_rate: Option<f64>,
@@ -423,6 +466,8 @@ pub(crate) struct PostArgs {
     /// The proof's public inputs in order, by comma: `binding`, `free` or a decimal number.
     #[arg(long, value_delimiter = ',', required_if_eq("policy", "groth16"))]
     pub(crate) publics: Vec<String>,
+    #[command(flatten)]
+    pub(crate) strategy: crate::strategy::StrategyArgs,
     /// Wait for the end and show every step.
     #[arg(long)]
     pub(crate) wait: bool,
@@ -450,6 +495,12 @@ pub(crate) enum PolicyName {
     Groth16,
     /// The proof is the verdict: the contract checks it and pays.
     Proof,
+    /// An evaluator computes the objective of the result, which must beat a number.
+    Improves,
+    /// The result's numbers must be near those of a re-run: Monte Carlo, floating point.
+    Statistical,
+    /// The input is run in chunks; of a drawn result, drawn chunks are run again.
+    Merkle,
 }
 
 #[derive(Debug, Args)]

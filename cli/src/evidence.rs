@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use fog_chain::{ChainClient, Tx};
 use fog_contracts::task::{TaskInit, op};
 use fog_evidence::{Bundle, Report, Status, Step, Told, check};
-use fog_protocol::{Address, Hash32, Listing, Policy, TaskId};
+use fog_protocol::{Address, Hash32, Listing, TaskId};
 use fog_verifier::{Executor, sandbox::process::RunnerConfig};
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::{
     chain, files,
     output::{Output, failed, usage},
     settings::Settings,
-    task,
+    strategy, task,
 };
 
 /// Longest file that is read: programs and inputs are shorter.
@@ -141,8 +141,8 @@ fn add(bundle: &mut Bundle, given: &BundleFiles) -> anyhow::Result<()> {
     if let Some(path) = &given.input {
         bundle.input = Some(read(path, bundle.listing.input.hash)?);
     }
-    if let Some(path) = &given.verification_key {
-        bundle.key = Some(read(path, key_hash(&bundle.listing)?)?);
+    if let Some(path) = given.verification_key.as_ref().or(given.evaluator.as_ref()) {
+        bundle.key = Some(read(path, file_hash(&bundle.listing)?)?);
     }
     if let Some(path) = &given.result {
         bundle.output = Some(read(path, bundle.evidence.output_hash)?);
@@ -150,11 +150,9 @@ fn add(bundle: &mut Bundle, given: &BundleFiles) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn key_hash(listing: &Listing) -> anyhow::Result<Hash32> {
-    match &listing.policy {
-        Policy::Groth16 { key, .. } => Ok(key.hash),
-        _ => Err(usage("the task's policy has no verification key")),
-    }
+fn file_hash(listing: &Listing) -> anyhow::Result<Hash32> {
+    let file = listing.policy.file().map(|file| file.hash);
+    file.ok_or_else(|| usage("the task's policy has neither verification key nor evaluator"))
 }
 
 pub(crate) async fn verify(
@@ -169,6 +167,10 @@ pub(crate) async fn verify(
     let mut config = RunnerConfig::current_exe().context("cannot find this program's own file")?;
     config.children = 1;
     let executor = Executor::start(config)?;
+    if let Some(file) = args.chunk {
+        let look = move || strategy::check_chunk(&bundle, &file, &executor);
+        return strategy::show_chunk(&tokio::task::spawn_blocking(look).await??, output);
+    }
     let checked = tokio::task::spawn_blocking(move || (check(&bundle, &executor), bundle));
     let (mut report, bundle) = checked.await?;
     if args.online {

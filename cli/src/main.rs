@@ -27,6 +27,7 @@ mod settings;
 mod signal;
 mod slashes;
 mod stake;
+mod strategy;
 mod task;
 mod testnet;
 mod wallet;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use fog_protocol::{Hash32, Nano, RATE_ONE, TaskId, TaskStatus, api::TaskView};
+use fog_protocol::{Hash32, Nano, Policy, RATE_ONE, TaskId, TaskStatus, api::TaskView};
 use serde::Serialize;
 
 use crate::{chain, market, output::Output, settings::Settings, task};
@@ -18,7 +18,10 @@ struct Receipt {
     /// Was this one?
     audited: bool,
     checked: Option<String>,
-    /// Odds that a wrong result in its place would have been found.
+    /// What a check of this strategy finds, and how surely.
+    finds: String,
+    /// Odds that a wrong result in its place would have been found: where a check may miss it, one
+    /// that is wrong all over.
     detection: f64,
     /// Wrong results after which a worker has been caught with 95 % certainty.
     caught_within: u32,
@@ -61,6 +64,7 @@ fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
         rate,
         audited,
         checked: view.verdict.as_ref().map(|verdict| verdict.reason.clone()),
+        finds: finds(&view.listing.policy),
         detection: if audited { 1.0 } else { rate },
         caught_within: caught_within(rate),
         price_nano: view.price,
@@ -73,6 +77,39 @@ fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
     }
 }
 
+/// What a check finds, and what it may miss.
+fn finds(policy: &Policy) -> String {
+    match policy {
+        Policy::Replay { .. } => "finds any difference in output or fuel".to_owned(),
+        Policy::Groth16 { .. } | Policy::Proof { .. } => {
+            "finds any result without a valid proof".to_owned()
+        }
+        Policy::Improves { than, .. } => {
+            format!("finds any result that neither beats {than} nor is what the program gives")
+        }
+        Policy::Statistical { .. } => {
+            "finds numbers outside their bounds; of Monte Carlo estimates \
+            65 % of those wrong by 6 standard deviations, 99 % by 8; it calls less than one honest \
+            result in a million wrong"
+                .to_owned()
+        }
+        Policy::Merkle { samples, .. } => {
+            let odds = |wrong: f64| 100.0 * sampled(wrong, *samples);
+            format!(
+                "finds a result with 1 % wrong chunks with {:.2} %, with 10 % of them with {:.2} %: \
+                 1 - (1 - f)^{samples}",
+                odds(0.01),
+                odds(0.1)
+            )
+        }
+    }
+}
+
+/// Odds that one of `samples` drawn chunks is among the share `wrong`.
+fn sampled(wrong: f64, samples: u16) -> f64 {
+    1.0 - (1.0 - wrong).powi(i32::from(samples))
+}
+
 /// The least n with 1 - (1 - rate)^n >= 0.95.
 fn caught_within(rate: f64) -> u32 {
     if rate >= 0.95 { 1 } else { ((0.05f64).ln() / (1.0 - rate).ln()).ceil() as u32 }
@@ -82,17 +119,18 @@ fn text(receipt: &Receipt) -> String {
     let percent = |share: f64| format!("{} %", (share * 10_000.0).round() / 100.0);
     let shown = |amount: Option<Nano>| amount.map_or_else(|| "-".to_owned(), |a| a.to_string());
     let how = match receipt.strategy {
-        "replay" => format!(
-            "replay: {} of results are run again; a worker of wrong ones is caught within {} with \
-             95 % certainty",
+        "groth16" | "proof" => format!("{}: every result is checked", receipt.strategy),
+        other => format!(
+            "{other}: {} of results are checked; a worker of wrong ones is caught within {} with 95 % \
+             certainty",
             percent(receipt.rate),
             receipt.caught_within
         ),
-        other => format!("{other}: every result is checked"),
     };
     let mut lines = vec![
         format!("task       {} ({})", receipt.task, receipt.status),
         format!("strategy   {how}"),
+        format!("a check    {}", receipt.finds),
         format!(
             "this one   {}; a wrong result here is found with {}",
             receipt.checked.as_deref().unwrap_or("no verdict yet"),
@@ -123,7 +161,7 @@ fn text(receipt: &Receipt) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::caught_within;
+    use super::{caught_within, sampled};
 
     #[test]
     fn the_odds_are_those_of_the_formula() {
@@ -131,5 +169,7 @@ mod tests {
         assert_eq!(caught_within(1.0), 1);
         assert_eq!(caught_within(0.5), 5);
         assert!(1.0 - 0.95f64.powi(58) < 0.95);
+        assert!((sampled(0.1, 20) - 0.878_423).abs() < 1e-6);
+        assert!((sampled(1.0, 1) - 1.0).abs() < 1e-12);
     }
 }

@@ -1,6 +1,6 @@
 //! `fog task`.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use fog_protocol::{
@@ -19,6 +19,7 @@ use crate::{
     output::{Output, exit_with, failed, table},
     receipt,
     settings::Settings,
+    strategy,
 };
 
 const MAX_MODULE: u64 = 64 << 20;
@@ -39,10 +40,23 @@ pub(crate) async fn task(
             Ok(ExitCode::SUCCESS)
         }
         TaskCommand::Watch { id } => watch(&id, settings, output).await,
-        TaskCommand::Result { id, out } => {
+        TaskCommand::Result { id, out, raw } => {
             let requestor = requestor(settings).await?;
             let view = find(&requestor.node, &id).await?;
-            result(&requestor, &view, out.as_deref(), settings, output).await
+            let bytes = verified(&requestor, &view).await?;
+            let bytes = if raw { bytes } else { strategy::plain(&view, bytes, output) };
+            match out {
+                Some(path) => files::write(&path, &bytes)?,
+                None => output.raw(&bytes)?,
+            }
+            acknowledge(&requestor, &view, settings, output).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        TaskCommand::Chunk { id, index, out } => {
+            let requestor = requestor(settings).await?;
+            let view = find(&requestor.node, &id).await?;
+            let bytes = verified(&requestor, &view).await?;
+            strategy::write_chunk(&view, &bytes, index, &out, output)
         }
         TaskCommand::Evidence { id, out, files } => {
             evidence::write(&id, &out, &files, settings, output).await
@@ -92,17 +106,17 @@ fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
         }
         _ => bail!("give either --module, or --zkey with --witness, or --circuit"),
     };
-    let policy = match args.policy {
-        PolicyName::Replay => {
-            let rate = args.audit_rate.unwrap_or(if rail.is_escrow() { 0.05 } else { 1.0 });
-            DraftPolicy::Replay((rate * f64::from(RATE_ONE)).round() as u32)
-        }
-        PolicyName::Groth16 => {
+    let rate = args.audit_rate.unwrap_or(if rail.is_escrow() { 0.05 } else { 1.0 });
+    let rate_ppm = (rate * f64::from(RATE_ONE)).round() as u32;
+    let policy = match (args.policy, args.strategy.policy(args.policy, rate_ppm)?) {
+        (_, Some(policy)) => policy,
+        (PolicyName::Groth16, None) => {
             let key = args.verification_key.as_deref().context("--verification-key is missing")?;
             let publics = args.publics.iter().map(|text| public_input(text)).collect();
             DraftPolicy::Groth16(files::read(key, 4 << 20)?, publics)
         }
-        PolicyName::Proof => DraftPolicy::Proof,
+        (PolicyName::Proof, None) => DraftPolicy::Proof,
+        (_, None) => DraftPolicy::Replay(rate_ppm),
     };
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
@@ -205,7 +219,8 @@ async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::R
     }
     let view = follow(&requestor, &prepared.task, output).await?;
     if let (TaskStatus::Paid, Some(out)) = (view.status, &args.out) {
-        files::write(out, &requestor.result(&view).await?)?;
+        let bytes = requestor.result(&view).await?;
+        files::write(out, &strategy::plain(&view, bytes, output))?;
     }
     if view.status == TaskStatus::Paid {
         acknowledge(&requestor, &view, settings, output).await?;
@@ -315,26 +330,14 @@ fn end(view: &TaskView, output: &Output) -> anyhow::Result<ExitCode> {
     Ok(if view.status == TaskStatus::Paid { ExitCode::SUCCESS } else { failed() })
 }
 
-async fn result(
-    requestor: &Requestor,
-    view: &TaskView,
-    out: Option<&Path>,
-    settings: &Settings,
-    output: &Output,
-) -> anyhow::Result<ExitCode> {
+async fn verified(requestor: &Requestor, view: &TaskView) -> anyhow::Result<Vec<u8>> {
     if view.result_hash.is_none() {
         return Err(exit_with(
             1,
             format!("task {} is {}: it has no verified result", view.id, view.status),
         ));
     }
-    let bytes = requestor.result(view).await?;
-    match out {
-        Some(path) => files::write(path, &bytes)?,
-        None => output.raw(&bytes)?,
-    }
-    acknowledge(requestor, view, settings, output).await?;
-    Ok(ExitCode::SUCCESS)
+    Ok(requestor.result(view).await?)
 }
 
 async fn cancel(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {

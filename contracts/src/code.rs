@@ -108,6 +108,11 @@ code!(
     jetton_earnings_code,
     "jetton_earnings"
 );
+code!(
+    /// Code of `JettonTask`.
+    jetton_task_code,
+    "jetton_task"
+);
 
 #[cfg(test)]
 mod tests {
@@ -125,6 +130,7 @@ mod tests {
             earnings_code(),
             jetton_account_code(),
             jetton_earnings_code(),
+            jetton_task_code(),
         ] {
             assert_eq!(code.cell.repr_hash().0, code.hash.0);
             assert_eq!(code.compiler, "tolk 1.3.0");

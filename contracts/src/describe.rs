@@ -15,11 +15,12 @@ use crate::{
     channel::{ChannelData, Purpose},
     code::{
         account_code, delegation_code, earnings_code, jetton_account_code, jetton_earnings_code,
-        market_code, operator_code, stake_code, task_code,
+        jetton_task_code, market_code, operator_code, stake_code, task_code,
     },
     delegation::{DelegationData, Leaving},
     dispute::Dispute,
     jetton::JettonData,
+    jetton_task::{JettonTaskData, Shares},
     market::{Config, MarketData},
     operator::OperatorData,
     stake::{Pool, StakeData, StakeParams},
@@ -49,6 +50,8 @@ pub enum Kind {
     JettonAccount,
     /// `JettonEarnings`.
     JettonEarnings,
+    /// `JettonTask`, ended or not.
+    JettonTask,
 }
 
 /// Hash of the code of an ended task: `THROW 101`, as in `tolk/task/ending.tolk`. A cell of three
@@ -60,7 +63,7 @@ static TOMB_CODE_HASH: LazyLock<Hash32> = LazyLock::new(|| {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Market,
         Self::Task,
         Self::Tombstone,
@@ -71,6 +74,7 @@ impl Kind {
         Self::Earnings,
         Self::JettonAccount,
         Self::JettonEarnings,
+        Self::JettonTask,
     ];
 
     /// The kind with this code hash; `None`: none of this program's contracts.
@@ -93,6 +97,7 @@ impl Kind {
             Self::Earnings => earnings_code().hash,
             Self::JettonAccount => jetton_account_code().hash,
             Self::JettonEarnings => jetton_earnings_code().hash,
+            Self::JettonTask => jetton_task_code().hash,
         }
     }
 
@@ -110,6 +115,7 @@ impl Kind {
             Self::Earnings => "Earnings",
             Self::JettonAccount => "JettonAccount",
             Self::JettonEarnings => "JettonEarnings",
+            Self::JettonTask => "JettonTask",
         }
     }
 
@@ -134,6 +140,7 @@ impl Kind {
             Self::Earnings => channel(&ChannelData::parse(Purpose::Earnings, data)?),
             Self::JettonAccount => jetton(&JettonData::parse(Purpose::Account, data)?),
             Self::JettonEarnings => jetton(&JettonData::parse(Purpose::Earnings, data)?),
+            Self::JettonTask => jetton_task(&JettonTaskData::parse(data)?),
         })
     }
 }
@@ -174,6 +181,7 @@ fn config(config: &Config) -> Value {
 fn params(params: &StakeParams) -> Value {
     json!({
         "task_code_hash": params.task_code_hash,
+        "jetton_task_code_hash": params.jetton_task_code_hash,
         "delegation_code_hash": params.delegation_code_hash,
         "unbonding_seconds": params.unbonding,
         "burn": params.burn,
@@ -201,6 +209,42 @@ fn task(data: &TaskData) -> Value {
         },
         "work": data.work.as_ref().map(work),
     })
+}
+
+/// Nanogram here are guarantee: prices are paid in the jetton.
+fn jetton_task(data: &JettonTaskData) -> Value {
+    let mut all = task(&data.task);
+    let whole = data.task.init.terms.price;
+    let price = data.task.work.as_ref().and_then(|work| data.units_of(work.price));
+    let shares = |shares: &Shares| {
+        json!({
+            "requestor_units": shares.requestor,
+            "worker_units": shares.worker,
+            "treasury_units": shares.treasury,
+            "node_units": shares.node,
+        })
+    };
+    if let (Value::Object(fields), Some(work)) = (&mut all, data.task.work.as_ref()) {
+        fields.insert("price_units".to_owned(), json!(price));
+        fields.insert("guarantee_nano".to_owned(), json!(work.price));
+    }
+    if let Value::Object(fields) = &mut all {
+        fields.remove("escrowed_nano");
+        fields.insert("most_guarantee_nano".to_owned(), json!(whole));
+        let money = data.money.as_ref().map(|money| {
+            json!({
+                "master": money.master,
+                "wallet": money.wallet,
+                "most_units": money.units,
+                "held_units": money.held,
+                "due": shares(&money.dues),
+                "transfers": money.attempts,
+                "last_transfer_at": money.sent_at,
+            })
+        });
+        fields.insert("jetton".to_owned(), json!(money));
+    }
+    all
 }
 
 fn status(state: TaskState) -> String {

@@ -49,6 +49,10 @@ pub const JETTON_FORWARD: Nano = Nano::new(10_000_000);
 /// To one's own jetton wallet, for such a transfer.
 pub const JETTON_TRANSFER_VALUE: Nano = Nano::new(100_000_000);
 
+/// To `begin` of a task in a jetton: rent (five years are asked for), the master's answer, registration,
+/// notices.
+pub const JETTON_TASK_VALUE: Nano = Nano::new(800_000_000);
+
 /// To `verdict`, by the number of signatures it carries.
 #[must_use]
 pub fn verdict_value(signatures: u8) -> Nano {

@@ -121,7 +121,7 @@ pub struct JettonData {
     pub sent_at: u32,
 }
 
-fn take_maybe_address(slice: &mut CellSlice<'_>) -> Result<Option<Address>, Error> {
+pub(crate) fn take_maybe_address(slice: &mut CellSlice<'_>) -> Result<Option<Address>, Error> {
     if slice.get_small_uint(0, 2)? == 0 {
         slice.skip_first(2, 0)?;
         return Ok(None);

@@ -19,6 +19,7 @@ mod exit;
 mod fees;
 pub mod heard;
 pub mod jetton;
+pub mod jetton_task;
 mod log;
 pub mod market;
 mod notify;
@@ -34,15 +35,16 @@ pub use amount::{Amount, MAX_DECIMALS, Units, UnitsError};
 pub use cells::ContractError;
 pub use code::{
     Code, account_code, delegation_code, earnings_code, jetton_account_code, jetton_earnings_code,
-    market_code, operator_code, stake_code, task_code,
+    jetton_task_code, market_code, operator_code, stake_code, task_code,
 };
 pub use describe::Kind;
 pub use exit::{ExitCode, explain_exit};
 pub use fees::{
     ASSIGN_VALUE, CHALLENGE_VALUE, CHANNEL_END_VALUE, CHANNEL_RENT, CLAIM_VALUE, COMMIT_VALUE,
     DELEGATE_VALUE, END_VALUE, FUND_VALUE, JETTON_CREDIT_VALUE, JETTON_FORWARD, JETTON_PAY_VALUE,
-    JETTON_RENT, JETTON_TRANSFER_VALUE, MARKET_VALUE, OPERATOR_RENT, OWNER_VALUE, PROVE_VALUE,
-    REDEEM_VALUE, STAKE_RENT, UNDELEGATE_VALUE, ruling_value, verdict_value,
+    JETTON_RENT, JETTON_TASK_VALUE, JETTON_TRANSFER_VALUE, MARKET_VALUE, OPERATOR_RENT,
+    OWNER_VALUE, PROVE_VALUE, REDEEM_VALUE, STAKE_RENT, UNDELEGATE_VALUE, ruling_value,
+    verdict_value,
 };
 pub use log::{Movement, Reward, Slash, StakeLog, StakeMove};
 pub use notify::{Notify, TaskState, op};

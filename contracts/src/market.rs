@@ -5,7 +5,7 @@ use tycho_types::{cell::Cell, cell::HashBytes, dict::Dict, models::StateInit};
 
 use crate::{
     cells::{self, ContractError, Fields as _, take_address, take_coins, take_hash, take_maybe},
-    code::{delegation_code, market_code, operator_code, stake_code, task_code},
+    code::{delegation_code, jetton_task_code, market_code, operator_code, stake_code, task_code},
     operator::OperatorInit,
     stake::{StakeInit, StakeParams},
 };
@@ -174,6 +174,7 @@ impl Config {
             && self.operator_code_hash == operator_code().hash
             && self.stake.task_code_hash == task_code().hash
             && self.stake.delegation_code_hash == delegation_code().hash
+            && self.stake.jetton_task_code_hash == jetton_task_code().hash
     }
 
     /// The same rules for this crate's contracts: tasks and stakes that are made from then on.

@@ -9,7 +9,7 @@ use tycho_types::{
 
 use crate::{
     cells::{self, ContractError, Fields as _, take_address, take_coins, take_hash, take_maybe},
-    code::{delegation_code, stake_code, task_code},
+    code::{delegation_code, jetton_task_code, stake_code, task_code},
 };
 
 pub use crate::pool::Pool;
@@ -69,13 +69,17 @@ pub struct StakeParams {
     pub delegation_code_hash: Hash32,
     /// Its depth.
     pub delegation_code_depth: u16,
+    /// Hash of the code of tasks in jettons, whose instances may reserve, too.
+    pub jetton_task_code_hash: Hash32,
+    /// Its depth.
+    pub jetton_task_code_depth: u16,
 }
 
 impl StakeParams {
     /// Parameters for this crate's task code.
     #[must_use]
     pub fn current(unbonding: u32, burn: Address) -> Self {
-        let (task, delegation) = (task_code(), delegation_code());
+        let (task, delegation, jetton) = (task_code(), delegation_code(), jetton_task_code());
         Self {
             task_code_hash: task.hash,
             task_code_depth: task.depth,
@@ -83,30 +87,47 @@ impl StakeParams {
             burn,
             delegation_code_hash: delegation.hash,
             delegation_code_depth: delegation.depth,
+            jetton_task_code_hash: jetton.hash,
+            jetton_task_code_depth: jetton.depth,
         }
     }
 
     pub(crate) fn to_cell(self) -> Result<Cell, ContractError> {
+        let jetton = cells::build("CodeId", |cell| {
+            cell.put_hash(&self.jetton_task_code_hash)?;
+            cell.store_u16(self.jetton_task_code_depth)
+        })?;
         cells::build("StakeParams", |cell| {
             cell.put_hash(&self.task_code_hash)?;
             cell.store_u16(self.task_code_depth)?;
             cell.store_u32(self.unbonding)?;
             cell.put_address(&self.burn)?;
             cell.put_hash(&self.delegation_code_hash)?;
-            cell.store_u16(self.delegation_code_depth)
+            cell.store_u16(self.delegation_code_depth)?;
+            cell.store_reference(jetton)
         })
     }
 
     pub(crate) fn parse(cell: &Cell) -> Result<Self, ContractError> {
+        let jetton = cell.reference_cloned(0).ok_or_else(|| ContractError::Layout {
+            what: "StakeParams",
+            cause: "it names no code of tasks in jettons".to_owned(),
+        })?;
+        let (jetton_task_code_hash, jetton_task_code_depth) =
+            cells::read("CodeId", &jetton, |slice| Ok((take_hash(slice)?, slice.load_u16()?)))?;
         cells::read("StakeParams", cell, |slice| {
-            Ok(Self {
+            let params = Self {
                 task_code_hash: take_hash(slice)?,
                 task_code_depth: slice.load_u16()?,
                 unbonding: slice.load_u32()?,
                 burn: take_address(slice)?,
                 delegation_code_hash: take_hash(slice)?,
                 delegation_code_depth: slice.load_u16()?,
-            })
+                jetton_task_code_hash,
+                jetton_task_code_depth,
+            };
+            slice.load_reference()?;
+            Ok(params)
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fog_protocol::{Address, Hash32, Listing, Nano, Policy, Signature};
+use fog_protocol::{Address, Hash32, Listing, Nano, Signature};
 use tycho_types::{
     cell::{Cell, CellSlice},
     dict::Dict,
@@ -163,12 +163,9 @@ impl TaskInit {
                 commit: listing.durations.commit,
                 verdict: listing.durations.verdict,
                 window: listing.durations.window,
-                proof: match listing.policy {
-                    Policy::Proof { key } => {
-                        ProofRole::Decides(crate::proof::statement_hash(&listing.input.hash, &key))
-                    }
-                    Policy::Replay { .. } | Policy::Groth16 { .. } => ProofRole::None,
-                },
+                proof: listing.policy.circuit().map_or(ProofRole::None, |key| {
+                    ProofRole::Decides(crate::proof::statement_hash(&listing.input.hash, &key))
+                }),
             },
         }
     }
@@ -228,16 +225,20 @@ impl TaskInit {
     /// # Errors
     /// [`ContractError::Build`].
     pub fn state_init(&self) -> Result<StateInit, ContractError> {
+        Ok(cells::state_init(&task_code().cell, self.fresh_data()?))
+    }
+
+    /// What a task's address is computed from, besides its code.
+    pub(crate) fn fresh_data(&self) -> Result<Cell, ContractError> {
         let init = self.to_cell()?;
-        let data = cells::build("TaskStorage", |cell| {
+        cells::build("TaskStorage", |cell| {
             cell.store_u8(TaskState::Created as u8)?;
             cell.store_u32(0)?;
             cell.put_coins(Nano::ZERO)?;
             cell.store_reference(init)?;
             cell.put_maybe(None)?;
             cell.put_maybe(None)
-        })?;
-        Ok(cells::state_init(&task_code().cell, data))
+        })
     }
 
     /// The escrow's address.
@@ -294,15 +295,30 @@ impl TaskData {
     /// # Errors
     /// [`ContractError::Layout`].
     pub fn parse(data: &Cell) -> Result<Self, ContractError> {
-        let (state, deadline, escrowed, init, work) = cells::read("TaskStorage", data, |slice| {
-            let state = TaskState::from_number(slice.load_u8()?).ok_or(Error::InvalidData)?;
-            let (deadline, escrowed) = (slice.load_u32()?, take_coins(slice)?);
-            let init = slice.load_reference_cloned()?;
-            let _settings = take_maybe(slice)?;
-            Ok((state, deadline, escrowed, init, take_maybe(slice)?))
-        })?;
+        match Self::parse_with_rest(data)? {
+            (task, None) => Ok(task),
+            (_, Some(_)) => Err(ContractError::Layout {
+                what: "TaskStorage",
+                cause: "something is left over".to_owned(),
+            }),
+        }
+    }
+
+    /// With the cell behind it, which a task in a jetton has.
+    pub(crate) fn parse_with_rest(data: &Cell) -> Result<(Self, Option<Cell>), ContractError> {
+        let (state, deadline, escrowed, init, (work, rest)) =
+            cells::read("TaskStorage", data, |slice| {
+                let state = TaskState::from_number(slice.load_u8()?).ok_or(Error::InvalidData)?;
+                let (deadline, escrowed) = (slice.load_u32()?, take_coins(slice)?);
+                let init = slice.load_reference_cloned()?;
+                let _settings = take_maybe(slice)?;
+                let work = take_maybe(slice)?;
+                let rest =
+                    if slice.is_refs_empty() { None } else { Some(slice.load_reference_cloned()?) };
+                Ok((state, deadline, escrowed, init, (work, rest)))
+            })?;
         let work = work.as_ref().map(parse_work).transpose()?;
-        Ok(Self { state, deadline, escrowed, init: TaskInit::parse(&init)?, work })
+        Ok((Self { state, deadline, escrowed, init: TaskInit::parse(&init)?, work }, rest))
     }
 }
 

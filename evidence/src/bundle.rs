@@ -12,7 +12,7 @@ use tycho_types::{boc::Boc, cell::Cell};
 
 use crate::{
     Part,
-    container::{decode, encode},
+    container::{STRATEGIES, decode, encode},
 };
 
 /// Why a file is no bundle.
@@ -22,7 +22,7 @@ pub enum BundleError {
     #[error("this is no evidence bundle: `fog task evidence ID --out FILE` makes one")]
     NotABundle,
     /// A version this program does not know.
-    #[error("the bundle has version {0}, this program knows version 1: use a newer `fog`")]
+    #[error("the bundle has version {0}, this program knows 1 and 2: use a newer `fog`")]
     Version(u8),
     /// Too long.
     #[error("the bundle has {given} bytes, {allowed} are the most")]
@@ -53,6 +53,14 @@ pub enum BundleError {
     /// A part that every bundle has.
     #[error("the bundle has no part `{0}`")]
     Missing(Part),
+    /// The version is not the one of its listing.
+    #[error("the bundle has version {given}, one of such a task has version {wanted}")]
+    OtherVersion {
+        /// The bundle's.
+        given: u8,
+        /// What the listing wants.
+        wanted: u8,
+    },
     /// A part that does not read.
     #[error("the bundle's part `{part}` does not read: {cause}")]
     Part {
@@ -121,7 +129,7 @@ pub struct Bundle {
     pub program: Vec<Vec<u8>>,
     /// The input.
     pub input: Option<Vec<u8>>,
-    /// The verification key.
+    /// The policy's file: a verification key, or an evaluator.
     pub key: Option<Vec<u8>>,
     /// The result.
     pub output: Option<Vec<u8>>,
@@ -155,7 +163,7 @@ impl Bundle {
         {
             parts.extend(bytes.clone().map(|bytes| (part, bytes)));
         }
-        Ok(encode(&parts))
+        Ok(encode(version(&self.listing), &parts))
     }
 
     /// Reads a bundle. What it says is not checked by that: see [`crate::check`].
@@ -163,7 +171,7 @@ impl Bundle {
     /// # Errors
     /// [`BundleError`]: it is damaged, and where.
     pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
-        let parts = decode(bytes)?;
+        let (given, parts) = decode(bytes)?;
         let find = |part: Part| parts.iter().find(|(at, _)| *at == part).map(|(_, body)| *body);
         let need = |part: Part| find(part).ok_or(BundleError::Missing(part));
         let told = |part: Part| {
@@ -186,6 +194,10 @@ impl Bundle {
         if find(Part::Witness).is_some() && find(Part::Program).is_none() {
             return Err(BundleError::Missing(Part::Program));
         }
+        let wanted = version(&bundle.listing);
+        if given != wanted {
+            return Err(BundleError::OtherVersion { given, wanted });
+        }
         Ok(bundle)
     }
 
@@ -201,6 +213,11 @@ impl Bundle {
             verdict: heard::verdict(&self.verdict.body).map_err(at(Part::Verdict))?,
         })
     }
+}
+
+/// The version of bundles of a task with this listing.
+const fn version(listing: &Listing) -> u8 {
+    if listing.policy.is_strategy() { STRATEGIES } else { 1 }
 }
 
 /// What the messages say.

@@ -7,8 +7,11 @@ use fog_contracts::{
     task::{Outcome, TaskInit},
     verdict_hash,
 };
-use fog_protocol::{Address, Hash32, Policy, Tagged as _};
-use fog_verifier::{Execute, Finding, Job, check_proof, merkle};
+use fog_protocol::{Address, Hash32, Reveal, Tagged as _};
+use fog_verifier::{
+    AuditBasis, Evidence, Execute, Finding, Submission, Work, check_proof, find, produce,
+    result_root,
+};
 use serde::Serialize;
 
 use crate::{Bundle, bundle::Heard};
@@ -232,7 +235,14 @@ fn result(bundle: &Bundle, execute: &dyn Execute) -> Found {
     }
     match &bundle.evidence.finding {
         Finding::Proof { fault, .. } => proof(bundle, fault.as_deref()),
-        Finding::NotChecked | Finding::Replayed { .. } => replay(bundle, execute),
+        Finding::NotChecked | Finding::Replayed { .. } if !bundle.listing.policy.is_strategy() => {
+            replay(bundle, execute)
+        }
+        Finding::NotChecked
+        | Finding::Replayed { .. }
+        | Finding::Improved(_)
+        | Finding::Compared(_)
+        | Finding::Chunked(_) => look_again(bundle, execute),
     }
 }
 
@@ -243,8 +253,8 @@ fn files(bundle: &Bundle) -> Vec<(&'static str, &[u8], Hash32)> {
     let mut files: Vec<_> =
         program.map(|(bytes, blob)| ("program", bytes.as_slice(), blob.hash)).collect();
     files.extend(bundle.input.as_ref().map(|bytes| ("input", &bytes[..], listing.input.hash)));
-    if let (Policy::Groth16 { key, .. }, Some(bytes)) = (&listing.policy, &bundle.key) {
-        files.push(("key", bytes, key.hash));
+    if let (Some(file), Some(bytes)) = (listing.policy.file(), &bundle.key) {
+        files.push(("policy's file", bytes, file.hash));
     }
     if let Some(bytes) = &bundle.output {
         files.push(("output", bytes, bundle.evidence.output_hash));
@@ -275,15 +285,15 @@ fn replay(bundle: &Bundle, execute: &dyn Execute) -> Found {
     let (Some(input), true) = (&bundle.input, complete) else {
         return Found::Unknown("give --module and --input to run the program again".to_owned());
     };
-    let job = Job::new(listing, &bundle.program, input, &evidence.worker);
-    let execution = match execute.execute(&job) {
+    let worker = &evidence.worker;
+    let execution = match produce(listing, &bundle.program, input, worker, execute) {
         Ok(execution) => execution,
         Err(error) => return Found::Wrong(format!("the program could not be run: {error}")),
     };
-    let root = merkle::result_root(execution.exit, &execution.output);
+    let (exit, fuel) = (execution.exit, execution.fuel_used);
+    let root = result_root(&listing.policy, exit, &execution.output, fuel);
     let here = (execution.exit, root, execution.fuel_used);
     let claimed = (evidence.exit, evidence.result_root, evidence.fuel_used);
-    let fuel = execution.fuel_used;
     match &evidence.finding {
         Finding::Replayed { exit, result_root, fuel_used, .. } => {
             if here == (*exit, *result_root, *fuel_used) {
@@ -292,11 +302,60 @@ fn replay(bundle: &Bundle, execute: &dyn Execute) -> Found {
                 Found::Wrong(format!("run again with {fuel} fuel: not what the verifiers found"))
             }
         }
-        Finding::NotChecked | Finding::Proof { .. } if here == claimed => {
+        _ if here == claimed => {
             Found::Holds(format!("never checked before; run now with {fuel} fuel: it is right"))
         }
-        Finding::NotChecked | Finding::Proof { .. } => {
-            Found::Wrong(format!("never checked before; run now with {fuel} fuel: it is WRONG"))
+        _ => Found::Wrong(format!("never checked before; run now with {fuel} fuel: it is WRONG")),
+    }
+}
+
+/// Looks at the result as the verifiers did, with the same draw: it must show the same.
+fn look_again(bundle: &Bundle, execute: &dyn Execute) -> Found {
+    let (evidence, listing) = (&bundle.evidence, &bundle.listing);
+    let complete = bundle.program.len() == listing.program.blobs().len()
+        && bundle.key.is_some() == listing.policy.file().is_some();
+    let (Some(input), Some(output), true) = (&bundle.input, &bundle.output, complete) else {
+        return Found::Unknown(
+            "give --module, --input and --result (and --evaluator) to look at the result again"
+                .to_owned(),
+        );
+    };
+    let reveal = Reveal {
+        task: evidence.task,
+        exit: evidence.exit,
+        output: output.clone(),
+        fuel_used: evidence.fuel_used,
+        salt: evidence.salt,
+    };
+    let (worker, commitment) = (evidence.worker, evidence.commitment);
+    let submission = match Submission::open(reveal, listing, worker, commitment) {
+        Ok(submission) => submission,
+        Err(error) => return Found::Wrong(error.to_string()),
+    };
+    let unchecked = evidence.finding == Finding::NotChecked;
+    let work = Work {
+        listing,
+        program: &bundle.program,
+        input,
+        key: bundle.key.as_deref(),
+        // What was never checked is now, all of it.
+        basis: if unchecked { AuditBasis::Disputed } else { evidence.basis.clone() },
+        rate_ppm: evidence.rate_ppm,
+    };
+    match find(&work, &submission, execute) {
+        Err(error) => Found::Wrong(format!("the result could not be looked at: {error}")),
+        Ok(finding) if unchecked => {
+            let now = Evidence { finding, basis: work.basis, ..evidence.clone() };
+            let (reason, right) = (now.reason(), now.accepts());
+            if right {
+                Found::Holds(format!("never checked before; {reason}: it is right"))
+            } else {
+                Found::Wrong(format!("never checked before; {reason}: it is WRONG"))
+            }
         }
+        Ok(finding) if finding == evidence.finding => {
+            Found::Holds("looked at again: as the verifiers found".to_owned())
+        }
+        Ok(_) => Found::Wrong("looked at again: not what the verifiers found".to_owned()),
     }
 }

@@ -6,8 +6,12 @@ use fog_protocol::Hash32;
 
 use crate::BundleError;
 
-/// The first bytes of every bundle; the last one is the format's version.
-const MAGIC: &[u8; 8] = b"FOGEVID\x01";
+/// The first bytes of every bundle; the format's version follows.
+const MAGIC: &[u8; 7] = b"FOGEVID";
+/// Versions that are known, and what each may hold.
+pub(crate) const VERSIONS: [u8; 2] = [1, STRATEGIES];
+/// Bundles of tasks whose policy the first version does not know.
+pub(crate) const STRATEGIES: u8 = 2;
 /// Kind, length, hash.
 const ENTRY: usize = 1 + 4 + 32;
 /// Longest bundle: programs, input and output of the longest task, and room.
@@ -37,7 +41,7 @@ pub enum Part {
     Witness = 9,
     /// The input.
     Input = 10,
-    /// The verification key.
+    /// The policy's file: a verification key, or an evaluator.
     Key = 11,
     /// The result.
     Output = 12,
@@ -90,8 +94,8 @@ impl fmt::Display for Part {
 }
 
 /// Writes parts, which must be in order.
-pub(crate) fn encode(parts: &[(Part, Vec<u8>)]) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
+pub(crate) fn encode(version: u8, parts: &[(Part, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = [MAGIC.as_slice(), &[version]].concat();
     // There are twelve kinds of part.
     bytes.push(u8::try_from(parts.len()).unwrap_or(u8::MAX));
     for (part, body) in parts {
@@ -105,15 +109,21 @@ pub(crate) fn encode(parts: &[(Part, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
-/// The parts of a bundle; every byte of it has been hashed.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<(Part, &[u8])>, BundleError> {
+/// Parts with their bodies.
+pub(crate) type Parts<'a> = Vec<(Part, &'a [u8])>;
+
+/// The version and the parts of a bundle; every byte of it has been hashed.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(u8, Parts<'_>), BundleError> {
     if bytes.len() > MAX_BYTES {
         return Err(BundleError::TooLong { given: bytes.len(), allowed: MAX_BYTES });
     }
-    let (magic, rest) = bytes.split_first_chunk::<8>().ok_or(BundleError::NotABundle)?;
+    let (magic, rest) = bytes.split_first_chunk::<7>().ok_or(BundleError::NotABundle)?;
+    let (version, rest) = rest.split_first().ok_or(BundleError::NotABundle)?;
     if magic != MAGIC {
-        let known = magic[..7] == MAGIC[..7];
-        return Err(if known { BundleError::Version(magic[7]) } else { BundleError::NotABundle });
+        return Err(BundleError::NotABundle);
+    }
+    if !VERSIONS.contains(version) {
+        return Err(BundleError::Version(*version));
     }
     let count = usize::from(*rest.first().ok_or(BundleError::Cut("head"))?);
     let entries = 9..9 + count * ENTRY;
@@ -122,7 +132,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<(Part, &[u8])>, BundleError> {
     if Hash32::of(take(bytes, &(0..entries.end), "head")?).0 != *take(bytes, &head, "head")? {
         return Err(BundleError::Head);
     }
-    let mut parts: Vec<(Part, &[u8])> = Vec::with_capacity(count);
+    let mut parts: Parts<'_> = Vec::with_capacity(count);
     let mut at = head.end;
     for entry in table.chunks_exact(ENTRY) {
         let (&[kind], entry) = entry.split_first_chunk::<1>().ok_or(BundleError::Cut("head"))?;
@@ -139,7 +149,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<(Part, &[u8])>, BundleError> {
         parts.push((part, body));
         at = end;
     }
-    if at == bytes.len() { Ok(parts) } else { Err(BundleError::Surplus(bytes.len() - at)) }
+    if at == bytes.len() {
+        Ok((*version, parts))
+    } else {
+        Err(BundleError::Surplus(bytes.len() - at))
+    }
 }
 
 fn take<'a>(

@@ -10,11 +10,12 @@ use fog_contracts::{
 };
 use fog_evidence::{Bundle, BundleError, Status, Told, check};
 use fog_protocol::{
-    Address, BlobRef, Durations, GuestExit, Hash32, Listing, Nano, Policy, Program, ResourceLimits,
-    SecretKey, Tagged as _, commitment_hash,
+    Address, BlobRef, Bound, Chunks, Cut, Direction, Durations, GuestExit, Hash32, Listing, Nano,
+    Policy, Program, ResourceLimits, Reveal, SecretKey, Tagged as _, commitment_hash,
 };
 use fog_verifier::{
-    AuditBasis, Evidence, Execute, ExecuteError, Execution, Finding, Job, draw, merkle,
+    AuditBasis, Evidence, Execute, ExecuteError, Execution, Finding, Job, Submission, Work, draw,
+    find, merkle, produce, result_root,
 };
 use proptest::prelude::*;
 use tycho_types::cell::{Cell, CellBuilder};
@@ -28,14 +29,46 @@ const NONCE: Hash32 = Hash32([5; 32]);
 const PRICE: Nano = Nano::new(1_000_000_000);
 const RESERVE: Nano = Nano::new(19_000_000_000);
 
-/// A program with one result, whatever runs it.
+/// A module that gives what it is given.
+const ECHO: &[u8] = b"an echo";
+/// One that gives numbers.
+const NUMBERS: &[u8] = b"a simulation";
+/// One that finds the right result worth 5, any other 9.
+const EVALUATOR: &[u8] = b"an evaluator";
+
+/// Programs with one result, whatever runs them.
 struct Honest;
 
 impl Execute for Honest {
     fn execute(&self, job: &Job<'_>) -> Result<Execution, ExecuteError> {
-        assert_eq!((job.blobs[0].as_slice(), job.input), (MODULE, INPUT));
-        Ok(Execution { exit: GuestExit::Success, output: RIGHT.to_vec(), fuel_used: FUEL })
+        let output = match job.blobs[0].as_slice() {
+            ECHO => job.input.to_vec(),
+            NUMBERS => b"3.125\n".to_vec(),
+            EVALUATOR if job.input.ends_with(RIGHT) => b"5\n".to_vec(),
+            EVALUATOR => b"9\n".to_vec(),
+            module => {
+                assert_eq!((module, job.input), (MODULE, INPUT));
+                RIGHT.to_vec()
+            }
+        };
+        Ok(Execution { exit: GuestExit::Success, output, fuel_used: FUEL })
     }
+}
+
+fn improves(than: &str) -> Policy {
+    let (evaluator, than) = (BlobRef::of(EVALUATOR), than.parse().unwrap());
+    Policy::Improves { rate_ppm: 50_000, evaluator, direction: Direction::Minimise, than }
+}
+
+fn statistical() -> Policy {
+    let sigma = "0.01".parse().unwrap();
+    let bounds = vec![Bound::Deviations { sigma, milli: 3_000 }];
+    Policy::Statistical { rate_ppm: 50_000, bounds }
+}
+
+fn chunked() -> Policy {
+    let chunks = Chunks { bytes: 1, cut: Cut::Bytes };
+    Policy::Merkle { rate_ppm: 50_000, samples: 6, chunks }
 }
 
 fn key(number: u8) -> SecretKey {
@@ -64,19 +97,24 @@ fn config() -> Config {
     })
 }
 
-fn listing(rate_ppm: u32) -> Listing {
+fn listing(policy: &Policy) -> Listing {
+    let module = match policy {
+        Policy::Statistical { .. } => NUMBERS,
+        Policy::Merkle { .. } => ECHO,
+        _ => MODULE,
+    };
     Listing {
-        version: Listing::VERSION,
+        version: Listing::version_of(&fog_protocol::Rail::Escrow, policy),
         network: -3,
         market: Address::basechain([0xaa; 32]),
         operator: Address::basechain([0xbb; 32]),
         requestor: Address::basechain([0xcc; 32]),
         requestor_key: key(7).public(),
-        program: Program::Wasi { module: BlobRef::of(MODULE) },
+        program: Program::Wasi { module: BlobRef::of(module) },
         input: BlobRef::of(INPUT),
         limits: ResourceLimits::default(),
         price_cap: PRICE,
-        policy: Policy::Replay { rate_ppm },
+        policy: policy.clone(),
         durations: Durations { bid: 600, commit: 600, verdict: 600, window: 60 },
         nonce_hash: draw::nonce_hash(&NONCE),
         salt: Hash32([9; 32]),
@@ -105,6 +143,7 @@ fn settings(config: &Config) -> Cell {
 /// How a bundle differs from an honest one.
 #[derive(Clone)]
 struct Story {
+    policy: Policy,
     output: &'static [u8],
     basis: AuditBasis,
     rate_ppm: u32,
@@ -118,6 +157,7 @@ struct Story {
 
 fn story(output: &'static [u8], basis: AuditBasis) -> Story {
     Story {
+        policy: Policy::Replay { rate_ppm: 50_000 },
         output,
         basis,
         rate_ppm: 50_000,
@@ -135,32 +175,67 @@ fn worker() -> Address {
 }
 
 fn evidence_of(listing: &Listing, story: &Story) -> Evidence {
-    let root = merkle::result_root(GuestExit::Success, story.output);
+    // Eight chunks of an input of eight bytes.
+    let fuel = if let Policy::Merkle { .. } = story.policy { 8 * FUEL } else { FUEL };
+    let root = result_root(&story.policy, GuestExit::Success, story.output, fuel);
     let salt = Hash32([8; 32]);
-    let here = merkle::result_root(GuestExit::Success, RIGHT);
+    let commitment = commitment_hash(&listing.id(), &worker(), &root, fuel, &salt);
     Evidence {
         task: listing.id(),
         worker: worker(),
-        commitment: commitment_hash(&listing.id(), &worker(), &root, FUEL, &salt),
+        commitment,
         exit: GuestExit::Success,
         result_root: root,
         output_hash: Hash32::of(story.output),
         output_bytes: story.output.len() as u64,
-        fuel_used: FUEL,
+        fuel_used: fuel,
         salt,
-        finding: if story.basis.is_audit() {
-            let exit = GuestExit::Success;
-            Finding::Replayed { exit, result_root: here, fuel_used: FUEL, runs: 2 }
-        } else {
-            Finding::NotChecked
-        },
+        finding: finding(listing, story, commitment, fuel, salt),
         basis: story.basis.clone(),
         rate_ppm: story.rate_ppm,
     }
 }
 
+fn finding(
+    listing: &Listing,
+    story: &Story,
+    commitment: Hash32,
+    fuel_used: u64,
+    salt: Hash32,
+) -> Finding {
+    if let Policy::Replay { .. } = story.policy {
+        let (exit, fuel_used) = (GuestExit::Success, FUEL);
+        let result_root = merkle::result_root(exit, RIGHT);
+        return match story.basis.is_audit() {
+            true => Finding::Replayed { exit, result_root, fuel_used, runs: 2 },
+            false => Finding::NotChecked,
+        };
+    }
+    let (task, output) = (listing.id(), story.output.to_vec());
+    let reveal = Reveal { task, exit: GuestExit::Success, output, fuel_used, salt };
+    let submission = Submission::open(reveal, listing, worker(), commitment).unwrap();
+    let work = Work {
+        listing,
+        program: &program(&story.policy),
+        input: INPUT,
+        key: listing.policy.file().map(|_| EVALUATOR),
+        basis: story.basis.clone(),
+        rate_ppm: story.rate_ppm,
+    };
+    find(&work, &submission, &Honest).unwrap()
+}
+
+fn program(policy: &Policy) -> Vec<Vec<u8>> {
+    let module = match policy {
+        Policy::Statistical { .. } => NUMBERS,
+        Policy::Merkle { .. } => ECHO,
+        _ => MODULE,
+    };
+    vec![module.to_vec()]
+}
+
 fn bundle(story: &Story) -> Bundle {
-    let (listing, config) = (listing(50_000), config());
+    let (listing, config) = (listing(&story.policy), config());
     let escrow = TaskInit::of(&listing).address().unwrap();
     let stake = config.stake_of(listing.market, worker()).address().unwrap();
     let session = key(50);
@@ -212,9 +287,9 @@ fn bundle(story: &Story) -> Bundle {
         commit: told(task::commit(1, &evidence.commitment, &signed).unwrap()),
         verdict: told(task::verdict(1, &verdict).unwrap()),
         evidence,
-        program: vec![MODULE.to_vec()],
+        program: program(&story.policy),
         input: Some(INPUT.to_vec()),
-        key: None,
+        key: listing.policy.file().map(|_| EVALUATOR.to_vec()),
         output: Some(story.output.to_vec()),
         listing,
     }
@@ -222,26 +297,106 @@ fn bundle(story: &Story) -> Bundle {
 
 /// A seed with which the draw comes out as wished.
 fn seed(drawn: bool, output: &'static [u8]) -> Hash32 {
-    let listing = listing(50_000);
-    let made = evidence_of(&listing, &story(output, AuditBasis::Probation));
+    seed_for(drawn, &story(output, AuditBasis::Probation))
+}
+
+fn seed_for(drawn: bool, story: &Story) -> Hash32 {
+    let listing = listing(&story.policy);
+    let made = evidence_of(&listing, story);
     let is = |seed: &Hash32| {
         draw::is_drawn(seed, &NONCE, &listing.id(), &made.commitment, 50_000) == drawn
     };
     (0..10_000u32).map(|n| Hash32::of(&n.to_le_bytes())).find(is).unwrap()
 }
 
+/// What an honest worker hands in, and one that changed its second byte from the end.
+fn results(policy: &Policy) -> [&'static [u8]; 2] {
+    let listing = listing(policy);
+    let right = produce(&listing, &program(policy), INPUT, &worker(), &Honest).unwrap().output;
+    let mut wrong = right.clone();
+    let at = wrong.len() - 2;
+    wrong[at] ^= 4;
+    [right.leak(), wrong.leak()]
+}
+
+/// Bundles of the strategies that look at more than equality.
+fn strategies() -> Vec<(&'static str, Bundle)> {
+    let mut kinds = Vec::new();
+    let mut add = |name, policy: Policy, output: &'static [u8], basis: AuditBasis, accepted| {
+        let mut told = Story { policy, ..story(output, basis) };
+        if let AuditBasis::Drawn { .. } = told.basis {
+            let seed = seed_for(true, &Story { basis: AuditBasis::Probation, ..told.clone() });
+            told.basis = AuditBasis::Drawn { seed, nonce: NONCE };
+        }
+        let bundle = bundle(&told);
+        assert_eq!(bundle.evidence.accepts(), accepted, "{name}: {}", bundle.evidence.reason());
+        kinds.push((name, bundle));
+    };
+    let drawn = || AuditBasis::Drawn { seed: NONCE, nonce: NONCE };
+    add("improves", improves("6"), RIGHT, drawn(), true);
+    add("improves not, but honest", improves("5"), RIGHT, drawn(), true);
+    add("improves not", improves("5"), WRONG, AuditBasis::Probation, false);
+    add("near enough", statistical(), b"3.135", drawn(), true);
+    add("a breach that many runs explain", statistical(), b"3.175", drawn(), true);
+    add("too far away", statistical(), b"3.9", drawn(), false);
+    add("no numbers", statistical(), RIGHT, AuditBasis::Flagged, false);
+    let [right, wrong] = results(&chunked());
+    add("all chunks right", chunked(), right, AuditBasis::Probation, true);
+    add("all chunks, not all right", chunked(), wrong, AuditBasis::Probation, false);
+    add("drawn chunks right", chunked(), right, drawn(), true);
+    add("no chunks", chunked(), RIGHT, drawn(), false);
+    kinds
+}
+
 /// One of each kind.
 fn kinds() -> Vec<(&'static str, Bundle)> {
     let drawn = |output| AuditBasis::Drawn { seed: seed(true, output), nonce: NONCE };
     let left_out = AuditBasis::NotDrawn { seed: seed(false, RIGHT), nonce: NONCE };
-    vec![
+    let mut kinds = vec![
         ("accepted after a draw", bundle(&story(RIGHT, drawn(RIGHT)))),
         ("rejected after a draw", bundle(&story(WRONG, drawn(WRONG)))),
         ("not drawn", bundle(&story(RIGHT, left_out))),
         ("probation", bundle(&story(RIGHT, AuditBasis::Probation))),
         ("flagged, rejected", bundle(&story(WRONG, AuditBasis::Flagged))),
         ("nonce withheld", bundle(&story(RIGHT, AuditBasis::NonceWithheld))),
-    ]
+    ];
+    kinds.extend(strategies());
+    kinds
+}
+
+/// What a verifier says it found is found again, or told apart.
+#[test]
+fn a_forged_finding_fails() {
+    for (name, bundle) in strategies() {
+        for (other, donor) in strategies() {
+            if donor.listing != bundle.listing || donor.evidence == bundle.evidence {
+                continue;
+            }
+            let mut forged = bundle.clone();
+            forged.evidence.finding = donor.evidence.finding.clone();
+            if forged.evidence != bundle.evidence {
+                assert!(!check(&forged, &Honest).ok, "{name} with the finding of {other}");
+            }
+        }
+    }
+}
+
+/// The samples follow from the draw: other chunks are no evidence, nor are fewer.
+#[test]
+fn drawn_chunks_are_those_of_the_draw() {
+    use fog_verifier::strategy::chunked::Looked;
+    let (_, mut bundle) =
+        strategies().into_iter().find(|(name, _)| *name == "drawn chunks right").unwrap();
+    assert_eq!(bundle.evidence.check(&bundle.listing), Ok(()));
+    let Finding::Chunked(found) = &mut bundle.evidence.finding else { panic!() };
+    let Looked::Drawn { opened } = &mut found.looked else { panic!() };
+    let last = opened.pop().unwrap();
+    assert!(bundle.evidence.check(&bundle.listing).is_err(), "one less");
+    let Finding::Chunked(found) = &mut bundle.evidence.finding else { panic!() };
+    let Looked::Drawn { opened } = &mut found.looked else { panic!() };
+    opened.push(last);
+    opened.swap(0, 1);
+    assert!(bundle.evidence.check(&bundle.listing).is_err(), "another order");
 }
 
 #[test]
@@ -367,8 +522,10 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         prop_assert!(Bundle::decode(&bytes).is_err());
-        let known = [b"FOGEVID\x01".as_slice(), &bytes].concat();
-        prop_assert!(Bundle::decode(&known).is_err());
+        for magic in [b"FOGEVID\x01".as_slice(), b"FOGEVID\x02"] {
+            let known = [magic, &bytes].concat();
+            prop_assert!(Bundle::decode(&known).is_err());
+        }
     }
 
     /// Parts of any content, properly sealed.

@@ -1,7 +1,7 @@
 //! The rules one market decides by.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use fog_protocol::{Address, Durations, Hash32, Listing, Nano, RATE_ONE};
+use fog_protocol::{Address, Durations, Hash32, Listing, Nano, Policy, RATE_ONE};
 
 use crate::{Refused, pledge, stake_rule};
 
@@ -113,13 +113,23 @@ impl Rules {
         if !listing.rail.is_escrow() && listing.policy.rate_ppm() >= RATE_ONE {
             return Ok(Nano::ZERO);
         }
-        stake_rule::required_reserve(
-            price,
-            listing.policy.rate_ppm(),
-            self.detection_ppm,
-            self.min_reserve_factor_ppm,
-        )
-        .ok_or(Refused::NoReserveSuffices { price, rate_ppm: listing.policy.rate_ppm() })
+        let rate_ppm = listing.policy.rate_ppm();
+        let detection_ppm = match listing.policy {
+            // What a check finds depends on how wrong a result is: one that it finds every second
+            // time must not pay either.
+            Policy::Statistical { .. } => self.detection_ppm / 2,
+            _ => self.detection_ppm,
+        };
+        let factor = self.min_reserve_factor_ppm;
+        let reserve = stake_rule::required_reserve(price, rate_ppm, detection_ppm, factor);
+        let sampled = match listing.policy {
+            Policy::Merkle { samples, .. } => {
+                stake_rule::sampled_reserve(price, rate_ppm, detection_ppm, samples)
+            }
+            _ => Some(Nano::ZERO),
+        };
+        let both = reserve.zip(sampled).map(|(reserve, sampled)| reserve.max(sampled));
+        both.ok_or(Refused::NoReserveSuffices { price, rate_ppm })
     }
 
     /// Is `listing` one for this market, inside its bounds?

@@ -53,6 +53,26 @@ pub fn required_reserve(
     (reserve <= Nano::MAX).then_some(reserve)
 }
 
+/// The smallest reserve for `price` where a check looks at `samples` drawn chunks of a result, so
+/// that no share `f` of wrong chunks pays: it saves `f` of the work, and is found with odds of
+/// `q = p d (1 - (1 - f)^samples)`. The reserve `S` must be at least `f P (1 - q) / q` for every `f`.
+/// With `g(f) = f / (1 - (1 - f)^samples)`, which is convex, that is `P (g(f) / (p d) - f)`, largest
+/// at one end: `P / (p d samples)` for ever smaller shares, `P (1 - p d) / (p d)` (the rule of
+/// [`required_reserve`]) where all is wrong. `None` as there.
+#[must_use]
+pub fn sampled_reserve(
+    price: Nano,
+    rate_ppm: u32,
+    detection_ppm: u32,
+    samples: u16,
+) -> Option<Nano> {
+    let odds = odds(rate_ppm, detection_ppm)?;
+    let few = (u128::from(price.get()) * ONE).div_ceil(odds * u128::from(samples.max(1)));
+    let few = u64::try_from(few).ok().map(Nano::new)?;
+    let all = required_reserve(price, rate_ppm, detection_ppm, 0)?;
+    (few <= Nano::MAX).then_some(few.max(all))
+}
+
 /// The reserve for `price` when `at_cap` is the reserve for `cap`: `at_cap * price / cap`, rounded
 /// up. `None` for a cap of zero, or a result beyond all amounts.
 #[must_use]
@@ -106,6 +126,20 @@ mod tests {
                         || reserve == Nano::ZERO
                 );
             }
+        }
+
+        /// Expected gain of any share of wrong chunks, in floating point: it is a check of the formula.
+        #[test]
+        fn no_share_of_wrong_chunks_pays(
+            rate in 1_000u32..=1_000_000, samples in 1u16..=200, share in 1u32..=1_000_000,
+        ) {
+            let price = Nano::grams(1);
+            let reserve = sampled_reserve(price, rate, 1_000_000, samples).unwrap();
+            let (p, s) = (price.get() as f64, reserve.get() as f64);
+            let f = f64::from(share) / 1e6;
+            let q = f64::from(rate) / 1e6 * (1.0 - (1.0 - f).powi(i32::from(samples)));
+            let gain = f * p * (1.0 - q) - s * q;
+            prop_assert!(gain <= 1e-6 * p, "{gain}");
         }
 
         #[test]

@@ -9,6 +9,7 @@ mod address;
 pub mod api;
 mod auth;
 mod bid;
+mod decimal;
 mod entry;
 mod envelope;
 pub mod gateway;
@@ -19,10 +20,13 @@ mod money;
 mod rail;
 mod seal;
 mod status;
+mod strategy;
+mod zkvm;
 
 pub use address::{Address, AddressError, AddressForm};
 pub use auth::{AuthError, MAX_CLOCK_SKEW_SECONDS, RequestAuth};
 pub use bid::{Bid, Commit, GuestExit, Reveal, commitment_hash};
+pub use decimal::{Decimal, NotANumber};
 pub use entry::{Entry, EntryError, EntryProof, EntryTree, EntryVerdict};
 pub use envelope::{EnvelopeError, Signed, Tagged};
 pub use hash::{Hash32, HashParseError, TaskId, tagged_hash};
@@ -35,6 +39,8 @@ pub use money::{AmountError, NANO_PER_GRAM, Nano};
 pub use rail::{AccountView, EntryPage, EntryView, OtherEntries, Rail, VoucherFile};
 pub use seal::{SealError, SealKey, SealPublicKey, seal};
 pub use status::{TaskStatus, UnknownStatus};
+pub use strategy::{Bound, CHUNK_OVERHEAD, Chunks, Cut, Direction, MAX_CHUNKS, MAX_FIELDS};
+pub use zkvm::{UnknownZkVm, ZkVm};
 
 /// Version of the wire protocol; a peer with another major version is refused with this number.
 pub const PROTOCOL_VERSION: u16 = 1;

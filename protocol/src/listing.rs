@@ -5,7 +5,11 @@ use std::io;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Hash32, Nano, PublicKey, Rail, TaskId, envelope::Tagged};
+use crate::{
+    Address, Decimal, Hash32, Nano, PublicKey, Rail, TaskId,
+    envelope::Tagged,
+    strategy::{self, Bound, Chunks, Direction},
+};
 
 /// One, in the parts per million that rates are counted in.
 pub const RATE_ONE: u32 = 1_000_000;
@@ -14,6 +18,9 @@ const VERSION: u16 = 1;
 /// The version that names a rail. A version of its own, so that listings of the escrow rail keep their
 /// bytes, and whoever knows only the first version refuses what it does not know.
 const RAIL_VERSION: u16 = 2;
+/// The version of listings with a policy that the versions before do not know, on any rail. 3 is
+/// left out.
+const STRATEGY_VERSION: u16 = 4;
 const MAX_FUEL: u64 = 1_000_000_000_000;
 const MAX_MEMORY: u64 = 4 << 30;
 const MAX_OUTPUT: u64 = 64 << 20;
@@ -24,8 +31,21 @@ const MAX_DURATION: u32 = 30 * 24 * 3600;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListingError {
     /// Another version of the listing's format.
-    #[error("listing version {0} is unknown: this software speaks {VERSION} and {RAIL_VERSION}")]
+    #[error(
+        "listing version {0} is unknown: this software speaks {VERSION}, {RAIL_VERSION} and \
+         {STRATEGY_VERSION}"
+    )]
     Version(u16),
+    /// A version that is not the one of rail and policy.
+    #[error("a listing of this rail with a `{policy}` policy has version {wanted}, not {version}")]
+    OtherVersion {
+        /// The listing's version.
+        version: u16,
+        /// The policy's name.
+        policy: &'static str,
+        /// The version it has to have.
+        wanted: u16,
+    },
     /// The version of one rail with the other rail.
     #[error(
         "a listing of version {version} cannot name this rail: version {VERSION} is for escrow, \
@@ -53,6 +73,9 @@ pub enum ListingError {
     /// A proof policy asks for too many public inputs, or does not bind the task.
     #[error("the proof policy {0}")]
     Policy(&'static str),
+    /// The terms of a strategy do not fit together.
+    #[error("the `{0}` policy {1}")]
+    Strategy(&'static str, &'static str),
     /// Program and policy do not fit each other.
     #[error("a `{policy}` policy cannot check this kind of program; {cure}")]
     Mismatch {
@@ -195,16 +218,88 @@ pub enum Policy {
         /// What names the circuit on chain: the hash of its verifying key's cell.
         key: Hash32,
     },
+    /// An evaluator computes the objective of the result, which must beat a given number. A result
+    /// that does not must be what the program gives.
+    Improves {
+        /// Audit rate in parts per million.
+        rate_ppm: u32,
+        /// A WASI command: input and result on stdin, the objective on stdout.
+        evaluator: BlobRef,
+        /// Which way is better.
+        direction: Direction,
+        /// What must be beaten.
+        than: Decimal,
+    },
+    /// The result's numbers must be as near to those of a re-run as the bounds say.
+    Statistical {
+        /// Audit rate in parts per million.
+        rate_ppm: u32,
+        /// One a number, in their order.
+        bounds: Vec<Bound>,
+    },
+    /// The input is cut into chunks that are run one by one; of a result that was drawn, drawn
+    /// chunks are run again.
+    Merkle {
+        /// Audit rate in parts per million.
+        rate_ppm: u32,
+        /// Chunks drawn.
+        samples: u16,
+        /// How the input is cut.
+        chunks: Chunks,
+    },
 }
 
 impl Policy {
-    /// Short name for tables: `replay`, `groth16`, `proof`.
+    /// Short name for tables: `replay`, `groth16`, `proof`, `improves`, `statistical`, `merkle`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Replay { .. } => "replay",
             Self::Groth16 { .. } => "groth16",
             Self::Proof { .. } => "proof",
+            Self::Improves { .. } => "improves",
+            Self::Statistical { .. } => "statistical",
+            Self::Merkle { .. } => "merkle",
+        }
+    }
+
+    /// The file it needs besides program and input: a verification key, or an evaluator.
+    #[must_use]
+    pub const fn file(&self) -> Option<BlobRef> {
+        match self {
+            Self::Groth16 { key: file, .. } | Self::Improves { evaluator: file, .. } => Some(*file),
+            Self::Replay { .. }
+            | Self::Proof { .. }
+            | Self::Statistical { .. }
+            | Self::Merkle { .. } => None,
+        }
+    }
+
+    /// Is every result checked by its proof, rather than by running something again?
+    #[must_use]
+    pub const fn is_proof(&self) -> bool {
+        matches!(self, Self::Groth16 { .. } | Self::Proof { .. })
+    }
+
+    /// The circuit whose proof the task's own contract checks.
+    #[must_use]
+    pub const fn circuit(&self) -> Option<Hash32> {
+        match self {
+            Self::Proof { key } => Some(*key),
+            Self::Replay { .. }
+            | Self::Groth16 { .. }
+            | Self::Improves { .. }
+            | Self::Statistical { .. }
+            | Self::Merkle { .. } => None,
+        }
+    }
+
+    /// Is it one that listings before [`Listing::STRATEGY_VERSION`] do not know?
+    #[must_use]
+    pub const fn is_strategy(&self) -> bool {
+        match self {
+            Self::Improves { .. } | Self::Statistical { .. } | Self::Merkle { .. } => true,
+            Self::Replay { .. } | Self::Groth16 { .. } | Self::Proof { .. } => false,
         }
     }
 
@@ -212,7 +307,10 @@ impl Policy {
     #[must_use]
     pub const fn rate_ppm(&self) -> u32 {
         match self {
-            Self::Replay { rate_ppm } => *rate_ppm,
+            Self::Replay { rate_ppm }
+            | Self::Improves { rate_ppm, .. }
+            | Self::Statistical { rate_ppm, .. }
+            | Self::Merkle { rate_ppm, .. } => *rate_ppm,
             Self::Groth16 { .. } | Self::Proof { .. } => RATE_ONE,
         }
     }
@@ -246,7 +344,7 @@ impl Default for Durations {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listing {
-    /// Format version: 1, or 2 where `rail` is an account ([`Rail::listing_version`]).
+    /// Format version: [`Listing::version_of`] its rail and policy.
     pub version: u16,
     /// TON global id: -239 main network, -3 test networks and the embedded chain.
     pub network: i32,
@@ -333,6 +431,16 @@ impl Listing {
     /// The format's version on the account rail.
     pub const RAIL_VERSION: u16 = RAIL_VERSION;
 
+    /// The format's version with a policy that versions before do not know.
+    pub const STRATEGY_VERSION: u16 = STRATEGY_VERSION;
+
+    /// The one version of listings with this rail and policy. Listings that the first versions can
+    /// say keep their bytes, and whoever knows only those refuses the others.
+    #[must_use]
+    pub const fn version_of(rail: &Rail, policy: &Policy) -> u16 {
+        if policy.is_strategy() { STRATEGY_VERSION } else { rail.listing_version() }
+    }
+
     /// The task's id.
     #[must_use]
     pub fn id(&self) -> TaskId {
@@ -344,10 +452,15 @@ impl Listing {
     /// # Errors
     /// The first field that is outside its bounds.
     pub fn check(&self) -> Result<(), ListingError> {
-        if ![VERSION, RAIL_VERSION].contains(&self.version) {
+        if ![VERSION, RAIL_VERSION, STRATEGY_VERSION].contains(&self.version) {
             return Err(ListingError::Version(self.version));
         }
-        if self.version != self.rail.listing_version() {
+        let (version, policy) = (self.version, self.policy.name());
+        let wanted = Self::version_of(&self.rail, &self.policy);
+        if version != wanted && [version, wanted].contains(&STRATEGY_VERSION) {
+            return Err(ListingError::OtherVersion { version, policy, wanted });
+        }
+        if version != wanted {
             return Err(ListingError::Rail { version: self.version });
         }
         if let (Policy::Proof { .. }, Rail::Account { .. }) = (&self.policy, &self.rail) {
@@ -371,9 +484,17 @@ impl Listing {
 
     fn check_policy(&self) -> Result<(), ListingError> {
         match (&self.policy, &self.program) {
-            (Policy::Replay { rate_ppm }, Program::Wasi { .. }) => {
-                within("policy.rate_ppm", u64::from(*rate_ppm), 1, u64::from(RATE_ONE))
-            }
+            (
+                Policy::Replay { .. }
+                | Policy::Improves { .. }
+                | Policy::Statistical { .. }
+                | Policy::Merkle { .. },
+                Program::Wasi { .. },
+            )
+            | (
+                Policy::Improves { .. } | Policy::Statistical { .. } | Policy::Merkle { .. },
+                Program::Circom { .. } | Program::Circuit { .. },
+            ) => strategy::check(&self.policy, &self.program, &self.input, &self.limits),
             (Policy::Replay { .. }, Program::Circom { .. }) => Err(ListingError::Mismatch {
                 policy: "replay",
                 cure: "post a circom program with the `groth16` policy",

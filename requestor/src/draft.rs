@@ -2,8 +2,9 @@
 
 use fog_contracts::{proof::VerifyingKey, rail::place_of};
 use fog_protocol::{
-    Address, BlobRef, Curve, Durations, Hash32, Listing, Nano, Policy, Program, PublicInput, Rail,
-    ResourceLimits, SecretKey, TaskId, api::NodeInfo, tagged_hash,
+    Address, BlobRef, Bound, Chunks, Curve, Decimal, Direction, Durations, Hash32, Listing, Nano,
+    Policy, Program, PublicInput, Rail, ResourceLimits, SecretKey, TaskId, api::NodeInfo,
+    tagged_hash,
 };
 use fog_verifier::{draw, groth16::check_contract_key};
 
@@ -29,6 +30,33 @@ pub enum DraftPolicy {
     Groth16(Vec<u8>, Vec<PublicInput>),
     /// A proof for a circuit, checked by the task's contract.
     Proof,
+    /// The objective that an evaluator computes must beat a number.
+    Improves {
+        /// Audit rate in parts per million.
+        rate_ppm: u32,
+        /// The evaluator, a WASI command.
+        evaluator: Vec<u8>,
+        /// Which way is better.
+        direction: Direction,
+        /// What must be beaten.
+        than: Decimal,
+    },
+    /// The result's numbers must be near those of a re-run.
+    Statistical {
+        /// Audit rate in parts per million.
+        rate_ppm: u32,
+        /// One a number.
+        bounds: Vec<Bound>,
+    },
+    /// The input is run in chunks, of which drawn ones are run again.
+    Merkle {
+        /// Audit rate in parts per million.
+        rate_ppm: u32,
+        /// Chunks drawn.
+        samples: u16,
+        /// How the input is cut.
+        chunks: Chunks,
+    },
 }
 
 /// A task that is not posted yet.
@@ -117,9 +145,18 @@ impl Draft {
             }
             // Without a circuit the listing's own check says what is missing.
             DraftPolicy::Proof => Policy::Proof { key: circuit.unwrap_or_default() },
+            DraftPolicy::Improves { rate_ppm, evaluator, direction, than } => {
+                Policy::Improves { rate_ppm, evaluator: keep(evaluator), direction, than }
+            }
+            DraftPolicy::Statistical { rate_ppm, bounds } => {
+                Policy::Statistical { rate_ppm, bounds }
+            }
+            DraftPolicy::Merkle { rate_ppm, samples, chunks } => {
+                Policy::Merkle { rate_ppm, samples, chunks }
+            }
         };
         let listing = Listing {
-            version: self.rail.listing_version(),
+            version: Listing::version_of(&self.rail, &policy),
             network: info.network,
             market: info.market,
             operator: info.operator,

@@ -23,4 +23,5 @@ mod scenario;
 mod scene;
 mod soak;
 mod staking;
+mod strategies;
 mod testnet;

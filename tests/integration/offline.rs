@@ -169,3 +169,27 @@ fn a_proof_over_the_contracts_curve_is_checked() {
     assert_eq!(verify(b"[\"1\",\"2\"]").0, 2);
     assert_eq!(verify(&[1, 0, 0]).0, 2);
 }
+
+/// Receipts that SP1's and RISC Zero's own provers made.
+#[test]
+fn a_receipt_of_another_provers_making_is_checked() {
+    let home = tempfile::tempdir().unwrap();
+    let receipts = std::fs::read(file("verifier/tests/vectors/groth16/receipts.json")).unwrap();
+    let receipts: Vec<serde_json::Value> = serde_json::from_slice(&receipts).unwrap();
+    for receipt in receipts {
+        let text = |name: &str| receipt[name].as_str().unwrap().to_owned();
+        let journal = hex::decode(text("journal")).unwrap();
+        std::fs::write(home.path().join("seal"), format!("0x{}\n", text("seal"))).unwrap();
+        let program = format!("0x{}", text("program"));
+        for (bytes, code, outcome) in
+            [(journal.clone(), 0, "valid"), ([&journal[..], b"!"].concat(), 1, "not_valid")]
+        {
+            std::fs::write(home.path().join("journal"), bytes).unwrap();
+            let mut command = fog(home.path());
+            command.args(["proof", "receipt", "--json", "--vm", &text("vm"), "--program"]);
+            let output = run(command.args([&program, "--journal", "journal", "--seal", "seal"]));
+            assert_eq!(output.status.code(), Some(code), "{}", text("vm"));
+            assert_eq!(json(&output)["outcome"], outcome, "{}", text("vm"));
+        }
+    }
+}

@@ -6,7 +6,10 @@ use fog_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::draw;
+use crate::{
+    draw,
+    strategy::{Ran, chunked::Chunked, improves::Improved, statistical::Compared},
+};
 
 /// Why a result was checked, or why not.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -92,6 +95,12 @@ pub enum Finding {
         /// `None` if it holds, else the stable code of what is wrong.
         fault: Option<String>,
     },
+    /// The evaluator computed the result's objective.
+    Improved(Improved),
+    /// The result's numbers were compared with those of runs.
+    Compared(Compared),
+    /// Chunks were run again.
+    Chunked(Chunked),
 }
 
 /// Everything a verdict is a function of. Bytes of module, input and output are named by hash in
@@ -157,7 +166,15 @@ impl Evidence {
                     && *fuel_used == self.fuel_used
             }
             Finding::Proof { fault, .. } => fault.is_none(),
+            Finding::Improved(found) => found.accepts(self),
+            Finding::Compared(found) => found.judged.accepts(),
+            Finding::Chunked(found) => found.accepts(),
         }
+    }
+
+    /// What the worker says its run gave.
+    pub(crate) const fn claim(&self) -> Ran {
+        Ran { exit: self.exit, result_root: self.result_root, fuel_used: self.fuel_used }
     }
 
     /// One line for people: what was found.
@@ -178,6 +195,11 @@ impl Evidence {
                 };
                 format!("{}; {what}", self.basis.reason())
             }
+            Finding::Improved(found) => {
+                format!("{}; {}", self.basis.reason(), found.reason(self))
+            }
+            Finding::Compared(found) => format!("{}; {}", self.basis.reason(), found.reason()),
+            Finding::Chunked(found) => format!("{}; {}", self.basis.reason(), found.reason()),
             Finding::Proof { fault: None, .. } => "the proof holds".to_owned(),
             Finding::Proof { fault: Some(code), .. } => format!("the proof is refused: {code}"),
         }
@@ -215,15 +237,23 @@ impl Evidence {
                 AuditBasis::Proof | AuditBasis::Disputed,
                 Finding::Replayed { .. },
             ) if self.exit != GuestExit::Success => Ok(()),
-            (Policy::Replay { .. }, AuditBasis::NotDrawn { .. }, Finding::NotChecked) => Ok(()),
-            (Policy::Replay { .. }, basis, Finding::Replayed { .. })
-                if basis.is_audit() && *basis != AuditBasis::Proof =>
-            {
+            (policy, AuditBasis::NotDrawn { .. }, Finding::NotChecked) if !policy.is_proof() => {
                 Ok(())
             }
-            (Policy::Groth16 { .. } | Policy::Replay { .. } | Policy::Proof { .. }, _, _) => {
-                Err(EvidenceError::Policy)
+            (policy, basis, finding)
+                if basis.is_audit() && *basis != AuditBasis::Proof && !policy.is_proof() =>
+            {
+                match finding {
+                    Finding::Replayed { .. } if matches!(policy, Policy::Replay { .. }) => Ok(()),
+                    Finding::Improved(found) => found.check(policy, self),
+                    Finding::Compared(found) => found.check(policy, self),
+                    Finding::Chunked(found) => found.check(policy, self),
+                    Finding::NotChecked | Finding::Replayed { .. } | Finding::Proof { .. } => {
+                        Err(EvidenceError::Policy)
+                    }
+                }
             }
+            (_, _, _) => Err(EvidenceError::Policy),
         }
     }
 

@@ -36,7 +36,11 @@ impl<'a> Job<'a> {
         let task = listing.id();
         let binding = match listing.policy {
             Policy::Groth16 { .. } => Some(binding(&task, worker)),
-            Policy::Replay { .. } | Policy::Proof { .. } => None,
+            Policy::Replay { .. }
+            | Policy::Proof { .. }
+            | Policy::Improves { .. }
+            | Policy::Statistical { .. }
+            | Policy::Merkle { .. } => None,
         };
         Self {
             program: &listing.program,

@@ -8,15 +8,18 @@ mod execute;
 mod executor;
 pub mod groth16;
 pub mod merkle;
+mod produce;
 mod proof_check;
 pub mod sandbox;
+pub mod strategy;
 mod verdict;
 
 pub use evidence::{AuditBasis, Evidence, EvidenceError, Finding};
 pub use execute::{Execute, ExecuteError, Execution, Job, binding};
 pub use executor::Executor;
+pub use produce::{produce, result_root};
 pub use proof_check::check_proof;
 pub use verdict::{
-    Conclusion, Judgement, OpenError, Rejected, Submission, Verified, VerifyError, Work, rehydrate,
-    verify,
+    Conclusion, Judgement, OpenError, Rejected, Submission, Verified, VerifyError, Work, find,
+    rehydrate, verify,
 };

@@ -27,26 +27,15 @@ pub struct Opening {
 /// The root over `output` and the way its program ended.
 #[must_use]
 pub fn result_root(exit: GuestExit, output: &[u8]) -> Hash32 {
-    let mut level = leaves(output);
-    while level.len() > 1 {
-        level = parents(&level);
-    }
-    root_of(exit, output.len() as u64, level.first().copied().unwrap_or_default())
+    root_of(exit, output.len() as u64, top(leaves(output)))
 }
 
 /// Opens chunk `index` of `output`; `None` beyond its end.
 #[must_use]
 pub fn open(output: &[u8], index: u64) -> Option<Opening> {
-    let mut position = usize::try_from(index).ok()?;
-    let chunk = output.chunks(CHUNK_BYTES).nth(position)?.to_vec();
-    let mut level = leaves(output);
-    let mut path = Vec::new();
-    while level.len() > 1 {
-        path.extend(level.get(position ^ 1).copied());
-        level = parents(&level);
-        position /= 2;
-    }
-    Some(Opening { index, chunk, path })
+    let at = usize::try_from(index).ok()?;
+    let chunk = output.chunks(CHUNK_BYTES).nth(at)?.to_vec();
+    Some(Opening { index, chunk, path: path(leaves(output), at) })
 }
 
 /// Does `opening` belong to the result of `output_bytes` bytes with this root?
@@ -56,19 +45,50 @@ pub fn opens(root: &Hash32, exit: GuestExit, output_bytes: u64, opening: &Openin
     if opening.index >= count || opening.chunk.len() as u64 != chunk_len(output_bytes, opening) {
         return false;
     }
-    let mut hash = tagged_hash(LEAF, &[&opening.chunk]);
-    let (mut position, mut width) = (opening.index, count);
-    let mut path = opening.path.iter();
+    let leaf = tagged_hash(LEAF, &[&opening.chunk]);
+    climb(leaf, opening.index, count, &opening.path)
+        .is_some_and(|top| root_of(exit, output_bytes, top) == *root)
+}
+
+/// The node over all leaves; nothing's is the zero hash.
+pub(crate) fn top(mut level: Vec<Hash32>) -> Hash32 {
+    while level.len() > 1 {
+        level = parents(&level);
+    }
+    level.first().copied().unwrap_or_default()
+}
+
+/// The siblings that lead from the leaf at `position` upwards.
+pub(crate) fn path(mut level: Vec<Hash32>, mut position: usize) -> Vec<Hash32> {
+    let mut path = Vec::new();
+    while level.len() > 1 {
+        path.extend(level.get(position ^ 1).copied());
+        level = parents(&level);
+        position /= 2;
+    }
+    path
+}
+
+/// Where the siblings in `path` lead from leaf `position` of `count`; `None` if there are too few
+/// or too many.
+pub(crate) fn climb(
+    leaf: Hash32,
+    mut position: u64,
+    count: u64,
+    path: &[Hash32],
+) -> Option<Hash32> {
+    let (mut hash, mut width, mut path) = (leaf, count, path.iter());
     while width > 1 {
         if position ^ 1 < width {
-            let Some(sibling) = path.next() else { return false };
-            let (left, right) = if position % 2 == 0 { (&hash, sibling) } else { (sibling, &hash) };
+            let sibling = path.next()?;
+            let (left, right) =
+                if position.is_multiple_of(2) { (&hash, sibling) } else { (sibling, &hash) };
             hash = tagged_hash(NODE, &[&left.0, &right.0]);
         }
         position /= 2;
         width = width.div_ceil(2);
     }
-    path.next().is_none() && root_of(exit, output_bytes, hash) == *root
+    path.next().is_none().then_some(hash)
 }
 
 fn chunk_len(output_bytes: u64, opening: &Opening) -> u64 {

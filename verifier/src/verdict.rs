@@ -15,8 +15,11 @@ use fog_protocol::{
 
 use crate::{
     AuditBasis, Evidence, EvidenceError, Finding,
-    execute::{Execute, ExecuteError, Job},
-    groth16, merkle, proof_check,
+    execute::{Execute, ExecuteError},
+    groth16,
+    produce::{produce, result_root},
+    proof_check,
+    strategy::{Ran, chunked, improves, statistical},
 };
 
 /// Independent runs that must agree before a result is called wrong.
@@ -99,7 +102,7 @@ impl Submission {
         if exit != GuestExit::Success && !output.is_empty() {
             return Err(OpenError::OutputOfFailure);
         }
-        let result_root = merkle::result_root(exit, &output);
+        let result_root = result_root(&listing.policy, exit, &output, fuel_used);
         if commitment_hash(&task, &worker, &result_root, fuel_used, &salt) != commitment {
             return Err(OpenError::Mismatch);
         }
@@ -128,6 +131,16 @@ impl Submission {
     #[must_use]
     pub const fn exit(&self) -> GuestExit {
         self.exit
+    }
+
+    /// What was committed to.
+    #[must_use]
+    pub const fn commitment(&self) -> Hash32 {
+        self.commitment
+    }
+
+    pub(crate) const fn claim(&self) -> Ran {
+        Ran { exit: self.exit, result_root: self.result_root, fuel_used: self.fuel_used }
     }
 
     fn evidence(&self, basis: AuditBasis, rate_ppm: u32, finding: Finding) -> Evidence {
@@ -253,7 +266,7 @@ pub struct Work<'a> {
     pub program: &'a [Vec<u8>],
     /// The input.
     pub input: &'a [u8],
-    /// The `verification_key.json` of a proof policy.
+    /// The policy's file: the `verification_key.json` of a proof policy, or an evaluator.
     pub key: Option<&'a [u8]>,
     /// Why the result is checked, or not.
     pub basis: AuditBasis,
@@ -271,29 +284,48 @@ pub fn verify(
     submission: Submission,
     execute: &dyn Execute,
 ) -> Result<Judgement<Submission>, VerifyError> {
+    let finding = find(work, &submission, execute)?;
+    let evidence = submission.evidence(work.basis.clone(), work.rate_ppm, finding);
+    evidence.check(work.listing)?;
+    Ok(Judgement::of(submission, evidence))
+}
+
+/// Looks at a submission as its policy says: what [`verify`] makes a verdict of. The same for
+/// whoever looks.
+///
+/// # Errors
+/// [`VerifyError`].
+pub fn find(
+    work: &Work<'_>,
+    submission: &Submission,
+    execute: &dyn Execute,
+) -> Result<Finding, VerifyError> {
     if work.listing.id() != submission.task {
         return Err(VerifyError::WrongWork("another task"));
     }
     check_blobs(work)?;
-    let finding = match (&work.listing.policy, work.basis.is_audit()) {
-        (Policy::Replay { .. }, false) => Finding::NotChecked,
-        (Policy::Replay { .. }, true) => replay(work, &submission, execute)?,
-        (Policy::Proof { .. }, _) => {
-            return Err(VerifyError::WrongWork("its contract checks the proof, nobody else"));
+    let policy = &work.listing.policy;
+    if !policy.is_proof() && !work.basis.is_audit() {
+        return Ok(Finding::NotChecked);
+    }
+    match policy {
+        Policy::Replay { .. } => replay(work, submission, execute),
+        Policy::Improves { .. } => improves::find(work, submission, execute),
+        Policy::Statistical { .. } => statistical::find(work, submission, execute),
+        Policy::Merkle { .. } => chunked::find(work, submission, execute),
+        Policy::Proof { .. } => {
+            Err(VerifyError::WrongWork("its contract checks the proof, nobody else"))
         }
-        (Policy::Groth16 { .. }, _) if submission.exit != GuestExit::Success => {
-            replay(work, &submission, execute)?
+        Policy::Groth16 { .. } if submission.exit != GuestExit::Success => {
+            replay(work, submission, execute)
         }
-        (Policy::Groth16 { key, publics, .. }, _) => {
+        Policy::Groth16 { key, publics, .. } => {
             let bytes = work.key.ok_or(VerifyError::WrongWork("no verification key"))?;
             let (task, worker) = (submission.task, &submission.worker);
             let fault = proof_check::fault(bytes, publics, &submission.output, task, worker)?;
-            Finding::Proof { key: key.hash, fault }
+            Ok(Finding::Proof { key: key.hash, fault })
         }
-    };
-    let evidence = submission.evidence(work.basis.clone(), work.rate_ppm, finding);
-    evidence.check(work.listing)?;
-    Ok(Judgement::of(submission, evidence))
+    }
 }
 
 /// Makes the witness of a stored verdict again, after checking its evidence against the listing.
@@ -322,34 +354,30 @@ fn check_blobs(work: &Work<'_>) -> Result<(), VerifyError> {
     if Hash32::of(work.input) != work.listing.input.hash {
         return Err(VerifyError::WrongWork("another input"));
     }
-    match (&work.listing.policy, work.key) {
-        (Policy::Groth16 { key, .. }, Some(bytes)) if Hash32::of(bytes) != key.hash => {
-            Err(VerifyError::WrongWork("another verification key"))
+    match (work.listing.policy.file(), work.key) {
+        (Some(file), Some(bytes)) if Hash32::of(bytes) != file.hash => {
+            Err(VerifyError::WrongWork("another file of the policy"))
         }
-        (Policy::Groth16 { .. } | Policy::Replay { .. } | Policy::Proof { .. }, _) => Ok(()),
+        _ => Ok(()),
     }
 }
 
 /// Runs the program until a run agrees with the submission, or as many runs as a rejection needs
 /// agree with each other.
-fn replay(
+pub(crate) fn replay(
     work: &Work<'_>,
     submission: &Submission,
     execute: &dyn Execute,
 ) -> Result<Finding, VerifyError> {
-    let job = Job::new(work.listing, work.program, work.input, &submission.worker);
+    let (listing, worker) = (work.listing, &submission.worker);
     let mut first = None;
     for runs in 1..=RUNS_BEFORE_REJECTION {
-        let execution = execute.execute(&job)?;
-        let result_root = merkle::result_root(execution.exit, &execution.output);
-        let seen = (execution.exit, result_root, execution.fuel_used);
+        let execution = produce(listing, work.program, work.input, worker, execute)?;
+        let (exit, fuel_used) = (execution.exit, execution.fuel_used);
+        let result_root = result_root(&listing.policy, exit, &execution.output, fuel_used);
+        let seen = (exit, result_root, fuel_used);
         let claimed = (submission.exit, submission.result_root, submission.fuel_used);
-        let finding = Finding::Replayed {
-            exit: execution.exit,
-            result_root,
-            fuel_used: execution.fuel_used,
-            runs,
-        };
+        let finding = Finding::Replayed { exit, result_root, fuel_used, runs };
         match first {
             None if seen == claimed => return Ok(finding),
             None => first = Some(seen),

@@ -6,10 +6,9 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fog_contracts::{channel::ChannelData, proof};
 use fog_protocol::{
-    Address, GuestExit, Hash32, Listing, Policy, Rail, Reveal, TaskId, api::Payload,
-    gateway::WorkerFrame,
+    Address, GuestExit, Hash32, Listing, Rail, Reveal, TaskId, api::Payload, gateway::WorkerFrame,
 };
-use fog_verifier::{Execute, ExecuteError, Execution, Job};
+use fog_verifier::{Execute, ExecuteError, Execution, produce};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep},
@@ -172,18 +171,17 @@ impl Context {
         let execution = if self.behaviour.executes() {
             let payload = self.fetch(task, assignment).await?;
             self.tell(WorkerEvent::Running { task }).await;
-            let execution = match assignment.listing.policy {
-                Policy::Proof { key } => self.prove(assignment.escrow, key, payload.input).await?,
-                Policy::Replay { .. } | Policy::Groth16 { .. } => {
-                    self.run(assignment.listing.clone(), payload).await?
-                }
+            let execution = match assignment.listing.policy.circuit() {
+                Some(key) => self.prove(assignment.escrow, key, payload.input).await?,
+                None => self.run(assignment.listing.clone(), payload).await?,
             };
             self.behaviour.distort(&task, execution)
         } else {
             self.behaviour.invent(&assignment.listing)
         };
         let salt = self.identity.salt(&task);
-        let outcome = Outcome::new(&task, &self.identity.worker, salt, &execution);
+        let policy = &assignment.listing.policy;
+        let outcome = Outcome::new(&task, &self.identity.worker, policy, salt, &execution);
         let results = self.store.results().clone();
         let stored =
             tokio::task::spawn_blocking(move || results.store(&task, &execution.output)).await;
@@ -261,7 +259,7 @@ impl Context {
         let (execute, worker) = (Arc::clone(&self.execute), self.identity.worker);
         let run = move || {
             let Payload { program, input } = payload;
-            execute.execute(&Job::new(&listing, &program, &input, &worker))
+            produce(&listing, &program, &input, &worker, execute.as_ref())
         };
         match tokio::task::spawn_blocking(run).await {
             Ok(result) => Ok(result?),

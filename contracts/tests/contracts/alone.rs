@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use fog_contracts::{
     Consent, FUND_VALUE, TaskState, VerdictTerms, commit_hash, consent_hash, dispute,
+    jetton_task::JettonTaskData,
     market::{self, Config},
     operator::OperatorInit,
     proof::result_hash,
@@ -16,6 +17,7 @@ use fog_protocol::{Address, Hash32, Nano, SecretKey};
 use tycho_types::cell::Cell;
 
 use crate::{
+    jetton_tasks::kit,
     proving,
     solo::{Arrival, Ran, Solo, body, put_address, put_coins, put_hash},
     world::{CHALLENGE_BOND, PRICE, RESERVE, STEP, WINDOW, config},
@@ -77,15 +79,18 @@ pub(crate) enum Kind {
     Proven,
     /// Judged, and a proof stands above the judges.
     Overruled,
+    /// Judged, and paid in a jetton.
+    InJetton,
 }
 
 impl Kind {
+    /// Those that are paid in GRAM.
     pub(crate) const ALL: [Self; 3] = [Self::Judged, Self::Proven, Self::Overruled];
 
     fn proof(self) -> ProofRole {
         let statement = proving::statement().hash().unwrap();
         match self {
-            Self::Judged => ProofRole::None,
+            Self::Judged | Self::InJetton => ProofRole::None,
             Self::Proven => ProofRole::Decides(statement),
             Self::Overruled => ProofRole::Overrules(statement),
         }
@@ -101,10 +106,14 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Every place there is.
+    /// Every place there is for tasks in GRAM.
     pub(crate) fn all() -> Vec<Self> {
+        Self::all_of(&Kind::ALL)
+    }
+
+    pub(crate) fn all_of(kinds: &[Kind]) -> Vec<Self> {
         let mut all = Vec::new();
-        for kind in Kind::ALL {
+        for kind in kinds.iter().copied() {
             for state in TaskState::ALL.into_iter().filter(|state| reaches(kind, *state)) {
                 let verdicts: &[Outcome] = match state {
                     TaskState::Rejected => &[Outcome::Rejected, Outcome::Undelivered],
@@ -333,18 +342,26 @@ pub(crate) fn ruling_body(terms: &VerdictTerms, signers: &[u8]) -> Cell {
 
 /// A task nobody has paid yet.
 pub(crate) fn fresh_of(kind: Kind) -> Solo {
+    if kind == Kind::InJetton {
+        return kit::fresh();
+    }
     let mut init = task_init(1);
     init.terms.proof = kind.proof();
     Solo::new(init.address().unwrap(), init.state_init().unwrap())
 }
 
 pub(crate) fn data(solo: &Solo) -> TaskData {
-    TaskData::parse(&solo.data().unwrap()).unwrap()
+    read(&solo.data().unwrap())
+}
+
+/// A task's data, in whatever it is paid.
+pub(crate) fn read(data: &Cell) -> TaskData {
+    JettonTaskData::parse(data).unwrap().task
 }
 
 /// Its state; `Created` where it is not deployed.
 pub(crate) fn state(solo: &Solo) -> TaskState {
-    solo.data().map_or(TaskState::Created, |data| TaskData::parse(&data).unwrap().state)
+    solo.data().map_or(TaskState::Created, |data| read(&data).state)
 }
 
 /// Who says this word in an honest life.
@@ -374,14 +391,17 @@ enum Go {
     Wait,
     /// The payment comes back from the stake.
     Refuse,
+    /// The master answers, and the jettons come.
+    PayIn,
 }
 
 /// The state before this one, and how it leads here; none before the first.
 fn before(kind: Kind, to: TaskState) -> Option<(TaskState, &'static [Go])> {
-    use Go::{Refuse, Say, Wait};
+    use Go::{PayIn, Refuse, Say, Wait};
     use TaskState as S;
     Some(match (kind, to) {
         (_, S::Created) => return None,
+        (Kind::InJetton, S::Registering) => (S::Created, &[PayIn]),
         (_, S::Registering) => (S::Created, &[Say(Word::Fund)]),
         (_, S::Open) => (S::Registering, &[Say(Word::Opened)]),
         (_, S::Reserving) => (S::Open, &[Say(Word::Assign)]),
@@ -407,7 +427,7 @@ fn before(kind: Kind, to: TaskState) -> Option<(TaskState, &'static [Go])> {
 pub(crate) const fn reaches(kind: Kind, to: TaskState) -> bool {
     use TaskState as S;
     match kind {
-        Kind::Judged | Kind::Overruled => true,
+        Kind::Judged | Kind::Overruled | Kind::InJetton => true,
         Kind::Proven => !matches!(
             to,
             S::Committed | S::Releasing | S::Rejected | S::Slashing | S::Slashed | S::Disputed
@@ -426,6 +446,7 @@ pub(crate) fn task_of(kind: Kind, to: TaskState) -> Solo {
     let mut paid = None;
     for step in steps {
         match step {
+            Go::PayIn => kit::pay_in(&mut solo),
             Go::Wait => solo.now = data(&solo).deadline + 1,
             Go::Say(word) => {
                 let ran = say(&mut solo, *word, speaker(*word));

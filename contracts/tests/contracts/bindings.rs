@@ -57,6 +57,7 @@ fn parse_all(cell: &Cell) {
     let _ = (heard::configured(cell), heard::registered(cell));
     let _ = Notify::parse(cell);
     let _ = ChannelNotice::parse(cell);
+    let _ = fog_contracts::jetton_task::JettonTaskData::parse(cell);
     for purpose in Purpose::ALL {
         let _ = ChannelData::parse(purpose, cell);
     }
@@ -81,7 +82,13 @@ fn real() -> Vec<Cell> {
     };
     let disputed = disputed.task().data().unwrap();
     let bond = data(&world.bond.address().unwrap());
-    vec![data(&task), data(&stake), data(&world.market), data(&account), disputed, bond]
+    let paid = Place {
+        kind: crate::alone::Kind::InJetton,
+        state: TaskState::Paid,
+        verdict: Outcome::Accepted,
+    };
+    let in_jetton = paid.task().data().unwrap();
+    vec![data(&task), data(&stake), data(&world.market), data(&account), disputed, bond, in_jetton]
 }
 
 /// The `path`-th cell of the tree, with one bit turned over or cut short.
@@ -116,7 +123,7 @@ proptest! {
 
     #[test]
     fn damaged_data_is_read_or_refused(
-        which in 0usize..6, path in 0usize..12, bit in any::<u16>(), cut in any::<bool>(),
+        which in 0usize..7, path in 0usize..12, bit in any::<u16>(), cut in any::<bool>(),
     ) {
         static REAL: std::sync::LazyLock<Vec<Cell>> = std::sync::LazyLock::new(real);
         parse_all(&damage(&REAL[which], &mut { path }, bit, cut));
@@ -201,6 +208,17 @@ fn every_contract_is_known_by_its_code_and_described() {
         assert_eq!((Kind::of(&code), &state["status"]), (Some(kind), &"open".into()));
         assert_eq!(state["exposure_cap_nano"], kit::CAP.get());
     }
+    let paid = Place {
+        kind: crate::alone::Kind::InJetton,
+        state: TaskState::Paid,
+        verdict: Outcome::Accepted,
+    };
+    let code = fog_contracts::jetton_task_code().hash;
+    let task = Kind::of(&code).unwrap().state(&paid.task().data().unwrap()).unwrap();
+    assert_eq!((Kind::of(&code), &task["status"]), (Some(Kind::JettonTask), &"paid".into()));
+    let shares = crate::jetton_tasks::kit::paid(&crate::jetton_tasks::kit::task(), PRICE);
+    assert_eq!(task["jetton"]["due"]["worker_units"], shares.worker.get().to_string());
+    assert_eq!(task["price_units"], crate::jetton_tasks::kit::UNITS.to_string());
     assert_eq!(Kind::of(&Hash32([1; 32])), None);
     let nothing = tycho_types::cell::Cell::default();
     assert!(Kind::ALL.iter().all(|kind| kind.state(&nothing).is_err()));

@@ -2,6 +2,7 @@
 
 mod bonds;
 mod channels;
+mod jetton_tasks;
 mod jettons;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use fog_contracts::{
     TaskState, delegation,
     delegation::DelegationInit,
-    op, operator,
+    jetton::op as jetton,
+    jetton_task, op, operator,
     stake::{self, StakeData},
     task::{self, ProofRole, TaskData, TaskInit},
 };
@@ -61,6 +63,7 @@ pub(crate) struct Ledger {
     books: BTreeMap<Address, Book>,
     pub(crate) channels: channels::Channels,
     pub(crate) jettons: jettons::Jettons,
+    pub(crate) jetton_tasks: jetton_tasks::JettonTasks,
     pub(crate) bonds: bonds::Bonds,
     /// What each task's data said after its last transaction.
     told: BTreeMap<Address, TaskData>,
@@ -134,6 +137,7 @@ impl Ledger {
             books: BTreeMap::new(),
             channels: channels::Channels::default(),
             jettons: jettons::Jettons::default(),
+            jetton_tasks: jetton_tasks::JettonTasks::default(),
             bonds: bonds::Bonds::default(),
             told: BTreeMap::new(),
             notices: 0,
@@ -189,9 +193,11 @@ impl Ledger {
             self.channels.check(chain, record);
         }
         self.jettons.check(chain, record);
+        self.jetton_tasks.check(chain, record, &self.jettons);
         self.bonds.check(chain, record, incoming.as_ref(), &sent);
         if let (true, true, Some(message)) = (done, self.tasks.contains_key(&address), &incoming) {
-            self.bonds.check_task(message, &sent, self.told.get(&address));
+            let gram = !self.jetton_tasks.contains(&address);
+            self.bonds.check_task(message, &sent, self.told.get(&address), gram);
         }
         self.check_end(&address);
         self.check_account(chain, &address);
@@ -229,7 +235,16 @@ impl Ledger {
     fn check_from_task(&mut self, message: &Message, incoming: &Message) {
         let init = self.tasks[&message.from];
         let price = init.terms.price.get();
+        let in_jetton = self.jetton_tasks.contains(&message.from);
         match message.op {
+            // See `jetton_tasks`.
+            jetton::PROVIDE_WALLET | jetton::TRANSFER if in_jetton => {}
+            op::EXCESSES if in_jetton && incoming.op == jetton_task::op::BURY => {}
+            op::PAYOUT if in_jetton => {
+                self.books.entry(message.from).or_default().paid_directly += 1;
+                assert_eq!(message.value, 0, "GRAM out of nowhere");
+            }
+            op::FEE if in_jetton => panic!("a fee in GRAM of a price in a jetton"),
             op::NOTIFY => {
                 self.notices += 1;
                 assert_eq!(message.to, self.operator);
@@ -257,6 +272,7 @@ impl Ledger {
             stake::op::SETTLE => {
                 assert!(self.stakes.contains_key(&message.to));
                 assert!(message.body[0] <= price && message.value >= message.body[0]);
+                assert!(!in_jetton || message.value <= incoming.value, "GRAM out of nowhere");
                 self.check_ground(&init, incoming);
             }
             stake::op::RESERVE | stake::op::SLASH | stake::op::RELEASE => {
@@ -283,6 +299,9 @@ impl Ledger {
         assert_eq!(message.to, init.requestor);
         let price = init.terms.price.get();
         let agreed = book.reserved.values().next().map_or(0, |(price, _)| *price);
+        // What a task in a jetton held is not GRAM.
+        let in_jetton = self.jetton_tasks.contains(&message.from);
+        let (price, agreed) = if in_jetton { (0, 0) } else { (price, agreed) };
         let due = match book.ended.unwrap() {
             TaskState::Paid => price - agreed,
             TaskState::Slashed => {
@@ -335,6 +354,7 @@ impl Ledger {
                 book.settled += 1;
                 let (price, _) = book.reserved[&message.to];
                 let pay = price - price * u64::from(FEE_BPS) / 10_000;
+                let pay = if self.jetton_tasks.contains(&message.from) { 0 } else { pay };
                 assert_eq!((message.body[0], book.settled), (pay, 1), "paid wrongly");
                 assert_eq!((book.paid_directly, book.slashed), (0, 0));
             }
@@ -402,9 +422,11 @@ impl Ledger {
             check_stake(balance, &view.data);
         }
         if let (true, Some(data)) = (self.tasks.contains_key(address), &view.data) {
-            let data = TaskData::parse(data).unwrap();
+            let data = crate::alone::read(data);
             let dispute = data.work.and_then(|work| work.dispute);
-            let held = data.escrowed.get() + dispute.map_or(0, |dispute| dispute.bond.get());
+            let gram = !self.jetton_tasks.contains(address);
+            let held = if gram { data.escrowed.get() } else { 0 };
+            let held = held + dispute.map_or(0, |dispute| dispute.bond.get());
             assert!(balance >= held, "{balance} in a task of {held}");
             let ended = self.books.get(address).and_then(|book| book.ended);
             assert_eq!(ended.is_some(), data.state.is_end(), "an ended task came back");

@@ -15,6 +15,7 @@ mod ends;
 mod fees;
 mod flow;
 mod gates;
+mod jetton_tasks;
 mod jettons;
 mod known;
 mod ledger;

@@ -18,7 +18,7 @@ const LAST_EXIT: u32 = 90 * DAY;
 
 /// When a word is said, relative to the deadline of the task's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Moment {
+pub(crate) enum Moment {
     Before,
     At,
     After,
@@ -27,10 +27,10 @@ enum Moment {
 }
 
 impl Moment {
-    const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::Before, Self::At, Self::After, Self::AfterADay, Self::AfterTheLastExit];
 
-    fn time(self, deadline: u32) -> u32 {
+    pub(crate) fn time(self, deadline: u32) -> u32 {
         match self {
             Self::Before => deadline - 1,
             Self::At => deadline,
@@ -42,7 +42,12 @@ impl Moment {
 }
 
 /// The state a word leads to; `None` where it must be refused.
-fn allowed(place: Place, word: Word, from: Address, moment: Moment) -> Option<TaskState> {
+pub(crate) fn allowed(
+    place: Place,
+    word: Word,
+    from: Address,
+    moment: Moment,
+) -> Option<TaskState> {
     use TaskState as S;
     let Place { kind, state, verdict } = place;
     let (stake, in_time) = (stake_address(), moment <= Moment::At);
@@ -165,14 +170,14 @@ fn bent_messages_are_refused() {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Bend {
+pub(crate) enum Bend {
     Longer,
     OneMoreReference,
     Shorter,
 }
 
 impl Bend {
-    fn apply(self, body: &tycho_types::cell::Cell) -> Option<tycho_types::cell::Cell> {
+    pub(crate) fn apply(self, body: &tycho_types::cell::Cell) -> Option<tycho_types::cell::Cell> {
         let mut builder = tycho_types::cell::CellBuilder::new();
         let mut slice = body.as_slice().unwrap();
         match self {

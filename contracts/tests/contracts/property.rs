@@ -8,6 +8,7 @@ mod channels;
 mod delegating;
 mod dice;
 mod differential;
+mod jetton_tasks;
 mod jettons;
 
 use std::{
@@ -29,6 +30,7 @@ use fog_testnet::chain::{Block, Bounce, Chain, ChainConfig, Clock, Transfer, Tre
 use tycho_types::{cell::Cell, models::StateInit};
 
 use dice::{Dice, Seed};
+use jetton_tasks::{address, is_in_jetton};
 
 use crate::{
     jettons::real::Jetton,
@@ -98,10 +100,6 @@ impl Parties {
 
 fn session(worker: u8) -> SecretKey {
     SecretKey::from_seed(&[40 + worker; 32])
-}
-
-fn address(init: &TaskInit) -> Address {
-    init.address().unwrap()
 }
 
 impl Play {
@@ -266,7 +264,12 @@ impl Play {
     /// What comes next for some task.
     fn advance(&mut self) {
         let task = self.task();
+        self.advance_with(task);
+    }
+
+    fn advance_with(&mut self, task: TaskInit) {
         match self.data(&task).map(|data| data.state) {
+            None | Some(TaskState::Created) if is_in_jetton(&task) => self.begin_or_pay(&task),
             None | Some(TaskState::Created) => self.fund(),
             Some(TaskState::Open) => self.assign(),
             Some(TaskState::Assigned) if task.terms.id.0[0] == PROVEN + 1 => self.prove(),
@@ -286,13 +289,15 @@ impl Play {
             self.drain();
         }
         for _ in 0..messages {
-            match self.dice.below(217) {
+            match self.dice.below(247) {
                 107..139 => self.act_on_a_channel(),
                 139..144 => self.bonds(),
                 144..154 => self.challenge(),
                 154..159 => self.rule(),
                 159..193 => self.advance(),
-                193.. => self.act_on_a_jetton_channel(),
+                193..217 => self.act_on_a_jetton_channel(),
+                217..237 => self.act_on_a_jetton_task(),
+                237.. => self.rule(),
                 0..12 => self.fund(),
                 12..30 => self.assign(),
                 30..44 => self.commit(),
@@ -371,6 +376,7 @@ fn leave(play: &mut Play) {
     assert!(stuck.is_empty(), "these never end: {stuck:?}");
     play.empty_channels(&stranger);
     play.empty_jetton_channels(&stranger);
+    play.empty_jetton_tasks();
     play.free_reservations(&stranger);
     play.empty_delegations();
     play.empty_stakes();
@@ -387,6 +393,8 @@ struct Sums {
     closed: u64,
     /// Credits, transfers, bounces and ends of channels in jettons.
     jettons: [u64; 4],
+    /// Credits, claims, bounces, payments and burials of tasks in jettons.
+    jetton_tasks: [u64; 5],
     accepted: BTreeMap<u32, u64>,
     proven: u64,
     bonds: Tally,
@@ -400,6 +408,8 @@ impl Sums {
         self.redemptions += other.redemptions;
         self.closed += other.closed;
         self.jettons.iter_mut().zip(other.jettons).for_each(|(sum, other)| *sum += other);
+        let sums = self.jetton_tasks.iter_mut().zip(other.jetton_tasks);
+        sums.for_each(|(sum, other)| *sum += other);
         self.bonds.add(other.bonds);
         for (state, count) in other.ends {
             *self.ends.entry(state).or_default() += count;
@@ -416,8 +426,10 @@ fn sequence(seed: u64) -> Sums {
     play.play(MESSAGES);
     leave(&mut play);
     let jettons = &play.ledger.jettons;
+    let tasks = &play.ledger.jetton_tasks;
     Sums {
         jettons: [jettons.credits, jettons.transfers, jettons.bounces, jettons.closed],
+        jetton_tasks: [tasks.credits, tasks.claims, tasks.bounces, tasks.paid, tasks.buried],
         sent: play.sent,
         transactions: play.ledger.transactions,
         redemptions: play.ledger.channels.redemptions,
@@ -462,6 +474,11 @@ fn random_sequences_keep_the_books() {
     println!(
         "jettons: {credits} credits, {transfers} transfers, {bounces} bounced, {closed} closed"
     );
+    let [paid_in, claims, back, paid, buried] = sums.jetton_tasks;
+    println!(
+        "tasks in jettons: {paid_in} payments in, {paid} paid, {claims} claims, {back} bounced, \
+         {buried} buried"
+    );
     println!("{:?}", sums.bonds);
     println!("accepted, by opcode: {:x?}", sums.accepted);
     // A generator that never gets anywhere would prove nothing.
@@ -469,6 +486,7 @@ fn random_sequences_keep_the_books() {
         assert!(sums.transactions >= 200_000, "{}", sums.transactions);
         assert!(sums.proven >= 40, "{}", sums.proven);
         assert!(sums.redemptions >= 1_000 && sums.closed >= 500, "hardly a voucher");
+        assert!(paid_in >= 300 && paid >= 20 && claims >= 200 && buried >= 200, "hardly a task");
         assert!(credits >= 500 && transfers >= 700 && closed >= 300, "hardly a jetton moved");
         let few = sums.bonds.few();
         assert!(few.is_empty(), "hardly a {few:?}");

@@ -33,7 +33,12 @@ pub(crate) fn consent_for(init: &TaskInit, now: u32) -> Consent {
 }
 
 /// A `Reserve` that says `said` and carries a signature over `signed`.
-fn reserve_body(init: &TaskInit, said: &Consent, signed: &Consent, key: &SecretKey) -> Cell {
+pub(crate) fn reserve_body(
+    init: &TaskInit,
+    said: &Consent,
+    signed: &Consent,
+    key: &SecretKey,
+) -> Cell {
     let mut signature = CellBuilder::new();
     signature.store_raw(&key.sign(&consent_hash(signed).unwrap().0).0, 512).unwrap();
     body(stake::op::RESERVE, QUERY, |b| {

@@ -399,7 +399,7 @@ impl World {
     /// The task's data; `None` before it is deployed.
     pub(crate) fn task(&self, task: &Address) -> Option<TaskData> {
         let view = self.chain.account(&std(task)).unwrap();
-        view.data.map(|data| TaskData::parse(&data).unwrap())
+        view.data.map(|data| crate::alone::read(&data))
     }
 
     pub(crate) fn state(&self, task: &Address) -> Option<TaskState> {

@@ -1,6 +1,6 @@
 //! Ends: of tasks, and of time.
 
-use fog_protocol::{Nano, Policy, TaskId, TaskStatus};
+use fog_protocol::{Nano, TaskId, TaskStatus};
 
 use super::{Market, workers::Answers};
 use crate::{
@@ -229,7 +229,7 @@ fn speed(task: &Task, now: u64) -> Speed {
     match &task.phase {
         Phase::Committed { work, .. } | Phase::Verifying { work, .. } => work.speed,
         Phase::Accepted { decided, .. } | Phase::Rejected { decided, .. } => decided.speed,
-        Phase::Running { commit_by, .. } if matches!(task.listing.policy, Policy::Proof { .. }) => {
+        Phase::Running { commit_by, .. } if task.listing.policy.circuit().is_some() => {
             let allowed = u64::from(task.listing.durations.commit);
             Speed::of(now.saturating_sub(commit_by.saturating_sub(allowed)), allowed)
         }

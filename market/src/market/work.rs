@@ -1,6 +1,6 @@
 //! From the worker's commitment to the order to verify.
 
-use fog_protocol::{Commit, Hash32, Policy, Signed, TaskId};
+use fog_protocol::{Commit, Hash32, Signed, TaskId};
 use fog_verifier::{AuditBasis, draw};
 
 use super::{Market, workers::Answers};
@@ -158,17 +158,15 @@ impl Market {
     /// The basis where no draw is needed.
     pub(super) fn basis_without_draw(&self, task: &Task) -> Option<AuditBasis> {
         let assignment = task.assignment()?;
-        match task.listing.policy {
-            Policy::Groth16 { .. } | Policy::Proof { .. } => Some(AuditBasis::Proof),
-            Policy::Replay { .. } => {
-                if self.workers.get(&assignment.worker).is_some_and(|w| w.is_flagged()) {
-                    Some(AuditBasis::Flagged)
-                } else if assignment.index < u64::from(self.rules.probation) {
-                    Some(AuditBasis::Probation)
-                } else {
-                    None
-                }
-            }
+        if task.listing.policy.is_proof() {
+            return Some(AuditBasis::Proof);
+        }
+        if self.workers.get(&assignment.worker).is_some_and(|w| w.is_flagged()) {
+            Some(AuditBasis::Flagged)
+        } else if assignment.index < u64::from(self.rules.probation) {
+            Some(AuditBasis::Probation)
+        } else {
+            None
         }
     }
 

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fog_protocol::{
-    Durations, Hash32, Listing, Nano, Policy, Signed, TaskId, TaskStatus,
+    Durations, Hash32, Listing, Nano, Signed, TaskId, TaskStatus,
     api::{OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
 use fog_verifier::{AuditBasis, ExecuteError, Job};
@@ -111,9 +111,7 @@ fn within(
 async fn check_blobs(app: &App, listing: &Listing) -> Result<(), Denied> {
     let mut blobs = listing.program.blobs();
     blobs.push(listing.input);
-    if let Policy::Groth16 { key, .. } = &listing.policy {
-        blobs.push(*key);
-    }
+    blobs.extend(listing.policy.file());
     for blob in blobs {
         let stored = app.shared.store.blob_bytes(&blob.hash).await?;
         if stored != Some(blob.bytes) {
@@ -136,8 +134,8 @@ async fn check_program(app: &App, listing: &Listing) -> Result<(), Denied> {
         let missing = || Denied::new(Why::Invalid, "missing_blob", "a program blob is gone");
         blobs.push(app.shared.store.blob(blob).await?.ok_or_else(missing)?);
     }
-    if let (Policy::Proof { key }, [bytes]) = (&listing.policy, blobs.as_slice()) {
-        return ChainPort::check_circuit(bytes, key)
+    if let (Some(key), [bytes]) = (listing.policy.circuit(), blobs.as_slice()) {
+        return ChainPort::check_circuit(bytes, &key)
             .map_err(|error| Denied::new(Why::Invalid, "bad_program", error.to_string()));
     }
     let (executor, listing) = (app.shared.executor.clone(), listing.clone());

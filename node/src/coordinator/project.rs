@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use fog_market::{Action, Event, Outcome, Presence, RefundCause, Task};
-use fog_protocol::{Address, Hash32, Nano, Policy, TaskId, TaskStatus};
+use fog_protocol::{Address, Hash32, Nano, TaskId, TaskStatus};
 use fog_verifier::Evidence;
 
 use super::Actor;
@@ -195,9 +195,7 @@ fn new_task(task: &Task) -> Result<NewTask, NodeError> {
     let listing = task.listing();
     let mut blobs: Vec<Hash32> = listing.program.blobs().iter().map(|blob| blob.hash).collect();
     blobs.push(listing.input.hash);
-    if let Policy::Groth16 { key, .. } = &listing.policy {
-        blobs.push(key.hash);
-    }
+    blobs.extend(listing.policy.file().map(|file| file.hash));
     Ok(NewTask {
         listing: encode(listing)?,
         requestor_key: listing.requestor_key,

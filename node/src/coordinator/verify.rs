@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use fog_protocol::{
-    Address, Hash32, Listing, Policy, Reveal, TaskId,
+    Address, Hash32, Listing, Reveal, TaskId,
     api::{REVEAL_CONTEXT, seal_context},
 };
 use fog_verifier::{AuditBasis, Judgement, Submission, Work, verify};
@@ -130,10 +130,10 @@ async fn attempt(
         program.push(store.blob(blob).await.map_err(inside)?.ok_or("a program blob is gone")?);
     }
     let input = store.blob(job.listing.input).await.map_err(inside)?.ok_or("the input is gone")?;
-    let key = match &job.listing.policy {
-        Policy::Replay { .. } | Policy::Proof { .. } => None,
-        Policy::Groth16 { key, .. } => {
-            Some(store.blob(*key).await.map_err(inside)?.ok_or("the key is gone")?)
+    let key = match job.listing.policy.file() {
+        None => None,
+        Some(file) => {
+            Some(store.blob(file).await.map_err(inside)?.ok_or("the policy's file is gone")?)
         }
     };
     let (shared, job) = (Arc::clone(shared), Arc::clone(job));

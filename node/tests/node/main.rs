@@ -15,5 +15,6 @@ mod proving;
 mod proxy;
 mod rail;
 mod store;
+mod strategies;
 mod worker;
 mod world;

@@ -11,7 +11,7 @@ use fog_protocol::{
     seal,
 };
 use fog_verifier::{
-    Execute as _, Execution, Executor, Job, merkle, sandbox::process::RunnerConfig,
+    Execution, Executor, merkle, produce, result_root, sandbox::process::RunnerConfig,
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
@@ -192,16 +192,19 @@ impl Worker {
             config.args = runner_args().into_iter().map(Into::into).collect();
             config.children = 1;
             let executor = Executor::start(config).unwrap();
-            let job = Job::new(&listing, &payload.program, &payload.input, &worker);
-            executor.execute(&job).unwrap()
+            produce(&listing, &payload.program, &payload.input, &worker, &executor).unwrap()
         })
         .await
         .unwrap()
     }
 
     pub(crate) fn commitment(&self, task: TaskId, result: &Execution) -> (Hash32, Reveal) {
-        let salt = Hash32([0x5a; 32]);
         let root = merkle::result_root(result.exit, &result.output);
+        self.commitment_to(task, root, result)
+    }
+
+    fn commitment_to(&self, task: TaskId, root: Hash32, result: &Execution) -> (Hash32, Reveal) {
+        let salt = Hash32([0x5a; 32]);
         let commitment = commitment_hash(&task, &self.address, &root, result.fuel_used, &salt);
         let reveal = Reveal {
             task,
@@ -260,7 +263,9 @@ impl Worker {
         let payload = self.payload(world, node, &task).await;
         let mut result = self.run(&offered.listing, payload).await;
         change(&mut result);
-        let (commitment, reveal) = self.commitment(task, &result);
+        let policy = &offered.listing.policy;
+        let root = result_root(policy, result.exit, &result.output, result.fuel_used);
+        let (commitment, reveal) = self.commitment_to(task, root, &result);
         self.commit(offered, commitment).await;
         let answer = self.submit(world, node, &reveal).await;
         assert_eq!(answer.status(), 204, "{}", answer.text().await.unwrap());

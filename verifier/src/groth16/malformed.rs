@@ -177,6 +177,12 @@ pub enum Malformed {
         /// What is wrong.
         reason: String,
     },
+    /// A zkVM's receipt of another release, or cut.
+    #[error("the receipt's seal is refused: {reason}")]
+    Seal {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A batch longer than the cap.
     #[error("a batch of {found} proofs is more than the {cap} allowed", cap = super::MAX_BATCH)]
     BatchSize {
@@ -211,6 +217,7 @@ impl Malformed {
             Self::TooManyInputs { .. } => "groth16.too_many_inputs",
             Self::InputCount { .. } => "groth16.input_count",
             Self::Template { .. } => "groth16.template",
+            Self::Seal { .. } => "groth16.seal",
             Self::BatchSize { .. } => "groth16.batch_size",
             Self::Randomness { .. } => "groth16.randomness",
         }
@@ -237,7 +244,7 @@ impl Malformed {
             Self::DegenerateKey { .. } | Self::IcCount { .. } | Self::Template { .. } => {
                 Fault::Listing
             }
-            Self::InputCount { .. } => Fault::Submission,
+            Self::InputCount { .. } | Self::Seal { .. } => Fault::Submission,
             Self::BatchSize { .. } | Self::Randomness { .. } => Fault::Host,
         }
     }
@@ -278,6 +285,10 @@ impl Malformed {
             Self::InputCount { .. } => "use the public.json made with this proof and this key",
             Self::Template { .. } => {
                 "give one entry per public input of the key, exactly one of them `binding`"
+            }
+            Self::Seal { .. } => {
+                "prove with the release that is asked for, wrapped as Groth16 (SP1: `.groth16()`, \
+                 RISC Zero: `ReceiptKind::Groth16`), and hand in the seal as Ethereum takes it"
             }
             Self::BatchSize { .. } => "verify in smaller batches",
             Self::Randomness { .. } => "try again; verify one by one until it works",

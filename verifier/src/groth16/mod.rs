@@ -30,6 +30,7 @@ mod malformed;
 mod number;
 mod proof;
 pub mod prove;
+mod receipt;
 mod report;
 
 pub use batch::{MAX_BATCH, verify_batch};
@@ -40,6 +41,7 @@ pub use key::{KeyOf, VerifyingKey};
 pub use malformed::{Fault, Malformed, NumberProblem, Part};
 pub use proof::{InputsOf, NotValid, Proof, ProofOf, PublicInputs, Validity, verify};
 pub use prove::{ProveError, ProveLimits, Proved, prove};
+pub use receipt::{MAX_JOURNAL_BYTES, check_receipt};
 pub use report::{CurveName, ProofOutcome, ProofReport};
 
 /// Largest verification key accepted, in bytes of JSON.

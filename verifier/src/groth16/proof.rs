@@ -45,6 +45,11 @@ impl<E: SnarkCurve> ProofOf<E> {
         Ok(Self(proof))
     }
 
+    /// Of points that are in their groups, each checked.
+    pub(super) const fn from_points(points: ark_groth16::Proof<E>) -> Self {
+        Self(points)
+    }
+
     /// Writes snarkjs' `proof.json`.
     #[must_use]
     pub fn to_snarkjs(&self) -> String {

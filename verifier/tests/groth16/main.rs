@@ -7,6 +7,7 @@ mod forgeries;
 mod mutations;
 mod parsers;
 mod proving;
+mod receipts;
 #[path = "../../../contracts/tests/contracts/proving.rs"]
 #[expect(dead_code, reason = "attackers of the contract use more of it")]
 mod secrets;

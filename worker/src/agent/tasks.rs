@@ -35,10 +35,7 @@ enum Judge {
 
 impl Judge {
     const fn of(policy: &Policy) -> Self {
-        match policy {
-            Policy::Proof { .. } => Self::Contract,
-            Policy::Replay { .. } | Policy::Groth16 { .. } => Self::Verifiers,
-        }
+        if policy.circuit().is_some() { Self::Contract } else { Self::Verifiers }
     }
 }
 

@@ -11,7 +11,8 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use fog_protocol::{
-    Address, GuestExit, Hash32, Listing, Nano, TaskId, TaskStatus, commitment_hash, tagged_hash,
+    Address, GuestExit, Hash32, Listing, Nano, Policy, TaskId, TaskStatus, commitment_hash,
+    tagged_hash,
 };
 
 use crate::governor::Load;
@@ -59,16 +60,17 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The outcome of an execution by `worker`, under `salt`.
+    /// The outcome of an execution by `worker`, committed to as `policy` wants it, under `salt`.
     #[must_use]
     pub fn new(
         task: &TaskId,
         worker: &Address,
+        policy: &Policy,
         salt: Hash32,
         execution: &fog_verifier::Execution,
     ) -> Self {
         let fog_verifier::Execution { exit, output, fuel_used } = execution;
-        let result_root = fog_verifier::merkle::result_root(*exit, output);
+        let result_root = fog_verifier::result_root(policy, *exit, output, *fuel_used);
         Self {
             exit: *exit,
             fuel_used: *fuel_used,

@@ -38,7 +38,8 @@ fn listing(salt: u8) -> Listing {
 fn outcome(task: &TaskId, output: &[u8]) -> Outcome {
     let execution =
         Execution { exit: GuestExit::Success, output: output.to_vec(), fuel_used: 1000 };
-    Outcome::new(task, &address(9), Hash32([7; 32]), &execution)
+    let policy = Policy::Replay { rate_ppm: 50_000 };
+    Outcome::new(task, &address(9), &policy, Hash32([7; 32]), &execution)
 }
 
 fn story(salt: u8) -> Vec<Record> {

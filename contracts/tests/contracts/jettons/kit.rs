@@ -191,7 +191,10 @@ pub(crate) const RICH: u128 = 1_000 * ONE;
 
 impl Town {
     pub(crate) fn new(make: Make) -> Self {
-        let mut world = World::new();
+        Self::in_world(World::new(), make)
+    }
+
+    pub(crate) fn in_world(mut world: World, make: Make) -> Self {
         let owner = world.owner.clone();
         let jetton = Jetton::deploy(&mut world.chain, &owner, make, 1);
         for party in [&world.requestor, &world.operator, &world.stranger].map(Clone::clone) {

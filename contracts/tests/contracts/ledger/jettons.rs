@@ -25,19 +25,19 @@ use crate::{
 const INTERNAL_TRANSFER: u32 = 0x178d_4519;
 
 /// A message between accounts, as far as jettons go.
-struct Message {
-    from: Address,
-    to: Address,
-    value: u64,
-    bounced: bool,
-    op: u32,
-    query: u64,
-    amount: u128,
+pub(super) struct Message {
+    pub(super) from: Address,
+    pub(super) to: Address,
+    pub(super) value: u64,
+    pub(super) bounced: bool,
+    pub(super) op: u32,
+    pub(super) query: u64,
+    pub(super) amount: u128,
     /// Whom a transfer goes to.
-    destination: Option<Address>,
+    pub(super) destination: Option<Address>,
 }
 
-fn internal(message: &OwnedMessage) -> Option<Message> {
+pub(super) fn internal(message: &OwnedMessage) -> Option<Message> {
     let MsgInfo::Int(info) = &message.info else { return None };
     let mut body = CellSlice::apply(&message.body).unwrap();
     if info.bounced && body.load_u32() == Ok(0xffff_fffe) {
@@ -134,7 +134,11 @@ impl Jettons {
         self.sent.get(wallet).copied().unwrap_or_default()
     }
 
-    fn wallet_of(&self, master: &Address, owner: &Address) -> Address {
+    pub(super) fn balance_of(&self, wallet: &Address) -> u128 {
+        self.balances[wallet]
+    }
+
+    pub(super) fn wallet_of(&self, master: &Address, owner: &Address) -> Address {
         let mut all = self.wallets.iter();
         *all.find(|(_, of)| **of == (*master, *owner)).expect("it is watched").0
     }

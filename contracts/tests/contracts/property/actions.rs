@@ -15,7 +15,7 @@ use fog_protocol::{Address, Hash32, Nano};
 use fog_testnet::chain::Treasury;
 use tycho_types::cell::CellBuilder;
 
-use super::{DAY, Play, UNBONDING, WORKERS, address, session};
+use super::{DAY, Play, UNBONDING, WORKERS, address, is_in_jetton, session};
 use crate::{
     proving::{INPUT, NETWORK, RESULT, Secrets, binding_of, number, secrets, statement},
     shares,
@@ -47,6 +47,9 @@ impl Play {
 
     pub(super) fn fund(&mut self) {
         let task = self.task_in(&[TaskState::Created]);
+        if is_in_jetton(&task) && !self.dice.once_in(8) {
+            return self.begin_or_pay(&task);
+        }
         let first = self.parties.requestors[0].clone();
         let second = self.parties.requestors[1].clone();
         let right = if ours(&first.address) == task.requestor { first } else { second };
@@ -211,7 +214,7 @@ impl Play {
 
     pub(super) fn data_at(&self, task: &Address) -> Option<TaskData> {
         let view = self.chain.account(&std(task)).unwrap();
-        view.data.map(|data| TaskData::parse(&data).unwrap())
+        view.data.map(|data| crate::alone::read(&data))
     }
 
     pub(super) fn stake_at(&self, stake: &StakeInit) -> Option<StakeData> {

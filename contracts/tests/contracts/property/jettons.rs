@@ -59,6 +59,7 @@ impl Play {
         }
         let strangers: Vec<_> =
             self.parties.strangers.iter().map(|party| ours(&party.address)).collect();
+        owners.extend(self.set_up_jetton_tasks(jetton.master));
         self.ledger.jettons.watch(&self.chain, &jetton, &owners, &strangers);
         self.ledger.jettons.watch(&self.chain, &worthless, &owners, &[]);
         self.jettons = vec![jetton, worthless];
@@ -105,7 +106,7 @@ impl Play {
     }
 
     /// From somebody's own wallet of a jetton, at times with too little for a notification.
-    fn transfer(&mut self, jetton: usize, from: &Treasury, to: Address, amount: u128) {
+    pub(super) fn transfer(&mut self, jetton: usize, from: &Treasury, to: Address, amount: u128) {
         let forward =
             *self.dice.one(&[0, 1, 2_000_000, JETTON_FORWARD.get(), JETTON_FORWARD.get()]);
         let jetton = self.jettons[jetton].clone();
@@ -262,7 +263,7 @@ impl Play {
         }
     }
 
-    fn wait(&mut self, seconds: u32) {
+    pub(super) fn wait(&mut self, seconds: u32) {
         let block = self.chain.warp(seconds).unwrap();
         self.check_block(&block);
         self.drain();

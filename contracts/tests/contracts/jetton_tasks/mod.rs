@@ -1,0 +1,9 @@
+//! Tasks in jettons: everything that every task does ([`crate::alone`] with its own kind), and what
+//! only these do.
+
+mod attacks;
+mod bounces;
+mod gates;
+pub(crate) mod kit;
+mod matrix;
+mod whole;

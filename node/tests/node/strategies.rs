@@ -1,0 +1,158 @@
+//! Policies that look at more than equality: who does the work is paid, who does not is slashed.
+
+use fog_node::NodeHandle;
+use fog_protocol::{
+    BlobRef, Bound, Chunks, Cut, Direction, Listing, Policy, Program, RATE_ONE, Signed, TaskStatus,
+    api::TaskView,
+};
+use fog_verifier::{Execution, strategy::chunked::ChunkResult};
+
+use super::{worker::Worker, world::World};
+
+const PI: &[u8] = include_bytes!("../../../cli/guests/pi.wasm");
+const PARTITION: &[u8] = include_bytes!("../../../cli/guests/partition.wasm");
+const IMBALANCE: &[u8] = include_bytes!("../../../cli/guests/imbalance.wasm");
+const WORDCOUNT: &[u8] = include_bytes!("../../../cli/guests/wordcount.wasm");
+
+struct Post<'a> {
+    module: &'a [u8],
+    input: &'a [u8],
+    policy: Policy,
+    salt: u8,
+}
+
+impl World {
+    fn listing_by(&self, node: &NodeHandle, post: &Post<'_>) -> Listing {
+        Listing {
+            version: Listing::STRATEGY_VERSION,
+            program: Program::Wasi { module: BlobRef::of(post.module) },
+            policy: post.policy.clone(),
+            ..self.listing(node, post.input, post.salt)
+        }
+    }
+
+    /// From posting to the end: the worker's result is what the program gives, after `change`.
+    async fn life(
+        &self,
+        node: &NodeHandle,
+        worker: &mut Worker,
+        post: &Post<'_>,
+        end: TaskStatus,
+        change: impl FnOnce(&mut Execution),
+    ) -> TaskView {
+        let listing = self.listing_by(node, post);
+        for blob in [post.module, post.input, IMBALANCE] {
+            assert_eq!(self.upload(node, blob).await.status(), 204);
+        }
+        let signed = Signed::new(listing.clone(), &self.requestor.key);
+        let url = format!("{}/v1/tasks", node.url());
+        let answer = self.http.post(url).json(&signed).send().await.unwrap();
+        let status = answer.status();
+        assert_eq!(status, 200, "{}", answer.text().await.unwrap());
+        self.fund(&listing).await;
+        let offered = worker.win().await;
+        worker.work(self, node, &offered, change).await;
+        let id = listing.id();
+        self.open_nonce(node, &id, post.salt).await;
+        self.reaches(node, &id, end).await
+    }
+}
+
+fn reason(view: &TaskView) -> &str {
+    &view.verdict.as_ref().unwrap().reason
+}
+
+fn improves(than: &str) -> Policy {
+    Policy::Improves {
+        rate_ppm: RATE_ONE,
+        evaluator: BlobRef::of(IMBALANCE),
+        direction: Direction::Minimise,
+        than: than.parse().unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_objective_is_computed_by_its_evaluator() {
+    let world = World::new(1).await;
+    let node = world.node().await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let input = b"9 7 5 5 4 4 3 2 1";
+    let post = |than, salt| Post { module: PARTITION, input, policy: improves(than), salt };
+    // 40 in all: two piles of 20.
+    let view = world.life(&node, &mut worker, &post("1", 1), TaskStatus::Paid, |_| {}).await;
+    assert!(reason(&view).contains("objective 0: it improves"), "{}", reason(&view));
+    // Its own figure counts for nothing, nor does half of the work.
+    let worse = |run: &mut Execution| run.output = b"111000000".to_vec();
+    let view = world.life(&node, &mut worker, &post("1", 2), TaskStatus::Slashed, worse).await;
+    assert!(reason(&view).contains("objective 2: no improvement"), "{}", reason(&view));
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_runs_a_program_that_improves_nothing_is_paid_all_the_same() {
+    let world = World::new(1).await;
+    let node = world.node().await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let input = b"9 7 5 5 4 4 3 2 1";
+    // No difference is below 0.
+    let post = Post { module: PARTITION, input, policy: improves("0"), salt: 1 };
+    let view = world.life(&node, &mut worker, &post, TaskStatus::Paid, |_| {}).await;
+    assert!(reason(&view).contains("what the program gives"), "{}", reason(&view));
+    // The piles {9, 7, 4} and {5, 5, 4, 3, 2, 1}: whoever finds them need not run the program.
+    let post = Post { module: WORDCOUNT, input, policy: improves("1"), salt: 2 };
+    let own = |run: &mut Execution| run.output = b"110010000\n".to_vec();
+    let view = world.life(&node, &mut worker, &post, TaskStatus::Paid, own).await;
+    assert!(reason(&view).contains("it improves"), "{}", reason(&view));
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_estimate_may_differ_and_a_made_up_one_is_slashed() {
+    let world = World::new(1).await;
+    let node = world.node().await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    // One run's standard deviation is 1.6422 / sqrt(10,000).
+    let bounds = vec![Bound::Deviations { sigma: "0.016422".parse().unwrap(), milli: 2_000 }];
+    let policy = Policy::Statistical { rate_ppm: RATE_ONE, bounds };
+    let post = |salt| Post { module: PI, input: b"10000", policy: policy.clone(), salt };
+    let view = world.life(&node, &mut worker, &post(1), TaskStatus::Paid, |_| {}).await;
+    assert!(reason(&view).contains("within its bounds of 1 runs"), "{}", reason(&view));
+    // Another machine's estimate, four standard deviations off: a breach at first, or luck.
+    let elsewhere = |run: &mut Execution| run.output = b"3.207".to_vec();
+    let view = world.life(&node, &mut worker, &post(2), TaskStatus::Paid, elsewhere).await;
+    assert!(reason(&view).contains("within its bounds"), "{}", reason(&view));
+    let made_up = |run: &mut Execution| run.output = b"3.3".to_vec();
+    let view = world.life(&node, &mut worker, &post(3), TaskStatus::Slashed, made_up).await;
+    assert!(reason(&view).contains("out of its bounds of 16 runs"), "{}", reason(&view));
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drawn_chunks_are_run_again() {
+    let mut world = World::new(1).await;
+    // The draw decides from the first result on.
+    world.node_config.probation = 0;
+    let node = world.node().await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let lines: Vec<_> = (0..24).map(|line| format!("line {line} of the fog\n")).collect();
+    let input = lines.concat();
+    let chunks = Chunks { bytes: 10, cut: Cut::Lines };
+    let policy = Policy::Merkle { rate_ppm: RATE_ONE, samples: 12, chunks };
+    let post =
+        |salt| Post { module: WORDCOUNT, input: input.as_bytes(), policy: policy.clone(), salt };
+    let view = world.life(&node, &mut worker, &post(1), TaskStatus::Paid, |_| {}).await;
+    assert!(reason(&view).contains("of 24 chunks drawn and run again"), "{}", reason(&view));
+    // Two thirds of the chunks are made up: twelve samples miss them once in half a million.
+    let partly = |run: &mut Execution| {
+        let mut chunks: Vec<ChunkResult> = borsh::from_slice(&run.output).unwrap();
+        chunks.iter_mut().skip(8).for_each(|chunk| chunk.output = b"fog\t1\n".to_vec());
+        run.output = borsh::to_vec(&chunks).unwrap();
+    };
+    let view = world.life(&node, &mut worker, &post(2), TaskStatus::Slashed, partly).await;
+    assert!(reason(&view).contains("drawn and run again, differs"), "{}", reason(&view));
+    node.shutdown();
+    node.join().await.unwrap();
+}

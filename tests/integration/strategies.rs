@@ -1,0 +1,111 @@
+//! The strategies that look at more than equality, with the built program: posted, worked on,
+//! checked, paid, explained by a receipt, and checked again by anyone without a node.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{
+    dev::{Dev, dev},
+    fog::{file, fog, json, run},
+};
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Posts a task, waits until it is paid, fetches its file and its evidence; gives its id.
+fn done(network: &Dev, home: &Path, name: &str, work: [&str; 2], policy: &[&str]) -> String {
+    let common = ["task", "post", "--wallet", "requestor", "--json", "--price", "0.5", "--wait"];
+    let [module, input] = work;
+    let work = ["--module", module, "--input", input];
+    let view = network.ok(home, &[&common[..], &work, policy].concat());
+    assert_eq!(view["status"], "paid", "{view:#}");
+    let id = view["id"].as_str().unwrap().to_owned();
+    let (result, bundle) = (home.join(format!("{name}.raw")), home.join(format!("{name}.fog")));
+    let fetch = ["task", "result", &id, "--raw", "--out", path(&result), "--wallet", "requestor"];
+    assert!(run(&mut network.fog(home, &fetch)).status.success());
+    let evaluator = policy.iter().position(|flag| *flag == "--evaluator");
+    let evaluator = evaluator.map_or(&[][..], |at| &policy[at..at + 2]);
+    let write = ["task", "evidence", &id, "--json", "--out", path(&bundle)];
+    let bytes = ["--result", path(&result)];
+    network.ok(home, &[&write[..], &work, &bytes, evaluator].concat());
+    id
+}
+
+fn receipt(network: &Dev, home: &Path, id: &str) -> Value {
+    network.ok(home, &["task", "receipt", id, "--json"])
+}
+
+#[test]
+fn every_strategy_from_the_post_to_the_evidence() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    network.import(home, 1, "worker");
+    network.import(home, 0, "requestor");
+    network.ok(home, &["worker", "stake", "100", "--wallet", "worker", "--json"]);
+    let _worker = network.worker(home);
+
+    let guest = |name: &str| file(&format!("cli/guests/{name}.wasm"));
+    let [pi, partition, imbalance, wordcount] =
+        ["pi", "partition", "imbalance", "wordcount"].map(guest);
+    let write = |name: &str, text: &str| {
+        let at = home.join(name);
+        std::fs::write(&at, text).unwrap();
+        at
+    };
+    let (points, weights) = (write("points", "10000"), write("weights", "9 7 5 5 4 4 3 2 1"));
+    let lines = write("lines", &"the fog comes\n".repeat(12));
+
+    let improve = ["--policy", "improves", "--evaluator", path(&imbalance), "--beat", "1"];
+    let best = done(&network, home, "best", [path(&partition), path(&weights)], &improve);
+    let near = ["--policy", "statistical", "--bounds", "sd:0.016422"];
+    let estimate = done(&network, home, "near", [path(&pi), path(&points)], &near);
+    let cut = ["--policy", "merkle", "--chunk", "10", "--samples", "5"];
+    let counts = done(&network, home, "cut", [path(&wordcount), path(&lines)], &cut);
+
+    let told = receipt(&network, home, &best);
+    assert_eq!(told["strategy"], "improves");
+    assert!(told["checked"].as_str().unwrap().contains("objective 0: it improves"), "{told:#}");
+    let told = receipt(&network, home, &estimate);
+    assert_eq!((&told["strategy"], &told["detection"]), (&"statistical".into(), &1.0.into()));
+    let told = receipt(&network, home, &counts);
+    assert!(told["checked"].as_str().unwrap().contains("all 12 chunks"), "{told:#}");
+    assert!(told["finds"].as_str().unwrap().contains("1 - (1 - f)^5"), "{told:#}");
+
+    // A result in chunks is read as if it were one.
+    let plain = home.join("plain");
+    let fetch =
+        ["task", "result", &counts, "--out", path(&plain), "--wallet", "requestor", "--json"];
+    assert!(run(&mut network.fog(home, &fetch)).status.success());
+    assert_eq!(std::fs::read_to_string(&plain).unwrap(), "comes\t1\nfog\t1\nthe\t1\n".repeat(12));
+    let chunk = home.join("chunk");
+    let common = ["task", "chunk", &counts, "--out", path(&chunk), "--wallet", "requestor"];
+    network.ok(home, &[&common[..], &["--index", "7", "--json"]].concat());
+    let beyond = run(&mut network.fog(home, &[&common[..], &["--index", "12"]].concat()));
+    assert_eq!(beyond.status.code(), Some(1));
+    drop(network);
+
+    // Nobody is left to be asked.
+    for name in ["best", "near", "cut"] {
+        let bundle = home.join(format!("{name}.fog"));
+        let output = run(fog(home).args(["verify", path(&bundle), "--json"]));
+        let report = json(&output);
+        assert_eq!(output.status.code(), Some(0), "{report:#}");
+        assert_eq!(report["complete"], true, "{report:#}");
+    }
+    let bundle = home.join("cut.fog");
+    let verify = |chunk: &Path| {
+        run(fog(home).args(["verify", path(&bundle), "--chunk", path(chunk), "--json"]))
+    };
+    let report = json(&verify(&chunk));
+    let right = (&report["belongs"], &report["right"], &report["chunk"]);
+    assert_eq!(right, (&true.into(), &true.into(), &7.into()), "{report:#}");
+    let mut bytes = std::fs::read(&chunk).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&chunk, bytes).unwrap();
+    let forged = verify(&chunk);
+    assert_eq!((forged.status.code(), &json(&forged)["belongs"]), (Some(1), &false.into()));
+}
