@@ -13,13 +13,12 @@ CREATE TABLE pledges (
     bid_seconds    INTEGER NOT NULL CHECK (bid_seconds > 0),
     commit_seconds INTEGER NOT NULL CHECK (commit_seconds > 0),
     lasts    INTEGER NOT NULL CHECK (lasts > 0),
-    window_seconds INTEGER NOT NULL CHECK (window_seconds >= 0),
     reserve  INTEGER NOT NULL CHECK (reserve > 0),
     -- Borsh of what the worker signed.
     bid      BLOB NOT NULL CHECK (length(bid) > 0),
     promise  BLOB NOT NULL CHECK (length(promise) > 0),
     state    TEXT NOT NULL
-             CHECK (state IN ('consented', 'open', 'reserved', 'live', 'judged', 'disputed', 'ended')),
+             CHECK (state IN ('consented', 'open', 'reserved', 'live', 'judged', 'ended')),
     -- Until when the state lasts on chain.
     deadline INTEGER CHECK (deadline >= 0),
     verdict  TEXT CHECK (verdict IN ('accepted', 'rejected')),
@@ -33,11 +32,11 @@ CREATE TABLE pledges (
 
 CREATE TRIGGER a_pledge_keeps_its_terms
 BEFORE UPDATE OF escrow, worker, stake, earnings, number, price, bid_seconds, commit_seconds, lasts,
-                 window_seconds, reserve, bid, promise ON pledges
+                 reserve, bid, promise ON pledges
 WHEN (NEW.escrow, NEW.worker, NEW.stake, NEW.earnings, NEW.number, NEW.price, NEW.bid_seconds,
-      NEW.commit_seconds, NEW.lasts, NEW.window_seconds, NEW.reserve, NEW.bid, NEW.promise)
+      NEW.commit_seconds, NEW.lasts, NEW.reserve, NEW.bid, NEW.promise)
   <> (OLD.escrow, OLD.worker, OLD.stake, OLD.earnings, OLD.number, OLD.price, OLD.bid_seconds,
-      OLD.commit_seconds, OLD.lasts, OLD.window_seconds, OLD.reserve, OLD.bid, OLD.promise)
+      OLD.commit_seconds, OLD.lasts, OLD.reserve, OLD.bid, OLD.promise)
 BEGIN SELECT RAISE(ABORT, 'a pledge keeps its terms'); END;
 CREATE TRIGGER a_pledge_has_one_verdict BEFORE UPDATE OF verdict, evidence ON pledges
 WHEN OLD.verdict IS NOT NULL AND (NEW.verdict, NEW.evidence) IS NOT (OLD.verdict, OLD.evidence)

@@ -340,11 +340,7 @@ pub fn node_config(options: &NetworkOptions, market: Address, endpoint: &str) ->
             ..fog_node::RunnerConfig::default()
         },
         probation: options.probation,
-        rail: fog_node::RailConfig {
-            pledge: options.pledge,
-            pledge_window: options.timing.task.window,
-            ..fog_node::RailConfig::default()
-        },
+        rail: fog_node::RailConfig { pledge: options.pledge, ..fog_node::RailConfig::default() },
         min_rate_ppm: 1_000,
         min_durations: Durations { bid: 1, commit: 1, verdict: 1, window: 0 },
         max_durations: Durations {

@@ -132,11 +132,22 @@ impl Rules {
         both.ok_or(Refused::NoReserveSuffices { price, rate_ppm })
     }
 
-    /// Is `listing` one for this market, inside its bounds?
+    /// Is `listing` one for this market, inside its bounds, and, where results may go unchecked on the
+    /// account rail, covered by what workers are asked to pledge now?
     ///
     /// # Errors
     /// What is wrong with it, and what would be accepted.
     pub fn check_listing(&self, listing: &Listing) -> Result<(), Refused> {
+        self.check_bounds(listing)?;
+        if listing.rail.is_escrow() || listing.policy.rate_ppm() >= RATE_ONE {
+            return Ok(());
+        }
+        self.check_pledge(listing, self.reserve_for(listing, listing.price_cap)?)
+    }
+
+    /// The same but for pledges: what was taken on with others is still there after a restart, and bids
+    /// on it need pledges that cover them.
+    pub(crate) fn check_bounds(&self, listing: &Listing) -> Result<(), Refused> {
         listing.check()?;
         if listing.network != self.network {
             return Err(Refused::WrongNetwork { given: listing.network, here: self.network });
@@ -165,11 +176,7 @@ impl Rules {
                 return Err(Refused::Duration { field, given, min, max });
             }
         }
-        let reserve = self.reserve_for(listing, listing.price_cap)?;
-        if listing.rail.is_escrow() || listing.policy.rate_ppm() >= RATE_ONE {
-            return Ok(());
-        }
-        self.check_pledge(listing, reserve)
+        self.reserve_for(listing, listing.price_cap).map(drop)
     }
 
     /// May results of this listing of the account rail go unchecked, as far as pledges cover them?

@@ -173,8 +173,6 @@ pub struct RailConfig {
     /// Seconds that it is reserved for at a time, at most what the market allows. Tasks may take a
     /// quarter of it; for half of it the next is reserved, too.
     pub pledge_seconds: u32,
-    /// Challenge window of the verdict on it, in seconds.
-    pub pledge_window: u32,
 }
 
 impl Default for RailConfig {
@@ -186,7 +184,6 @@ impl Default for RailConfig {
             earnings_most: 256,
             pledge: Nano::ZERO,
             pledge_seconds: 86_400,
-            pledge_window: 3_600,
         }
     }
 }

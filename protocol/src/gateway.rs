@@ -150,8 +150,6 @@ pub struct PledgeAsk {
     pub commit: u32,
     /// Seconds from then until the verdict must be there.
     pub lasts: u32,
-    /// Challenge window in seconds.
-    pub window: u32,
     /// Last chain second at which the stake may be reserved.
     pub valid_until: u64,
 }

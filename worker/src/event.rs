@@ -213,6 +213,7 @@ impl fmt::Display for WorkerEvent {
                 PledgeStage::Judged => write!(f, "the pledge of {reserve} has its verdict"),
                 PledgeStage::Released => write!(f, "the pledge of {reserve} is free again"),
                 PledgeStage::Slashed => write!(f, "the pledge of {reserve} was slashed"),
+                PledgeStage::Late => write!(f, "the promise of {reserve} came too late"),
                 PledgeStage::Void => write!(f, "the pledge of {reserve} did not come about"),
             },
             Self::Refused { task: None, reason } => write!(f, "refused: {reason}"),

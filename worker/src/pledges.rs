@@ -24,14 +24,16 @@ const MOST_KEPT: usize = 32;
 const MOST_LIVING: usize = 3;
 /// Longest time a pledge may last, in seconds.
 const LONGEST: u32 = 7 * 24 * 3600;
-/// Least time for the promise to reach the chain, in seconds: being late costs stake.
-const LEAST_COMMIT: u32 = 300;
+/// Least time for the promise to reach the chain, in seconds, where the market allows as much.
+const LEAST_COMMIT: u32 = 24 * 3600;
 /// Longest time from now at which the stake may be reserved.
 const LONGEST_CONSENT: u64 = 3600;
 /// Most that a pledge may pay. As much, the node could gain by a slash.
 const MOST_PRICE: Nano = Nano::new(1_000_000);
 /// Seconds past its consent until a pledge that never came is forgotten.
 const FORGET_SECONDS: u64 = 300;
+/// Seconds in which it is looked at all the same.
+const WATCH_SECONDS: u64 = 24 * 3600;
 
 /// Where a pledge stands, as the worker has seen it on chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,6 +51,8 @@ pub enum PledgeStage {
     Released,
     /// The stake was slashed.
     Slashed,
+    /// The promise did not reach the chain in time: that cost a hundredth of the stake.
+    Late,
     /// It never came about.
     Void,
 }
@@ -59,7 +63,7 @@ impl PledgeStage {
     pub const fn is_living(self) -> bool {
         match self {
             Self::Signed | Self::Reserved | Self::Live | Self::Judged => true,
-            Self::Released | Self::Slashed | Self::Void => false,
+            Self::Released | Self::Slashed | Self::Late | Self::Void => false,
         }
     }
 }
@@ -102,9 +106,22 @@ impl Parties {
     /// The epoch of which `ask` has the rest.
     pub(crate) const fn epoch(&self, ask: &PledgeAsk) -> Epoch {
         let Self { market, node, worker, earnings } = *self;
-        let PledgeAsk { number, price, bid, commit, lasts, window, .. } = *ask;
-        Epoch { market, node, worker, earnings, number, price, bid, commit, lasts, window }
+        let PledgeAsk { number, price, bid, commit, lasts, .. } = *ask;
+        Epoch { market, node, worker, earnings, number, price, bid, commit, lasts }
     }
+}
+
+/// What this worker may pledge now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// The most it pledges at once.
+    pub(crate) most: Nano,
+    /// What of its stake is neither reserved nor promised.
+    pub(crate) free: Nano,
+    /// The market's longest step, in seconds.
+    pub(crate) step: u32,
+    /// Chain time.
+    pub(crate) now: u64,
 }
 
 /// Every pledge of a worker.
@@ -155,13 +172,16 @@ impl Pledges {
         live.map(|pledge| pledge.reserve).max().unwrap_or(Nano::ZERO)
     }
 
-    /// Those to be looked at on chain.
-    pub(crate) fn watched(&self) -> Vec<(TaskId, Address)> {
-        self.living().map(|pledge| (pledge.task, pledge.escrow)).collect()
+    /// Those to be looked at on chain: what did not come about may have, where a gateway lagged behind.
+    pub(crate) fn watched(&self, now: u64) -> Vec<(TaskId, Address)> {
+        let watched = |pledge: &&Pledge| {
+            let until = pledge.valid_until.saturating_add(WATCH_SECONDS);
+            pledge.stage.is_living() || pledge.stage == PledgeStage::Void && now < until
+        };
+        self.all.iter().filter(watched).map(|pledge| (pledge.task, pledge.escrow)).collect()
     }
 
-    /// The task and address of what is asked for, if this worker may sign for it. `most` is the most
-    /// it pledges, `free` what of its stake is neither reserved nor promised.
+    /// The address of the task of what is asked for, if this worker may sign for it.
     ///
     /// # Errors
     /// Why it does not.
@@ -169,11 +189,18 @@ impl Pledges {
         &self,
         ask: &PledgeAsk,
         epoch: &Epoch,
-        (most, free): (Nano, Nano),
-        now: u64,
+        bounds: &Bounds,
     ) -> Result<Address, String> {
+        let Bounds { most, free, step, now } = *bounds;
         let escrow = epoch.task().address().map_err(|error| error.to_string())?;
         let task = TaskId(epoch.id());
+        let lost = |pledge: &&Pledge| {
+            pledge.node == epoch.node
+                && matches!(pledge.stage, PledgeStage::Late | PledgeStage::Slashed)
+        };
+        if let Some(lost) = self.all.iter().find(lost) {
+            return Err(format!("the pledge by {} was lost: it gets no other", lost.escrow));
+        }
         // The same once more, because the answer was lost: it reserves no more than the first.
         let again = self.all.iter().find(|pledge| pledge.task == task);
         if let Some(known) = again {
@@ -196,14 +223,17 @@ impl Pledges {
                 ask.price
             ));
         }
-        if ask.lasts > LONGEST || ask.window > LONGEST || ask.bid > LONGEST {
+        if ask.lasts > LONGEST || ask.bid > LONGEST {
             return Err(format!("it would last longer than {LONGEST} s"));
         }
-        if ask.commit < LEAST_COMMIT {
-            return Err(format!(
-                "{} s are too little for the promise to reach the chain: {LEAST_COMMIT} at least",
-                ask.commit
-            ));
+        // A promise that comes too late costs stake: there is to be all the time there may be.
+        let least = step.min(LEAST_COMMIT);
+        if ask.commit < least || ask.commit > step.max(LEAST_COMMIT) {
+            let given = ask.commit;
+            return Err(format!("{given} s are no time for the promise: {least} at least"));
+        }
+        if ask.valid_until <= now {
+            return Err("the time of its consent is over".into());
         }
         if ask.valid_until > now.saturating_add(LONGEST_CONSENT) {
             return Err("its consent would hold for more than an hour".into());
@@ -212,8 +242,12 @@ impl Pledges {
     }
 
     /// Puts a pledge on disk, before it is signed for anybody else.
-    pub(crate) fn keep(&mut self, pledge: Pledge) -> Result<(), JournalError> {
-        self.all.retain(|known| known.task != pledge.task);
+    pub(crate) fn keep(&mut self, mut pledge: Pledge) -> Result<(), JournalError> {
+        if let Some(at) = self.all.iter().position(|known| known.task == pledge.task) {
+            // The consent that holds longest counts: the node has it.
+            let known = self.all.remove(at);
+            pledge.valid_until = pledge.valid_until.max(known.valid_until);
+        }
         while self.all.len() >= MOST_KEPT {
             let Some(over) = self.all.iter().position(|known| !known.stage.is_living()) else {
                 return Err(JournalError::TooLong);
@@ -245,13 +279,15 @@ impl Pledges {
             TaskOnChain::Assigned { .. } => PledgeStage::Reserved,
             TaskOnChain::Committed { .. } => PledgeStage::Live,
             TaskOnChain::Later { state } => match state.as_str() {
-                "slashed" | "late" => PledgeStage::Slashed,
+                "slashed" => PledgeStage::Slashed,
+                "late" => PledgeStage::Late,
                 "paid" | "refunded" => PledgeStage::Released,
                 _ => PledgeStage::Judged,
             },
         };
-        // A gateway that lags behind takes nothing back.
-        if stage <= known.stage || !known.stage.is_living() {
+        // A gateway that lags behind takes nothing back; what it said did not come about may have.
+        let revived = known.stage == PledgeStage::Void && stage > PledgeStage::Signed;
+        if !revived && (stage <= known.stage || !known.stage.is_living()) {
             return Ok(None);
         }
         known.stage = stage;
@@ -289,7 +325,8 @@ mod tests {
         worker: Address::basechain([3; 32]),
         earnings: Address::basechain([4; 32]),
     };
-    const LIMITS: (Nano, Nano) = (Nano::grams(20), Nano::grams(100));
+    const BOUNDS: Bounds =
+        Bounds { most: Nano::grams(20), free: Nano::grams(100), step: 3600, now: NOW };
 
     fn ask(number: u32) -> PledgeAsk {
         PledgeAsk {
@@ -299,7 +336,6 @@ mod tests {
             bid: 600,
             commit: 3600,
             lasts: 3600,
-            window: 600,
             valid_until: NOW + 600,
         }
     }
@@ -321,7 +357,7 @@ mod tests {
     }
 
     fn check(pledges: &Pledges, ask: &PledgeAsk) -> Result<Address, String> {
-        pledges.check(ask, &PARTIES.epoch(ask), LIMITS, NOW)
+        pledges.check(ask, &PARTIES.epoch(ask), &BOUNDS)
     }
 
     fn open() -> (tempfile::TempDir, Pledges) {
@@ -339,9 +375,11 @@ mod tests {
             (PledgeAsk { reserve: Nano::ZERO, ..ask(0) }, "this worker pledges"),
             (PledgeAsk { price: Nano::grams(5), ..ask(0) }, "gain from a slash"),
             (PledgeAsk { price: Nano::ZERO, ..ask(0) }, "gain from a slash"),
-            (PledgeAsk { commit: 10, ..ask(0) }, "too little"),
+            (PledgeAsk { commit: 10, ..ask(0) }, "for the promise"),
+            (PledgeAsk { commit: 3599, ..ask(0) }, "for the promise"),
+            (PledgeAsk { commit: u32::MAX, ..ask(0) }, "for the promise"),
+            (PledgeAsk { valid_until: NOW, ..ask(0) }, "is over"),
             (PledgeAsk { lasts: u32::MAX, ..ask(0) }, "longer"),
-            (PledgeAsk { window: u32::MAX, ..ask(0) }, "longer"),
             (PledgeAsk { bid: u32::MAX, ..ask(0) }, "longer"),
             (PledgeAsk { valid_until: NOW + 100_000, ..ask(0) }, "hour"),
         ];
@@ -349,8 +387,8 @@ mod tests {
             let refused = check(&pledges, &bad).unwrap_err();
             assert!(refused.contains(why), "{refused} does not name {why}");
         }
-        let poor = (Nano::grams(20), Nano::grams(9));
-        let refused = pledges.check(&ask(0), &PARTIES.epoch(&ask(0)), poor, NOW).unwrap_err();
+        let poor = Bounds { free: Nano::grams(9), ..BOUNDS };
+        let refused = pledges.check(&ask(0), &PARTIES.epoch(&ask(0)), &poor).unwrap_err();
         assert!(refused.contains("are free"), "{refused}");
     }
 
@@ -359,11 +397,9 @@ mod tests {
         let (folder, mut pledges) = open();
         pledges.keep(signed(&ask(0))).unwrap();
         check(&pledges, &ask(0)).unwrap();
-        for other in [
-            PledgeAsk { reserve: Nano::grams(11), ..ask(0) },
-            PledgeAsk { lasts: 1800, ..ask(0) },
-            PledgeAsk { commit: 600, ..ask(0) },
-        ] {
+        for other in
+            [PledgeAsk { reserve: Nano::grams(11), ..ask(0) }, PledgeAsk { lasts: 1800, ..ask(0) }]
+        {
             assert!(check(&pledges, &other).unwrap_err().contains("signed before"));
         }
         pledges.keep(signed(&ask(1))).unwrap();
@@ -374,7 +410,7 @@ mod tests {
         assert!(check(&pledges, &ask(3)).unwrap_err().contains("enough"));
         assert_eq!(pledges.unreserved(), Nano::grams(30));
         let paid = TaskOnChain::Later { state: "paid".into() };
-        let first = pledges.watched()[0].0;
+        let first = pledges.watched(NOW)[0].0;
         assert!(pledges.seen(&first, &paid, NOW).unwrap().is_some());
         check(&pledges, &ask(3)).unwrap();
         assert!(check(&pledges, &ask(0)).unwrap_err().contains("signed before"), "nor again");
@@ -401,12 +437,30 @@ mod tests {
         assert_eq!(pledges.room(&earnings), Nano::ZERO);
         // A gateway that lags behind brings nothing back.
         assert_eq!(pledges.seen(&pledge.task, &reserved, NOW).unwrap(), None);
+        // That node gets no other pledge.
+        assert!(check(&pledges, &ask(1)).unwrap_err().contains("was lost"));
         // What never comes is forgotten once it cannot come any more.
         pledges.keep(signed(&ask(1))).unwrap();
-        let second = pledges.watched()[0].0;
+        let second = signed(&ask(1)).task;
         assert_eq!(pledges.seen(&second, &TaskOnChain::Unassigned, NOW + 899).unwrap(), None);
         let seen = pledges.seen(&second, &TaskOnChain::Unassigned, NOW + 901).unwrap().unwrap();
         assert_eq!(seen.stage, PledgeStage::Void);
+        // Unless it came after all, and was read late.
+        assert!(pledges.watched(NOW + 901).iter().any(|(task, _)| *task == second));
+        let seen = pledges.seen(&second, &reserved, NOW + 902).unwrap().unwrap();
+        assert_eq!((seen.stage, pledges.at_risk().count()), (PledgeStage::Reserved, 1));
+    }
+
+    /// Asked again with an earlier end, the worker still remembers the consent that the node holds.
+    #[test]
+    fn the_longest_consent_counts() {
+        let (_folder, mut pledges) = open();
+        let long = signed(&PledgeAsk { valid_until: NOW + 3000, ..ask(0) });
+        pledges.keep(long.clone()).unwrap();
+        pledges.keep(Pledge { valid_until: NOW + 1, ..long.clone() }).unwrap();
+        let late = NOW + 2000;
+        assert_eq!(pledges.seen(&long.task, &TaskOnChain::Unassigned, late).unwrap(), None);
+        assert_eq!(pledges.unreserved(), Nano::grams(10));
     }
 
     #[test]

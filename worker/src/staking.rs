@@ -132,10 +132,10 @@ pub async fn push_pledge(
             let body = task::commit(0, &promise, &pledge.promise)?;
             (fog_contracts::COMMIT_VALUE, body, "promise sent")
         }
-        TaskState::Open | TaskState::Committed | TaskState::Disputed if over => {
+        TaskState::Open | TaskState::Committed if over => {
             (fog_contracts::END_VALUE, task::expire(0)?, "its time is over: set free")
         }
-        TaskState::Accepted | TaskState::Rejected if over => {
+        TaskState::Accepted | TaskState::Rejected => {
             (fog_contracts::END_VALUE, task::finalize(0)?, "its verdict is carried out")
         }
         _ => return Ok(None),

@@ -188,14 +188,14 @@ pub(crate) struct OpenPledge {
     pub(crate) number: u32,
     /// The price.
     pub(crate) price: Nano,
-    /// Seconds for each step: reserving, promising, the verdict, its window.
-    pub(crate) seconds: [u32; 4],
+    /// Seconds for each step: reserving, promising, the verdict.
+    pub(crate) seconds: [u32; 3],
 }
 
 impl From<&Epoch> for OpenPledge {
     fn from(terms: &Epoch) -> Self {
         let Epoch { market, node, worker, earnings, number, price, .. } = *terms;
-        let seconds = [terms.bid, terms.commit, terms.lasts, terms.window];
+        let seconds = [terms.bid, terms.commit, terms.lasts];
         Self { market, node, worker, earnings, number, price, seconds }
     }
 }
@@ -204,8 +204,8 @@ impl OpenPledge {
     /// The epoch that it opens.
     pub(crate) const fn terms(&self) -> Epoch {
         let Self { market, node, worker, earnings, number, price, .. } = *self;
-        let [bid, commit, lasts, window] = self.seconds;
-        Epoch { market, node, worker, earnings, number, price, bid, commit, lasts, window }
+        let [bid, commit, lasts] = self.seconds;
+        Epoch { market, node, worker, earnings, number, price, bid, commit, lasts }
     }
 }
 

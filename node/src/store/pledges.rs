@@ -22,24 +22,15 @@ pub(crate) enum PledgeState {
     Reserved,
     /// It stands for tasks.
     Live,
-    /// There is a verdict; its window runs.
+    /// There is a verdict, to be carried out.
     Judged,
-    /// Somebody disputes that.
-    Disputed,
     /// Over.
     Ended,
 }
 
 impl PledgeState {
-    const ALL: [Self; 7] = [
-        Self::Consented,
-        Self::Open,
-        Self::Reserved,
-        Self::Live,
-        Self::Judged,
-        Self::Disputed,
-        Self::Ended,
-    ];
+    const ALL: [Self; 6] =
+        [Self::Consented, Self::Open, Self::Reserved, Self::Live, Self::Judged, Self::Ended];
 
     /// Its name in the database.
     pub(crate) const fn name(self) -> &'static str {
@@ -49,7 +40,6 @@ impl PledgeState {
             Self::Reserved => "reserved",
             Self::Live => "live",
             Self::Judged => "judged",
-            Self::Disputed => "disputed",
             Self::Ended => "ended",
         }
     }
@@ -85,11 +75,10 @@ pub(super) async fn write(tx: &mut Tx, row: &PledgeRow) -> Result<(), sqlx::Erro
     let verdict = row.verdict.as_ref().map(|(ruling, _)| ruling_name(*ruling));
     sqlx::query(
         "INSERT INTO pledges (id, escrow, worker, stake, earnings, number, price, bid_seconds,
-             commit_seconds, lasts, window_seconds, reserve, bid, promise, state, deadline, verdict,
-             evidence, slashed)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-         ON CONFLICT (id) DO UPDATE SET state = $15, deadline = $16, verdict = $17, evidence = $18,
-             slashed = $19",
+             commit_seconds, lasts, reserve, bid, promise, state, deadline, verdict, evidence, slashed)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+         ON CONFLICT (id) DO UPDATE SET state = $14, deadline = $15, verdict = $16, evidence = $17,
+             slashed = $18",
     )
     .bind(from_hash(&row.id.0))
     .bind(row.escrow.to_string())
@@ -101,7 +90,6 @@ pub(super) async fn write(tx: &mut Tx, row: &PledgeRow) -> Result<(), sqlx::Erro
     .bind(i64::from(terms.bid))
     .bind(i64::from(terms.commit))
     .bind(i64::from(terms.lasts))
-    .bind(i64::from(terms.window))
     .bind(to_i64(bid.value.reserve.get())?)
     .bind(from_value(bid)?)
     .bind(from_value(&row.promise)?)
@@ -201,7 +189,6 @@ fn pledge_row(row: &SqliteRow, market: Address, node: Address) -> Result<PledgeR
             bid: narrow(row, "bid_seconds")?,
             commit: narrow(row, "commit_seconds")?,
             lasts: narrow(row, "lasts")?,
-            window: narrow(row, "window_seconds")?,
         },
         bid: to_value(row.try_get("bid")?)?,
         promise: to_value(row.try_get("promise")?)?,

@@ -24,11 +24,10 @@ const STAKED: Nano = Nano::grams(300);
 /// At this rate the stake rule asks for 19 times the price.
 const RATE: u32 = 50_000;
 
-/// A network whose node asks for pledges, which it judges without a window.
+/// A network whose node asks for pledges, of 20 GRAM.
 async fn pledging(workers: usize) -> World {
     let mut world = World::new(workers).await;
     world.node_config.rail.pledge = PLEDGE;
-    world.node_config.rail.pledge_window = 0;
     world.node_config.rail.earnings_deposit = Nano::grams(10);
     world.node_config.rail.earnings_cap = Nano::grams(10);
     world.node_config.bid_round_seconds = 1;
@@ -94,10 +93,9 @@ async fn asked(world: &World, node: &NodeHandle, worker: &mut Worker) -> Asked {
         .await;
         worker.say(&WorkerFrame::Pass { task, reason: PassReason::StakeTooSmall, ask: None }).await;
         let Some((earnings, ask)) = found else { continue };
-        let PledgeAsk { number, price, bid, commit, lasts, window, .. } = ask;
+        let PledgeAsk { number, price, bid, commit, lasts, .. } = ask;
         let (market, node, worker) = (world.market, node.operator(), worker.address);
-        let epoch =
-            Epoch { market, node, worker, earnings, number, price, bid, commit, lasts, window };
+        let epoch = Epoch { market, node, worker, earnings, number, price, bid, commit, lasts };
         return Asked { epoch, ask };
     }
 }
@@ -224,7 +222,11 @@ async fn a_pledge_stands_for_work_and_is_free_when_its_time_is_over() {
     assert_eq!(world.stake(0).await.reserved, PLEDGE, "nothing more, and nothing less");
 
     // Past half of its time the next is opened beside it: work goes on without a gap.
+    let before = worker.time().await;
     world.chain.warp(1_900).await.unwrap();
+    while worker.time().await < before + 1_900 {
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
     let task = posted(&world, &node, &account, 2).await;
     let second = pledge(&world, &node, &mut worker).await;
     assert_eq!(second.ask.number, 1);
@@ -349,6 +351,82 @@ async fn only_what_was_asked_for_is_opened_and_once() {
     assert_eq!(code_of(&mut worker).await, "unknown_task");
     worker.say(&WorkerFrame::Commit { commit: right }).await;
     assert_eq!(code_of(&mut worker).await, "unknown_task");
+    stopped(node).await;
+}
+
+/// The session key signs whatever its worker likes: a worker that commits to something else first, so
+/// that no verdict would ever fit, has no pledge.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promise_that_was_broken_before_it_began_stands_for_nothing() {
+    let world = pledging(1).await;
+    let node = world.node().await;
+    let account = opened(&world, &node).await;
+    let task = posted(&world, &node, &account, 1).await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let asked = pledge(&world, &node, &mut worker).await;
+    let other = worker.signed_commit(asked.id(), &asked.escrow(), Hash32([7; 32])).value;
+    let body = fog_contracts::task::commit(1, &other.commitment, &other.chain_signature).unwrap();
+    // The node hears of the reservation, stores it, signs and sends; this worker only sends.
+    let reserved = async || {
+        let account = world.chain.account(super::world::std(&asked.escrow())).await.unwrap();
+        let data = account.data.map(|data| fog_contracts::task::TaskData::parse(&data).unwrap());
+        data.is_some_and(|data| data.state == TaskState::Assigned)
+    };
+    while !reserved().await {
+        tokio::task::yield_now().await;
+    }
+    world.tell(asked.escrow(), fog_contracts::COMMIT_VALUE, body).await;
+    let commitment = world.task(&asked.escrow()).await.work.unwrap().commitment;
+    assert_eq!(commitment, Hash32([7; 32]), "the worker was quicker");
+    on_chain(&world, &asked, TaskState::Committed).await;
+    until("the node to see it", || async {
+        (row(&world, &asked).await.0 == "reserved").then_some(())
+    })
+    .await;
+    for _ in 0..2 {
+        let offered = patient(&mut worker, |frame| match frame {
+            ServerFrame::Offer { listing, escrow, reserve_at_cap, pledge, .. } => {
+                assert_eq!(pledge, None, "it is not asked again");
+                Some(Offered { listing: *listing, escrow, reserve: reserve_at_cap })
+            }
+            _ => None,
+        })
+        .await;
+        assert_eq!(offered.listing.id(), task);
+        let valid_until = worker.time().await + 300;
+        let bid = worker.bid(&offered, PRICE, valid_until);
+        worker.say(&WorkerFrame::Bid { bid }).await;
+        let code = patient(&mut worker, |frame| match frame {
+            ServerFrame::Error { code, .. } => Some(code),
+            ServerFrame::Assigned { .. } => panic!("assigned with nothing behind it"),
+            _ => None,
+        })
+        .await;
+        assert_eq!(code, "pledge_too_small");
+    }
+    assert_eq!(row(&world, &asked).await.0, "reserved", "it never came to live");
+    drop(worker);
+    world.chain.warp(3_700).await.unwrap();
+    let (verdict, _, slashed) = ended(&world, &asked).await;
+    assert_eq!((verdict, slashed), (None, 0));
+    assert_eq!(world.stake(0).await.reserved, Nano::ZERO);
+    stopped(node).await;
+}
+
+/// What was taken on under one setting is not lost under another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_starts_again_without_pledges() {
+    let mut world = pledging(1).await;
+    let node = world.node().await;
+    let account = opened(&world, &node).await;
+    let task = posted(&world, &node, &account, 1).await;
+    stopped(node).await;
+    world.node_config.rail.pledge = Nano::ZERO;
+    let node = world.node().await;
+    world.reaches(&node, &task, TaskStatus::Open).await;
+    let listing = listing(&world, &node, &account, 2);
+    let refused = post(&world, &node, &Signed::new(listing, &world.requestor.key)).await;
+    assert_eq!(refused, Err("422 rail_needs_audit".to_owned()));
     stopped(node).await;
 }
 

@@ -127,9 +127,9 @@ const PLEDGED: &str = "
         zeroblob(32), 'open', 0, 10, 0, 0, 0);
     INSERT INTO rail_tasks (task, account, signed) VALUES (zeroblob(32), 'a', x'01');
     INSERT INTO pledges (id, escrow, worker, stake, earnings, number, price, bid_seconds,
-        commit_seconds, lasts, window_seconds, reserve, bid, promise, state, deadline)
+        commit_seconds, lasts, reserve, bid, promise, state, deadline)
         VALUES (x'1111111111111111111111111111111111111111111111111111111111111111', 'p', 'w', 's',
-            'a', 0, 1, 1, 1, 1, 0, 2, x'01', x'01', 'live', 10);";
+            'a', 0, 1, 1, 1, 1, 2, x'01', x'01', 'live', 10);";
 const BACKED: &str = "UPDATE rail_tasks SET pledge = (SELECT id FROM pledges)";
 
 #[tokio::test]

@@ -124,6 +124,8 @@ pub(crate) struct Volatile {
     pledges_seen: Instant,
     /// The pledge that was refused last, and why: said once.
     pledge_refused: Option<(u32, String)>,
+    /// Pledges that are reserved and not promised, since when, and whether that was said.
+    unpromised: BTreeMap<TaskId, (Instant, bool)>,
 }
 
 impl Volatile {
@@ -152,6 +154,7 @@ impl Volatile {
             vouchers_asked: BTreeMap::new(),
             pledges_seen: now,
             pledge_refused: None,
+            unpromised: BTreeMap::new(),
         }
     }
 }

@@ -12,13 +12,16 @@ use tokio::time::Instant;
 use super::Agent;
 use crate::{
     event::WorkerEvent,
-    pledges::{Parties, Pledge, PledgeStage},
+    pledges::{Bounds, Parties, Pledge, PledgeStage},
     port::{ChainPort, TaskOnChain},
     work::Report,
 };
 
 /// Pause between two looks at pledges that nothing asks for.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a reserved pledge may wait for its promise before that is said.
+const PROMISE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Reads the tasks of pledges; those that cannot be read are left out.
 pub(super) async fn look(
@@ -37,7 +40,7 @@ pub(super) async fn look(
 impl Agent {
     /// Looks at pledges now and then: how they end is seen nowhere else.
     pub(super) fn watch_pledges(&mut self) {
-        let watched = self.pledges.watched();
+        let watched = self.pledges.watched(self.chain_time().unwrap_or(0));
         if watched.is_empty() || self.state.pledges_seen.elapsed() < LOOK_EVERY {
             return;
         }
@@ -52,6 +55,7 @@ impl Agent {
     pub(super) fn on_pledges(&mut self, seen: &[(TaskId, TaskOnChain)]) {
         let now = self.chain_time().unwrap_or(0);
         for (task, at) in seen {
+            self.mind_promise(*task, at);
             match self.pledges.seen(task, at, now) {
                 Ok(Some(Pledge { reserve, stage, .. })) => {
                     self.tell(WorkerEvent::Pledge { task: *task, reserve, stage });
@@ -59,6 +63,23 @@ impl Agent {
                 Ok(None) => {}
                 Err(error) => self.on_disk_trouble(&error),
             }
+        }
+    }
+
+    /// A promise that the node keeps back costs stake once it is late: that is said in time.
+    fn mind_promise(&mut self, task: TaskId, at: &TaskOnChain) {
+        if !matches!(at, TaskOnChain::Assigned { .. }) {
+            self.state.unpromised.remove(&task);
+            return;
+        }
+        let since = self.state.unpromised.entry(task).or_insert_with(|| (Instant::now(), false));
+        if since.0.elapsed() > PROMISE_PATIENCE && !since.1 {
+            since.1 = true;
+            let reason = format!(
+                "the node has reserved the stake of pledge {task} and keeps the promise back: \
+                 `fog worker pledges` puts it on chain; if nobody does, it costs you"
+            );
+            self.tell(WorkerEvent::Refused { task: None, reason });
         }
     }
 
@@ -88,11 +109,11 @@ impl Agent {
         let exposed: Nano = self.at_risk(&held);
         let limits = &self.governor.limits;
         let most = limits.max_pledge.min(limits.max_exposure.saturating_sub(exposed));
-        let limits = (most, self.free_stake(&held));
-        let escrow = self.pledges.check(ask, &epoch, limits, now)?;
         let chain = &self.context.chain;
-        // The market's contracts are this program's: it was checked when the fee was read.
-        chain.fee_bps().ok_or("the market was not read yet")?;
+        // The market's contracts are this program's: it was checked when that was read.
+        let step = chain.longest_step().ok_or("the market was not read yet")?;
+        let bounds = Bounds { most, free: self.free_stake(&held), step, now };
+        let escrow = self.pledges.check(ask, &epoch, &bounds)?;
         let text = |error: crate::port::PortError| error.to_string();
         let PledgeAsk { reserve, price, valid_until, .. } = *ask;
         let consent = chain.consent(escrow, reserve, price, valid_until).map_err(text)?;

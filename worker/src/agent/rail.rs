@@ -48,7 +48,8 @@ impl Agent {
         let (chain, report) = (Arc::clone(&self.context.chain), self.context.report.clone());
         // A pledge may have come about a moment ago.
         let pledged = offer.reserve_at_cap > Nano::ZERO;
-        let watched = if pledged { self.pledges.watched() } else { Vec::new() };
+        let watched =
+            if pledged { self.pledges.watched(self.chain_time().unwrap_or(0)) } else { Vec::new() };
         self.state.looks.spawn(async move {
             let seen = look(&chain, watched).await;
             let _ = report.send(Report::Pledges { seen }).await;

@@ -42,15 +42,14 @@ fn ask(number: u32) -> PledgeAsk {
         bid: 600,
         commit: 3600,
         lasts: 3600,
-        window: 600,
         valid_until: now() + 600,
     }
 }
 
 fn epoch(ask: &PledgeAsk, earnings: Address) -> Epoch {
-    let PledgeAsk { number, price, bid, commit, lasts, window, .. } = *ask;
+    let PledgeAsk { number, price, bid, commit, lasts, .. } = *ask;
     let (market, node, worker) = (MARKET, OPERATOR, WORKER);
-    Epoch { market, node, worker, earnings, number, price, bid, commit, lasts, window }
+    Epoch { market, node, worker, earnings, number, price, bid, commit, lasts }
 }
 
 fn on_rail() -> Listing {
@@ -135,7 +134,8 @@ async fn a_node_gets_no_signature_for_terms_of_its_own() {
     let bad = [
         (PledgeAsk { price: Nano::grams(3), ..ask(0) }, "gain from a slash"),
         (PledgeAsk { reserve: Nano::grams(500), ..ask(0) }, "this worker pledges"),
-        (PledgeAsk { commit: 1, ..ask(0) }, "too little"),
+        (PledgeAsk { commit: 1, ..ask(0) }, "for the promise"),
+        (PledgeAsk { valid_until: now() - 1, ..ask(0) }, "is over"),
         (PledgeAsk { lasts: u32::MAX, ..ask(0) }, "longer"),
         (PledgeAsk { valid_until: now() + 1_000_000, ..ask(0) }, "hour"),
     ];

@@ -88,6 +88,10 @@ impl ChainPort for Chain {
         Some(100)
     }
 
+    fn longest_step(&self) -> Option<u32> {
+        Some(3600)
+    }
+
     fn channel(&self, address: Address) -> BoxFuture<'_, Option<ChannelData>> {
         let known = self.channels.lock().unwrap().get(&address).copied();
         std::future::ready(known).boxed()

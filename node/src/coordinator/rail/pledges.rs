@@ -3,8 +3,7 @@
 //!
 //! ```text
 //! ask --signed--> consented --Opened--> open --Reserved--> reserved --Committed--> live
-//!      live --kept: the root of the earnings' entries | a false result: its evidence--> judged
-//!      judged --window over--> ended         (disputed between the two, if somebody does)
+//!      live --kept: the root of the earnings' entries | a false result: its evidence--> judged --> ended
 //! ```
 //! Consent and promise are stored with the first intent; each step on chain stores the next. So a
 //! restart goes on where it was: with what the chain says, and what the outbox holds.
@@ -105,7 +104,6 @@ impl Actor {
             // A promise that is late costs the worker: as much time as there may be.
             commit: market.max_step,
             lasts: within(config.pledge_seconds),
-            window: config.pledge_window.min(market.max_step),
             valid_until: now + u64::from(CONSENT_SECONDS),
         };
         let (market, node) = (self.shared.config.market, self.shared.operator);
@@ -274,7 +272,6 @@ impl Actor {
             }),
             TaskState::Accepted => verdict(Verdict::Accepted),
             TaskState::Rejected => verdict(Verdict::Rejected),
-            TaskState::Disputed => Some(Event::Disputed { task: id, until: deadline }),
             _ => closing_event(id, told),
         };
         event.map_or(Ok(()), |event| self.pledge_event(id, &event))
@@ -306,9 +303,10 @@ impl Actor {
 
     /// What follows from a fact of the chain about a pledge. Facts come late, twice, or after a gap.
     fn pledge_event(&mut self, id: TaskId, event: &Event) -> Result<(), NodeError> {
-        use PledgeState::{Consented, Disputed, Judged, Live, Open, Reserved};
+        use PledgeState::{Consented, Judged, Live, Open, Reserved};
         let Some(row) = self.rail.pledges.living.get(&id) else { return Ok(()) };
-        let (state, known) = (row.state, row.deadline);
+        let (state, known, worker) = (row.state, row.deadline, row.terms.worker);
+        let promised = row.promise.value.commitment;
         match event {
             Event::Opened { deadline, .. } if state == Consented => {
                 self.end_intent(id, IntentKind::PledgeOpen, End::Done);
@@ -327,6 +325,18 @@ impl Actor {
                 self.pledge_enters(id, Reserved, *commit_by);
                 self.promise_pledge(id)?;
             }
+            Event::CommittedOnChain { commitment, verdict_by, .. }
+                if matches!(state, Consented | Open | Reserved) && *commitment != promised =>
+            {
+                // Its worker was quicker, with something else: no verdict of ours would fit. It stands
+                // for nothing, and ends by time.
+                if known != Some(*verdict_by) {
+                    tracing::warn!(pledge = %id, %worker, "a worker broke its promise before it began");
+                    self.end_intent(id, IntentKind::PledgePromise, End::Void);
+                    self.rail.pledges.held_off.insert(worker, u64::MAX);
+                    self.pledge_enters(id, Reserved, *verdict_by);
+                }
+            }
             Event::CommittedOnChain { verdict_by, .. }
                 if matches!(state, Consented | Open | Reserved) =>
             {
@@ -335,16 +345,11 @@ impl Actor {
                 self.pledge_lives(id, *verdict_by);
             }
             Event::VerdictOnChain { window_until, .. }
-                if state == Live || state == Disputed || known != Some(*window_until) =>
+                if state == Live || known != Some(*window_until) =>
             {
                 self.end_intent(id, IntentKind::PledgeJudge, End::Done);
-                self.end_intent(id, IntentKind::PledgeExpire, End::Done);
                 self.pledge_enters(id, Judged, *window_until);
                 // Signed by others, or by this node before its database was put back.
-                self.stop_pledge(id);
-            }
-            Event::Disputed { until, .. } if state != Disputed => {
-                self.pledge_enters(id, Disputed, *until);
                 self.stop_pledge(id);
             }
             Event::Closed { outcome, .. } => self.pledge_closed(id, outcome),
@@ -423,7 +428,8 @@ impl Actor {
         };
         if matches!(row.state, PledgeState::Consented | PledgeState::Open | PledgeState::Reserved) {
             let until = self.now() + HOLD_OFF_SECONDS;
-            self.rail.pledges.held_off.insert(row.terms.worker, until);
+            let held = self.rail.pledges.held_off.entry(row.terms.worker).or_default();
+            *held = until.max(*held);
         }
         row.state = PledgeState::Ended;
         row.deadline = None;
@@ -489,6 +495,8 @@ impl Actor {
             worker.pledges().find(|(known, _)| **known == id).map(|(_, pledge)| pledge)
         });
         let over = row.deadline.is_some_and(|deadline| now > deadline);
+        // Nobody can challenge it: it is carried out as soon as it is there.
+        let due = row.deadline.is_some_and(|deadline| now >= deadline);
         let escrow = row.escrow;
         match row.state {
             PledgeState::Live
@@ -500,13 +508,8 @@ impl Actor {
                 };
                 self.judge_pledge(id, Ruling::Accepted, root)
             }
-            PledgeState::Judged if over => self.push_pledge(id, now, Intent::Finalize { escrow }),
-            PledgeState::Open
-            | PledgeState::Reserved
-            | PledgeState::Live
-            | PledgeState::Disputed
-                if over =>
-            {
+            PledgeState::Judged if due => self.push_pledge(id, now, Intent::Finalize { escrow }),
+            PledgeState::Open | PledgeState::Reserved | PledgeState::Live if over => {
                 self.push_pledge(id, now, Intent::Expire { escrow })
             }
             _ => Ok(()),
@@ -531,6 +534,6 @@ const fn ask_terms(
     worker: Address,
     earnings: Address,
 ) -> Epoch {
-    let PledgeAsk { number, price, bid, commit, lasts, window, .. } = *ask;
-    Epoch { market, node, worker, earnings, number, price, bid, commit, lasts, window }
+    let PledgeAsk { number, price, bid, commit, lasts, .. } = *ask;
+    Epoch { market, node, worker, earnings, number, price, bid, commit, lasts }
 }

@@ -32,6 +32,9 @@ impl Actor {
             let decided = self.event(Event::Posted { listing, escrow: place })?;
             return Ok(decided.map_err(super::super::actor::refusal));
         }
+        if let Err(refused) = self.market.rules().check_listing(&listing.value) {
+            return Ok(Err(super::super::actor::refusal(refused)));
+        }
         let new = !self.rail.channels.contains_key(&account);
         if new && self.rail.channels.len() >= MOST_CHANNELS {
             let message = "this node keeps as many accounts as it can: try another";
