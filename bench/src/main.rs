@@ -7,8 +7,11 @@ mod chain;
 mod coordinator;
 mod groth16;
 mod matching;
+mod merkle;
 mod meter;
+mod metering;
 mod network;
+mod pool;
 mod warm_start;
 
 use std::{
@@ -23,10 +26,13 @@ use crate::meter::Reading;
 /// One benchmark: its name and what measures it.
 type Benchmark = (&'static str, fn() -> Result<Reading>);
 
-const BENCHMARKS: [Benchmark; 9] = [
+const BENCHMARKS: [Benchmark; 12] = [
     ("matching", matching::measure),
     ("sandbox-warm-start", warm_start::measure),
     ("sandbox-cached-load", cached_load::measure),
+    ("sandbox-metering", metering::measure),
+    ("merkle-proof", merkle::measure),
+    ("verification-pool", pool::measure),
     ("groth16-bn254-single", groth16::measure),
     ("coordinator", coordinator::measure),
     ("chain-transfers", chain::transfers),
@@ -43,6 +49,10 @@ enum Format {
 }
 
 fn main() -> ExitCode {
+    // `verification-pool` runs guests in processes of this program, as `fog` does.
+    if std::env::args().nth(1).as_deref() == Some("__sandbox") {
+        return fog_verifier::sandbox::process::child_main();
+    }
     let mut format = Format::Table;
     let mut chosen = Vec::new();
     for argument in std::env::args().skip(1) {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use fog_protocol::{Hash32, HashParseError, Nano, TaskId, ZkVm};
+use fog_protocol::{Hash32, HashParseError, Nano, TaskId, UnknownZkVm, ZkVm};
 
 /// A marketplace for computation between strangers, settled on TON: results are verified before
 /// money moves.
@@ -96,15 +96,22 @@ pub(crate) struct CompletionArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// A WASI preview 1 command module (.wasm).
+    /// A WASI preview 1 command module, or a component with `execute` (.wasm).
     #[arg(long, value_name = "FILE")]
     pub(crate) module: PathBuf,
-    /// Its standard input.
+    /// Its input: standard input of a command. With --merge: a folder of outputs.
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// Where to write its output; otherwise it goes to standard output.
+    /// Where to write its output; otherwise it goes to standard output. With --split: a folder.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Call a component's `split` instead: the input becomes about so many files, one for each task.
+    #[arg(long, value_name = "PARTS", requires = "out", conflicts_with = "merge")]
+    pub(crate) split: Option<u32>,
+    /// Call a component's `merge` instead: the files of a folder, in the order of their names,
+    /// become one output.
+    #[arg(long)]
+    pub(crate) merge: bool,
     /// Seed of the guest's random generator.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -156,6 +163,14 @@ pub(crate) enum ProofCommand {
         #[arg(long, value_name = "FILE")]
         seal: PathBuf,
     },
+}
+
+/// `sp1-v6.1=COMMAND`.
+fn prover(text: &str) -> Result<(ZkVm, PathBuf), String> {
+    let (vm, command) = text.split_once('=').ok_or("write it as ZKVM=COMMAND")?;
+    let vm: ZkVm = vm.parse().map_err(|error: UnknownZkVm| error.to_string())?;
+    let command = std::fs::canonicalize(command).map_err(|error| format!("{command}: {error}"))?;
+    Ok((vm, command))
 }
 
 /// 32 bytes, with `0x` or without.
@@ -417,8 +432,8 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PostArgs {
-    /// A WASI preview 1 command module (.wasm), from any language.
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["zkey", "circuit"])]
+    /// A WASI preview 1 command module or a component with `execute` (.wasm), from any language.
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["zkey", "circuit", "elf"])]
     pub(crate) module: Option<PathBuf>,
     /// With the `proof` policy: the verifying key (arkworks' bytes) of a circuit over BLS12-381.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "zkey"])]
@@ -454,6 +469,19 @@ pub(crate) struct PostArgs {
     /// Most memory the program may use, in MiB.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) memory: u64,
+    /// A zkVM's program, with the `receipt` policy.
+    #[arg(long, value_name = "FILE", requires_all = ["zkvm", "program_id"])]
+    pub(crate) elf: Option<PathBuf>,
+    /// The machine and release: sp1-v5, sp1-v6.0, sp1-v6.1, risc-zero-v3.0, risc-zero-v5.0.
+    #[arg(long, requires = "elf")]
+    pub(crate) zkvm: Option<ZkVm>,
+    /// What names the program in its receipts: SP1's `vk.bytes32()`, RISC Zero's image id.
+    #[arg(long, value_name = "HEX", value_parser = program, requires = "elf")]
+    pub(crate) program_id: Option<Hash32>,
+    /// Take any receipt of the program: one that somebody else made, or for another input, is as
+    /// good. Without it the journal must begin with 32 bytes that bind it to task, worker and input.
+    #[arg(long, requires = "elf")]
+    pub(crate) any_receipt: bool,
     /// A circom circuit's proving key (.zkey), with the `groth16` policy.
     #[arg(long, value_name = "FILE", requires = "witness", conflicts_with = "module")]
     pub(crate) zkey: Option<PathBuf>,
@@ -501,6 +529,10 @@ pub(crate) enum PolicyName {
     Statistical,
     /// The input is run in chunks; of a drawn result, drawn chunks are run again.
     Merkle,
+    /// Every result is a receipt of SP1 or RISC Zero that the program ran, and checked.
+    Receipt,
+    /// Copies for workers that do not know of each other: all equal, or a verifier decides.
+    Redundant,
 }
 
 #[derive(Debug, Args)]
@@ -564,6 +596,13 @@ pub(crate) struct WorkerUpArgs {
     /// Folder of the journal [default: ~/.local/share/fog/worker].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// A prover of a zkVM, for tasks with the `receipt` policy: `sp1-v6.1=COMMAND`; several times for
+    /// several. It is called as COMMAND ELF INPUT BINDING OUT and leaves `journal` and `seal` in OUT.
+    #[arg(long, value_name = "ZKVM=COMMAND", value_parser = prover)]
+    pub(crate) prover: Vec<(ZkVm, PathBuf)>,
+    /// Seconds a prover may take; tasks with less time are left to others.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) prover_seconds: u32,
     /// Folder of the circuits it can prove [default: ~/.local/share/fog/circuits].
     #[arg(long, value_name = "DIR")]
     pub(crate) circuits: Option<PathBuf>,

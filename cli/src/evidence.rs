@@ -6,13 +6,13 @@ use anyhow::{Context as _, bail};
 use fog_chain::{ChainClient, Tx};
 use fog_contracts::task::{TaskInit, op};
 use fog_evidence::{Bundle, Report, Status, Step, Told, check};
-use fog_protocol::{Address, Hash32, Listing, TaskId};
+use fog_protocol::{Address, Hash32, Listing, Policy, TaskId};
 use fog_verifier::{Executor, sandbox::process::RunnerConfig};
 use serde::Serialize;
 
 use crate::{
     args::{BundleFiles, VerifyArgs},
-    chain, files,
+    chain, files, keys,
     output::{Output, failed, usage},
     settings::Settings,
     strategy, task,
@@ -95,7 +95,19 @@ pub(crate) async fn write(
         key: None,
         output: None,
     };
-    add(&mut bundle, files)?;
+    let mut files = files.clone();
+    if let (Policy::Redundant { .. }, Some(path)) = (&bundle.listing.policy, &files.input) {
+        // Copies begin with bytes that only their requestor's key makes.
+        let wallet = keys::unlock(settings, &chain::connect(settings)?).await?;
+        let salt = bundle.listing.salt;
+        let input = fog_requestor::blinded(&wallet.key, &salt, &files::read(path, MAX_FILE)?);
+        if Hash32::of(&input) != bundle.listing.input.hash {
+            return Err(usage(format!("{} is not this task's input", path.display())));
+        }
+        bundle.input = Some(input);
+        files.input = None;
+    }
+    add(&mut bundle, &files)?;
     let bytes = bundle.encode()?;
     files::write(out, &bytes)?;
     #[derive(Serialize)]

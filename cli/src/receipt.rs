@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use fog_protocol::{Hash32, Nano, Policy, RATE_ONE, TaskId, TaskStatus, api::TaskView};
+use fog_protocol::{
+    Hash32, JournalStart, Nano, Policy, RATE_ONE, TaskId, TaskStatus, api::TaskView,
+};
 use serde::Serialize;
 
 use crate::{chain, market, output::Output, settings::Settings, task};
@@ -81,6 +83,15 @@ fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
 fn finds(policy: &Policy) -> String {
     match policy {
         Policy::Replay { .. } => "finds any difference in output or fuel".to_owned(),
+        Policy::Receipt { start, .. } => match start {
+            JournalStart::Binding => {
+                "finds any result without a valid receipt for this task".into()
+            }
+            JournalStart::Anything => {
+                "finds any result without a valid receipt; one made for somebody else is as good"
+                    .into()
+            }
+        },
         Policy::Groth16 { .. } | Policy::Proof { .. } => {
             "finds any result without a valid proof".to_owned()
         }
@@ -93,6 +104,10 @@ fn finds(policy: &Policy) -> String {
             result in a million wrong"
                 .to_owned()
         }
+        Policy::Redundant { copies, .. } => format!(
+            "finds any difference between {copies} workers that were not told of each other; a \
+             verifier's own run then says who is wrong, and newcomers are always run again"
+        ),
         Policy::Merkle { samples, .. } => {
             let odds = |wrong: f64| 100.0 * sampled(wrong, *samples);
             format!(
@@ -119,7 +134,7 @@ fn text(receipt: &Receipt) -> String {
     let percent = |share: f64| format!("{} %", (share * 10_000.0).round() / 100.0);
     let shown = |amount: Option<Nano>| amount.map_or_else(|| "-".to_owned(), |a| a.to_string());
     let how = match receipt.strategy {
-        "groth16" | "proof" => format!("{}: every result is checked", receipt.strategy),
+        "groth16" | "proof" | "receipt" => format!("{}: every result is checked", receipt.strategy),
         other => format!(
             "{other}: {} of results are checked; a worker of wrong ones is caught within {} with 95 % \
              certainty",

@@ -67,6 +67,10 @@ pub(crate) struct StrategyArgs {
     /// with odds of (1 - f)^samples.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) samples: u16,
+    /// `redundant`: how many workers do it, each paid. Where their results are not all equal, a
+    /// verifier's own run decides about each.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=7))]
+    pub(crate) copies: u8,
 }
 
 /// Which way is better.
@@ -112,7 +116,11 @@ impl StrategyArgs {
         rate_ppm: u32,
     ) -> anyhow::Result<Option<DraftPolicy>> {
         Ok(match name {
-            PolicyName::Replay | PolicyName::Groth16 | PolicyName::Proof => None,
+            PolicyName::Replay
+            | PolicyName::Groth16
+            | PolicyName::Proof
+            | PolicyName::Receipt
+            | PolicyName::Redundant => None,
             PolicyName::Improves => {
                 let file = self.evaluator.as_deref().context("--evaluator is missing")?;
                 Some(DraftPolicy::Improves {

@@ -4,8 +4,8 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use fog_protocol::{
-    Durations, Hash32, PublicInput, RATE_ONE, Rail, ResourceLimits, TaskId, TaskStatus,
-    api::TaskView,
+    Durations, Hash32, JournalStart, PublicInput, RATE_ONE, Rail, ResourceLimits, TaskId,
+    TaskStatus, api::TaskView,
 };
 use fog_requestor::{
     Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor, RequestorError,
@@ -96,6 +96,11 @@ const MAX_CIRCUIT_KEY: u64 = 4 << 10;
 
 fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
     let program = match (&args.module, &args.zkey, &args.witness) {
+        (None, None, _) if args.elf.is_some() => {
+            let elf = args.elf.as_deref().context("--elf is missing")?;
+            let vm = args.zkvm.context("--zkvm is missing")?;
+            DraftProgram::ZkVm(vm, files::read(elf, MAX_MODULE)?)
+        }
         (None, None, _) if args.circuit.is_some() => {
             let key = args.circuit.as_deref().context("--circuit is missing")?;
             DraftProgram::Circuit(files::read(key, MAX_CIRCUIT_KEY)?)
@@ -104,7 +109,7 @@ fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
         (None, Some(zkey), Some(witness)) => {
             DraftProgram::Circom(files::read(zkey, MAX_MODULE)?, files::read(witness, MAX_MODULE)?)
         }
-        _ => bail!("give either --module, or --zkey with --witness, or --circuit"),
+        _ => bail!("give either --module, or --zkey with --witness, or --circuit, or --elf"),
     };
     let rate = args.audit_rate.unwrap_or(if rail.is_escrow() { 0.05 } else { 1.0 });
     let rate_ppm = (rate * f64::from(RATE_ONE)).round() as u32;
@@ -116,6 +121,13 @@ fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
             DraftPolicy::Groth16(files::read(key, 4 << 20)?, publics)
         }
         (PolicyName::Proof, None) => DraftPolicy::Proof,
+        (PolicyName::Receipt, None) => {
+            let start = match args.any_receipt {
+                true => JournalStart::Anything,
+                false => JournalStart::Binding,
+            };
+            DraftPolicy::Receipt(args.program_id.context("--program-id is missing")?, start)
+        }
         (_, None) => DraftPolicy::Replay(rate_ppm),
     };
     let mut salt = [0; 32];
@@ -199,19 +211,16 @@ struct ToPay {
 async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
     let draft = draft(&args, rail(&args, settings)?)?;
     let requestor = requestor(settings).await?;
+    if args.policy == PolicyName::Redundant {
+        anyhow::ensure!(!args.no_pay, "--no-pay is for one task: copies are paid together");
+        let copies = requestor.post_copies(draft, args.strategy.copies).await?;
+        return copied(&args, &requestor, &copies, settings, output).await;
+    }
     let prepared = requestor.post(draft).await?;
     if args.no_pay {
         return to_pay(&requestor, &prepared, output);
     }
-    let (task, most) = (prepared.task, prepared.listing.price_cap);
-    let paid_from = match prepared.listing.rail {
-        Rail::Escrow => {
-            requestor.fund(std::slice::from_ref(&prepared)).await?;
-            format!("escrow {}", prepared.escrow)
-        }
-        Rail::Account { account } => format!("account {account}"),
-    };
-    output.note(&format!("posted {task}\n  {paid_from}\n  at most {most}"));
+    pay(&requestor, std::slice::from_ref(&prepared), output).await?;
     if !args.wait && args.out.is_none() {
         let view = find(&requestor.node, &prepared.task).await?;
         output.document(&view, || prepared.task.to_string())?;
@@ -226,6 +235,58 @@ async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::R
         acknowledge(&requestor, &view, settings, output).await?;
     }
     end(&view, output)
+}
+
+async fn pay(requestor: &Requestor, prepared: &[Prepared], output: &Output) -> anyhow::Result<()> {
+    let escrowed: Vec<_> =
+        prepared.iter().filter(|task| task.listing.rail.is_escrow()).cloned().collect();
+    if !escrowed.is_empty() {
+        requestor.fund(&escrowed).await?;
+    }
+    for Prepared { task, escrow, listing, .. } in prepared {
+        let paid_from = match listing.rail {
+            Rail::Escrow => format!("escrow {escrow}"),
+            Rail::Account { account } => format!("account {account}"),
+        };
+        output.note(&format!("posted {task}\n  {paid_from}\n  at most {}", listing.price_cap));
+    }
+    Ok(())
+}
+
+/// Pays copies, and follows them to their ends; the first that is paid has the result.
+async fn copied(
+    args: &PostArgs,
+    requestor: &Requestor,
+    copies: &[Prepared],
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    pay(requestor, copies, output).await?;
+    let waits = args.wait || args.out.is_some();
+    let mut views = Vec::new();
+    if waits {
+        let ends = copies.iter().map(|copy| follow(requestor, &copy.task, output));
+        for view in futures_util::future::join_all(ends).await {
+            views.push(view?);
+        }
+    } else {
+        for copy in copies {
+            views.push(find(&requestor.node, &copy.task).await?);
+        }
+    }
+    let paid = views.iter().find(|view| view.status == TaskStatus::Paid);
+    if let (Some(view), Some(out)) = (paid, &args.out) {
+        files::write(out, &requestor.result(view).await?)?;
+    }
+    for view in views.iter().filter(|view| view.status == TaskStatus::Paid) {
+        acknowledge(requestor, view, settings, output).await?;
+    }
+    let done = !waits || paid.is_some();
+    output.document(&views, || {
+        let lines = views.iter().map(|view| format!("{} {}", view.id, view.status));
+        lines.collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(if done { ExitCode::SUCCESS } else { failed() })
 }
 
 fn to_pay(requestor: &Requestor, prepared: &Prepared, output: &Output) -> anyhow::Result<ExitCode> {

@@ -314,7 +314,9 @@ async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow:
         // A cheat would only be late: what it proves is not what it hands in.
         circuits: (!args.adversary)
             .then(|| args.circuits.unwrap_or_else(|| settings.circuits.clone())),
+        provers: args.prover.into_iter().collect(),
         limits: WorkerLimits {
+            prover_seconds: args.prover_seconds,
             slots: args.slots.max(args.parallel),
             parallel: args.parallel,
             max_pledge: args.max_pledge,

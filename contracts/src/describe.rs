@@ -238,7 +238,7 @@ fn jetton_task(data: &JettonTaskData) -> Value {
                 "most_units": money.units,
                 "held_units": money.held,
                 "due": shares(&money.dues),
-                "transfers": money.attempts,
+                "transfers": money.attempts + money.tries,
                 "last_transfer_at": money.sent_at,
             })
         });

@@ -52,6 +52,8 @@ exit_codes! {
     StillBacking = 133,
         "a task from before it began to leave is not over: end that task, anyone may, or wait";
     NoRent = 135, "the stake's rent would not last a year: top it up, anyone may";
+    Delegated = 136,
+        "others' stake is delegated here, and earns nothing of jettons: only own stake stands for them";
     TooLittle = 134, "less than a delegation must have: 1 GRAM";
     OldVoucher = 140, "a newer voucher, or the same, was redeemed before";
     AboveBalance = 141, "the voucher is for more than there is: top it up first";

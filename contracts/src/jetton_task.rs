@@ -235,11 +235,16 @@ pub struct JettonMoney {
     pub held: Units,
     /// Shares that were not sent yet.
     pub dues: Shares,
-    /// Transfers sent so far.
+    /// Numbers of the transfers that the worker's, treasury's and node's shares went with; zero where
+    /// none did, or it came back.
+    pub sent: [u64; 3],
+    /// Transfers of those so far.
+    pub tries: u64,
+    /// Transfers of the requestor's so far.
     pub attempts: u64,
-    /// Which of the last 64 have not come back; the lowest bit is the newest.
+    /// Which of its last 64 have not come back; the lowest bit is the newest.
     pub open: u64,
-    /// Chain time of the newest, or of the end.
+    /// Chain time of the newest of those of others, or of the end.
     pub sent_at: u32,
 }
 
@@ -294,6 +299,8 @@ impl JettonMoney {
                 wallet,
                 held,
                 dues: take_shares(slice)?,
+                sent: [slice.load_u64()?, slice.load_u64()?, slice.load_u64()?],
+                tries: slice.load_u64()?,
                 attempts: slice.load_u64()?,
                 open: slice.load_u64()?,
                 sent_at: slice.load_u32()?,

@@ -290,18 +290,12 @@ pub struct TaskData {
 }
 
 impl TaskData {
-    /// Reads the contract's data cell.
+    /// Reads the contract's data cell, in whatever the task is paid: see [`crate::jetton_task`].
     ///
     /// # Errors
     /// [`ContractError::Layout`].
     pub fn parse(data: &Cell) -> Result<Self, ContractError> {
-        match Self::parse_with_rest(data)? {
-            (task, None) => Ok(task),
-            (_, Some(_)) => Err(ContractError::Layout {
-                what: "TaskStorage",
-                cause: "something is left over".to_owned(),
-            }),
-        }
+        Self::parse_with_rest(data).map(|(task, _)| task)
     }
 
     /// With the cell behind it, which a task in a jetton has.

@@ -10,12 +10,16 @@ use fog_contracts::{
 };
 use fog_evidence::{Bundle, BundleError, Status, Told, check};
 use fog_protocol::{
-    Address, BlobRef, Bound, Chunks, Cut, Direction, Durations, GuestExit, Hash32, Listing, Nano,
-    Policy, Program, ResourceLimits, Reveal, SecretKey, Tagged as _, commitment_hash,
+    Address, BlobRef, Bound, Chunks, Cut, Direction, Durations, Group, GuestExit, Hash32, Listing,
+    Nano, Policy, Program, ResourceLimits, Reveal, SecretKey, Tagged as _, commitment_hash,
 };
 use fog_verifier::{
     AuditBasis, Evidence, Execute, ExecuteError, Execution, Finding, Job, Submission, Work, draw,
     find, merkle, produce, result_root,
+    strategy::{
+        Ran,
+        redundant::{Opening, Siblings, Twin},
+    },
 };
 use proptest::prelude::*;
 use tycho_types::cell::{Cell, CellBuilder};
@@ -97,6 +101,30 @@ fn config() -> Config {
     })
 }
 
+/// The secret of a group of copies.
+const SECRET: Hash32 = Hash32([0x33; 32]);
+/// The input of a copy.
+const BLINDED: &[u8] = b"32 bytes that no program sees...an input";
+
+fn redundant(index: u8) -> Policy {
+    Policy::Redundant { copies: 2, sibling: Group::sibling(&SECRET, index) }
+}
+
+fn input(policy: &Policy) -> &'static [u8] {
+    if let Policy::Redundant { .. } = policy { BLINDED } else { INPUT }
+}
+
+/// The other copy, by another worker, with this result.
+fn siblings(output: &[u8]) -> AuditBasis {
+    let listing = Listing { salt: Hash32([1; 32]), ..listing(&redundant(1)) };
+    let (worker, salt) = (Address::basechain([0xde; 32]), Hash32([2; 32]));
+    let result_root = merkle::result_root(GuestExit::Success, output);
+    let ran = Ran { exit: GuestExit::Success, result_root, fuel_used: FUEL };
+    let commitment = commitment_hash(&listing.id(), &worker, &result_root, FUEL, &salt);
+    let twin = Twin { listing, worker, commitment, opening: Opening { ran, salt } };
+    AuditBasis::Siblings(Siblings { secret: SECRET, twins: vec![twin] })
+}
+
 fn listing(policy: &Policy) -> Listing {
     let module = match policy {
         Policy::Statistical { .. } => NUMBERS,
@@ -111,7 +139,7 @@ fn listing(policy: &Policy) -> Listing {
         requestor: Address::basechain([0xcc; 32]),
         requestor_key: key(7).public(),
         program: Program::Wasi { module: BlobRef::of(module) },
-        input: BlobRef::of(INPUT),
+        input: BlobRef::of(input(policy)),
         limits: ResourceLimits::default(),
         price_cap: PRICE,
         policy: policy.clone(),
@@ -217,7 +245,7 @@ fn finding(
     let work = Work {
         listing,
         program: &program(&story.policy),
-        input: INPUT,
+        input: input(&story.policy),
         key: listing.policy.file().map(|_| EVALUATOR),
         basis: story.basis.clone(),
         rate_ppm: story.rate_ppm,
@@ -288,7 +316,7 @@ fn bundle(story: &Story) -> Bundle {
         verdict: told(task::verdict(1, &verdict).unwrap()),
         evidence,
         program: program(&story.policy),
-        input: Some(INPUT.to_vec()),
+        input: Some(input(&story.policy).to_vec()),
         key: listing.policy.file().map(|_| EVALUATOR.to_vec()),
         output: Some(story.output.to_vec()),
         listing,
@@ -323,7 +351,8 @@ fn results(policy: &Policy) -> [&'static [u8]; 2] {
 fn strategies() -> Vec<(&'static str, Bundle)> {
     let mut kinds = Vec::new();
     let mut add = |name, policy: Policy, output: &'static [u8], basis: AuditBasis, accepted| {
-        let mut told = Story { policy, ..story(output, basis) };
+        let rate_ppm = policy.rate_ppm();
+        let mut told = Story { policy, rate_ppm, ..story(output, basis) };
         if let AuditBasis::Drawn { .. } = told.basis {
             let seed = seed_for(true, &Story { basis: AuditBasis::Probation, ..told.clone() });
             told.basis = AuditBasis::Drawn { seed, nonce: NONCE };
@@ -345,6 +374,18 @@ fn strategies() -> Vec<(&'static str, Bundle)> {
     add("all chunks, not all right", chunked(), wrong, AuditBasis::Probation, false);
     add("drawn chunks right", chunked(), right, drawn(), true);
     add("no chunks", chunked(), RIGHT, drawn(), false);
+    add("copies agree", redundant(0), RIGHT, siblings(RIGHT), true);
+    add("copies differ, this one is right", redundant(0), RIGHT, siblings(WRONG), true);
+    add("copies differ, this one is wrong", redundant(0), WRONG, siblings(RIGHT), false);
+    add(
+        "copies agree on what a newcomer may not",
+        redundant(0),
+        WRONG,
+        AuditBasis::Probation,
+        false,
+    );
+    let missing = AuditBasis::Siblings(Siblings::default());
+    add("a copy did not come", redundant(0), RIGHT, missing, true);
     kinds
 }
 
@@ -378,6 +419,29 @@ fn a_forged_finding_fails() {
                 assert!(!check(&forged, &Honest).ok, "{name} with the finding of {other}");
             }
         }
+    }
+}
+
+/// Copies that are none, or not all, or of the same worker, agree on nothing.
+#[test]
+fn only_all_copies_of_other_workers_agree() {
+    let all = strategies();
+    let (_, honest) = all.iter().find(|(name, _)| *name == "copies agree").unwrap();
+    assert_eq!(honest.evidence.check(&honest.listing), Ok(()));
+    let changes: [fn(&mut Siblings); 7] = [
+        |siblings| siblings.secret = Hash32([0x34; 32]),
+        |siblings| siblings.twins.clear(),
+        |siblings| siblings.twins[0].worker = worker(),
+        |siblings| siblings.twins[0].opening.salt = Hash32([3; 32]),
+        |siblings| siblings.twins[0].opening.ran.fuel_used += 1,
+        |siblings| siblings.twins[0].listing.policy = redundant(0),
+        |siblings| siblings.twins.extend(siblings.twins.clone()),
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let mut forged = honest.evidence.clone();
+        let AuditBasis::Siblings(siblings) = &mut forged.basis else { panic!() };
+        change(siblings);
+        assert!(forged.check(&honest.listing).is_err(), "change {number}");
     }
 }
 

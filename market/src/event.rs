@@ -3,10 +3,10 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use fog_protocol::{
-    Address, Bid, Commit, Hash32, Listing, Nano, PublicKey, SealPublicKey, Signed, TaskId,
+    Address, Bid, Commit, Group, Hash32, Listing, Nano, PublicKey, SealPublicKey, Signed, TaskId,
     gateway::PassReason,
 };
-use fog_verifier::Evidence;
+use fog_verifier::{Evidence, strategy::redundant::Opening};
 
 use crate::Refused;
 
@@ -210,6 +210,20 @@ pub enum Event {
     },
     /// Time passed: everything whose deadline is over is acted on.
     Tick,
+    /// The requestor said which listings are copies of one task.
+    Grouped {
+        /// The copies.
+        group: Group,
+    },
+    /// As `Submitted`, for one of several copies: with what opens its commitment.
+    Delivered {
+        /// The task.
+        task: TaskId,
+        /// The audit seed of the epoch in which the commitment was acknowledged.
+        seed: Hash32,
+        /// What opens the commitment.
+        opening: Opening,
+    },
     /// Chain: a worker's stake is reserved in bulk for the account rail, and it has promised to answer
     /// with it.
     Pledged {
@@ -268,6 +282,8 @@ impl Event {
             Self::Ruled { .. } => "ruled",
             Self::Closed { .. } => "closed",
             Self::Tick => "tick",
+            Self::Grouped { .. } => "grouped",
+            Self::Delivered { .. } => "delivered",
             Self::Pledged { .. } => "pledged",
             Self::PledgeEnding { .. } => "pledge_ending",
             Self::PledgeClosed { .. } => "pledge_closed",
@@ -310,6 +326,8 @@ impl Event {
             | Self::Ruled { .. }
             | Self::Closed { .. }
             | Self::Tick
+            | Self::Grouped { .. }
+            | Self::Delivered { .. }
             | Self::Pledged { .. }
             | Self::PledgeEnding { .. }
             | Self::PledgeClosed { .. } => Ok(()),

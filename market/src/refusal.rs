@@ -239,6 +239,9 @@ pub enum Refused {
     /// The worker's stake was not reserved for this task before.
     #[error("your stake contract refused the reservation for this task before: bid on others")]
     Barred,
+    /// Not copies of one task, or not all of them.
+    #[error("these are not all the copies of one task: each listing commits to its group")]
+    NotCopies,
     /// Somebody else has the task.
     #[error("the task is assigned to {worker}")]
     NotYours {
@@ -309,6 +312,7 @@ impl Refused {
             Self::ConsentTooShort { .. } => "consent_too_short",
             Self::TooManyBids { .. } => "too_many_bids",
             Self::Barred => "barred",
+            Self::NotCopies => "not_copies",
             Self::NotYours { .. } => "not_yours",
             Self::CommittedAlready => "committed_already",
             Self::WrongNonce => "wrong_nonce",
@@ -356,6 +360,7 @@ impl Refused {
             | Self::BadSlots { .. }
             | Self::TooManyBids { .. }
             | Self::Barred
+            | Self::NotCopies
             | Self::NotYours { .. }
             | Self::CommittedAlready
             | Self::WrongNonce

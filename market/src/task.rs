@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::BorshSerialize;
 use fog_protocol::{
-    Address, Hash32, Listing, Nano, Signature, TaskId, TaskStatus, gateway::PassReason, tagged_hash,
+    Address, Group, Hash32, Listing, Nano, Signature, TaskId, TaskStatus, gateway::PassReason,
+    tagged_hash,
 };
-use fog_verifier::AuditBasis;
+use fog_verifier::{AuditBasis, strategy::redundant::Opening};
 
 use crate::{Assignment, Outcome, RefundCause, book::Handle, reputation::Speed};
 
@@ -152,7 +153,17 @@ pub struct Task {
     pub(crate) alarm: Option<u64>,
     /// Workers whose stake contract refused the reservation: not asked again for this task.
     pub(crate) barred: BTreeSet<Address>,
+    /// Of one of several copies: which they are, once the requestor has said so.
+    pub(crate) copies: Option<Copies>,
     pub(crate) indexed: Indexed,
+}
+
+/// The copies of a task, itself included, and what it gave.
+#[derive(Debug, Clone, BorshSerialize)]
+pub(crate) struct Copies {
+    pub(crate) group: Group,
+    /// Set once its result is here.
+    pub(crate) opening: Option<Opening>,
 }
 
 /// Under what the task is found in the market's indices; maintained by `Market::index`.
@@ -489,7 +500,9 @@ impl Task {
         // Writing to a vector cannot fail.
         let written = (&self.id, &self.escrow, self.seq, &self.phase, self.alarm, &self.barred)
             .serialize(&mut bytes);
-        if written.is_err() {
+        // Only where there are copies, so that other tasks keep their digest.
+        let copies = self.copies.as_ref().map(|copies| copies.serialize(&mut bytes));
+        if written.is_err() || copies.is_some_and(|written| written.is_err()) {
             bytes.clear();
         }
         tagged_hash("fog/market-task/v1", &[&bytes])

@@ -6,6 +6,7 @@
 //! | `GET /v1/info` | | → [`NodeInfo`] |
 //! | `PUT /v1/blobs/{sha256}` | any key | bytes → 204 |
 //! | `POST /v1/tasks` | the envelope | `Signed<Listing>` → [`Posted`] |
+//! | `POST /v1/groups` | its secret | [`crate::Group`] → 204 |
 //! | `GET /v1/tasks?limit=&after=&status=` | | → [`TaskPage`] |
 //! | `GET /v1/tasks/{id}` | | → [`TaskView`] |
 //! | `GET /v1/tasks/{id}/events` | | server-sent events, each a [`TaskView`] |

@@ -39,8 +39,10 @@ pub use money::{AmountError, NANO_PER_GRAM, Nano};
 pub use rail::{AccountView, EntryPage, EntryView, OtherEntries, Rail, VoucherFile};
 pub use seal::{SealError, SealKey, SealPublicKey, seal};
 pub use status::{TaskStatus, UnknownStatus};
-pub use strategy::{Bound, CHUNK_OVERHEAD, Chunks, Cut, Direction, MAX_CHUNKS, MAX_FIELDS};
-pub use zkvm::{UnknownZkVm, ZkVm};
+pub use strategy::{
+    BLIND_BYTES, Bound, CHUNK_OVERHEAD, Chunks, Cut, Direction, Group, MAX_CHUNKS, MAX_FIELDS,
+};
+pub use zkvm::{JournalStart, UnknownZkVm, ZkVm, journal_binding};
 
 /// Version of the wire protocol; a peer with another major version is refused with this number.
 pub const PROTOCOL_VERSION: u16 = 1;

@@ -9,6 +9,7 @@ use crate::{
     Address, Decimal, Hash32, Nano, PublicKey, Rail, TaskId,
     envelope::Tagged,
     strategy::{self, Bound, Chunks, Direction},
+    zkvm::{JournalStart, ZkVm},
 };
 
 /// One, in the parts per million that rates are counted in.
@@ -121,9 +122,10 @@ impl BlobRef {
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Program {
-    /// A WASI preview 1 command: input on stdin, result on stdout.
+    /// A WASI preview 1 command: input on stdin, result on stdout; or a component, whose `execute`
+    /// takes the input and gives the result.
     Wasi {
-        /// The module.
+        /// The module or component.
         module: BlobRef,
     },
     /// A circom circuit: the input is snarkjs' `input.json`, the result a Groth16 proof.
@@ -139,6 +141,13 @@ pub enum Program {
         /// Its verifying key, as arkworks writes it.
         key: BlobRef,
     },
+    /// A program for a zkVM: the result is its receipt. The worker brings the prover.
+    ZkVm {
+        /// The machine and its release.
+        vm: ZkVm,
+        /// The program, as the machine's own tools build it.
+        elf: BlobRef,
+    },
 }
 
 impl Program {
@@ -149,6 +158,7 @@ impl Program {
             Self::Wasi { module } => vec![*module],
             Self::Circom { zkey, witness } => vec![*zkey, *witness],
             Self::Circuit { key } => vec![*key],
+            Self::ZkVm { elf, .. } => vec![*elf],
         }
     }
 }
@@ -247,10 +257,25 @@ pub enum Policy {
         /// How the input is cut.
         chunks: Chunks,
     },
+    /// A zkVM's receipt that the program ran is checked, always, against its maker's published key.
+    Receipt {
+        /// What names the program in a receipt: SP1's verifying key hash, RISC Zero's image id.
+        program: Hash32,
+        /// What it must have made public first.
+        start: JournalStart,
+    },
+    /// One of several copies for workers that do not know of each other; see [`crate::Group`].
+    Redundant {
+        /// How many there are.
+        copies: u8,
+        /// What this one commits to of its group.
+        sibling: Hash32,
+    },
 }
 
 impl Policy {
-    /// Short name for tables: `replay`, `groth16`, `proof`, `improves`, `statistical`, `merkle`.
+    /// Short name for tables: `replay`, `groth16`, `proof`, `improves`, `statistical`, `merkle`,
+    /// `receipt`, `redundant`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -260,6 +285,8 @@ impl Policy {
             Self::Improves { .. } => "improves",
             Self::Statistical { .. } => "statistical",
             Self::Merkle { .. } => "merkle",
+            Self::Receipt { .. } => "receipt",
+            Self::Redundant { .. } => "redundant",
         }
     }
 
@@ -271,14 +298,16 @@ impl Policy {
             Self::Replay { .. }
             | Self::Proof { .. }
             | Self::Statistical { .. }
-            | Self::Merkle { .. } => None,
+            | Self::Merkle { .. }
+            | Self::Receipt { .. }
+            | Self::Redundant { .. } => None,
         }
     }
 
     /// Is every result checked by its proof, rather than by running something again?
     #[must_use]
     pub const fn is_proof(&self) -> bool {
-        matches!(self, Self::Groth16 { .. } | Self::Proof { .. })
+        matches!(self, Self::Groth16 { .. } | Self::Proof { .. } | Self::Receipt { .. })
     }
 
     /// The circuit whose proof the task's own contract checks.
@@ -290,7 +319,9 @@ impl Policy {
             | Self::Groth16 { .. }
             | Self::Improves { .. }
             | Self::Statistical { .. }
-            | Self::Merkle { .. } => None,
+            | Self::Merkle { .. }
+            | Self::Receipt { .. }
+            | Self::Redundant { .. } => None,
         }
     }
 
@@ -298,7 +329,11 @@ impl Policy {
     #[must_use]
     pub const fn is_strategy(&self) -> bool {
         match self {
-            Self::Improves { .. } | Self::Statistical { .. } | Self::Merkle { .. } => true,
+            Self::Improves { .. }
+            | Self::Statistical { .. }
+            | Self::Merkle { .. }
+            | Self::Receipt { .. }
+            | Self::Redundant { .. } => true,
             Self::Replay { .. } | Self::Groth16 { .. } | Self::Proof { .. } => false,
         }
     }
@@ -311,7 +346,10 @@ impl Policy {
             | Self::Improves { rate_ppm, .. }
             | Self::Statistical { rate_ppm, .. }
             | Self::Merkle { rate_ppm, .. } => *rate_ppm,
-            Self::Groth16 { .. } | Self::Proof { .. } => RATE_ONE,
+            Self::Groth16 { .. }
+            | Self::Proof { .. }
+            | Self::Receipt { .. }
+            | Self::Redundant { .. } => RATE_ONE,
         }
     }
 }
@@ -484,15 +522,28 @@ impl Listing {
 
     fn check_policy(&self) -> Result<(), ListingError> {
         match (&self.policy, &self.program) {
+            (Policy::Receipt { .. }, Program::ZkVm { .. }) => Ok(()),
+            (Policy::Receipt { .. }, _) => Err(ListingError::Mismatch {
+                policy: "receipt",
+                cure: "post a program of SP1 or RISC Zero",
+            }),
+            (_, Program::ZkVm { .. }) => Err(ListingError::Mismatch {
+                policy: self.policy.name(),
+                cure: "post a program of a zkVM with the `receipt` policy",
+            }),
             (
                 Policy::Replay { .. }
                 | Policy::Improves { .. }
                 | Policy::Statistical { .. }
-                | Policy::Merkle { .. },
+                | Policy::Merkle { .. }
+                | Policy::Redundant { .. },
                 Program::Wasi { .. },
             )
             | (
-                Policy::Improves { .. } | Policy::Statistical { .. } | Policy::Merkle { .. },
+                Policy::Improves { .. }
+                | Policy::Statistical { .. }
+                | Policy::Merkle { .. }
+                | Policy::Redundant { .. },
                 Program::Circom { .. } | Program::Circuit { .. },
             ) => strategy::check(&self.policy, &self.program, &self.input, &self.limits),
             (Policy::Replay { .. }, Program::Circom { .. }) => Err(ListingError::Mismatch {

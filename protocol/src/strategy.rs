@@ -3,7 +3,10 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{BlobRef, Decimal, ListingError, Policy, Program, RATE_ONE, ResourceLimits};
+use crate::{
+    BlobRef, Decimal, Hash32, ListingError, Policy, Program, RATE_ONE, ResourceLimits, TaskId,
+    tagged_hash,
+};
 
 /// Fields a statistical result may have.
 pub const MAX_FIELDS: usize = 16;
@@ -153,6 +156,30 @@ impl Chunks {
     }
 }
 
+/// Bytes before the input of a copy that its program does not get.
+pub const BLIND_BYTES: usize = 32;
+/// Copies a task may have.
+const COPIES: (u8, u8) = (2, 7);
+
+/// The copies of a `redundant` task, as the requestor tells them to its node once all are posted.
+/// Nobody else can say which listings belong together: each commits to another hash of the secret.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// What the listings commit to.
+    pub secret: Hash32,
+    /// The copies, in their order.
+    pub tasks: Vec<TaskId>,
+}
+
+impl Group {
+    /// What the listing of copy `index` says of the group.
+    #[must_use]
+    pub fn sibling(secret: &Hash32, index: u8) -> Hash32 {
+        tagged_hash("fog/sibling/v1", &[&secret.0, &[index]])
+    }
+}
+
 /// Checks the terms of a policy of a program in the sandbox.
 pub(crate) fn check(
     policy: &Policy,
@@ -201,10 +228,16 @@ pub(crate) fn check(
             }
             Ok(())
         }
+        Policy::Redundant { copies, .. } => {
+            let fits = (COPIES.0..=COPIES.1).contains(copies) && input.bytes >= BLIND_BYTES as u64;
+            let why = "takes 2 to 7 copies, whose inputs begin with 32 bytes that blind them";
+            if fits { Ok(()) } else { Err(ListingError::Strategy("redundant", why)) }
+        }
         Policy::Improves { .. }
         | Policy::Replay { .. }
         | Policy::Groth16 { .. }
-        | Policy::Proof { .. } => Ok(()),
+        | Policy::Proof { .. }
+        | Policy::Receipt { .. } => Ok(()),
     }
 }
 

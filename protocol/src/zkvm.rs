@@ -3,6 +3,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
+use crate::{Address, Hash32, TaskId, tagged_hash};
+
 /// A zkVM and the release whose receipts are meant. Releases differ in their parameters, so a
 /// receipt of one is none of another. Older ones, whose makers have withdrawn them for faults in
 /// their soundness (SP1 up to 4, RISC Zero up to 2), are not here.
@@ -55,6 +57,27 @@ impl ZkVm {
             Self::RiscZeroV50 => "risc-zero-v5.0",
         }
     }
+}
+
+/// What a receipt's journal must begin with.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalStart {
+    /// The 32 bytes of [`journal_binding`], which the program takes from its prover and makes
+    /// public: a receipt is then one worker's for one task and input, and worthless to all others.
+    Binding,
+    /// Anything. A receipt that anybody made before, for whatever input, is as good: for programs
+    /// whose journal says by itself what it is about.
+    Anything,
+}
+
+/// What ties a receipt to a task, a worker and the input, where the listing asks for that.
+#[must_use]
+pub fn journal_binding(task: &TaskId, worker: &Address, input: &Hash32) -> Hash32 {
+    let network = [worker.workchain.cast_unsigned()];
+    tagged_hash("fog/receipt/binding/v1", &[&task.0.0, &network, &worker.hash.0, &input.0])
 }
 
 /// No such machine or release.

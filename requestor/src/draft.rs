@@ -2,9 +2,9 @@
 
 use fog_contracts::{proof::VerifyingKey, rail::place_of};
 use fog_protocol::{
-    Address, BlobRef, Bound, Chunks, Curve, Decimal, Direction, Durations, Hash32, Listing, Nano,
-    Policy, Program, PublicInput, Rail, ResourceLimits, SecretKey, TaskId, api::NodeInfo,
-    tagged_hash,
+    Address, BlobRef, Bound, Chunks, Curve, Decimal, Direction, Durations, Group, Hash32,
+    JournalStart, Listing, Nano, Policy, Program, PublicInput, Rail, ResourceLimits, SecretKey,
+    TaskId, ZkVm, api::NodeInfo, tagged_hash,
 };
 use fog_verifier::{draw, groth16::check_contract_key};
 
@@ -19,6 +19,8 @@ pub enum DraftProgram {
     Circom(Vec<u8>, Vec<u8>),
     /// A circuit over BLS12-381: its verifying key, as arkworks writes it.
     Circuit(Vec<u8>),
+    /// A zkVM's program.
+    ZkVm(ZkVm, Vec<u8>),
 }
 
 /// The policy of a draft.
@@ -30,6 +32,8 @@ pub enum DraftPolicy {
     Groth16(Vec<u8>, Vec<PublicInput>),
     /// A proof for a circuit, checked by the task's contract.
     Proof,
+    /// A zkVM's receipt: of the program with this name, whose journal begins so.
+    Receipt(Hash32, JournalStart),
     /// The objective that an evaluator computes must beat a number.
     Improves {
         /// Audit rate in parts per million.
@@ -56,6 +60,13 @@ pub enum DraftPolicy {
         samples: u16,
         /// How the input is cut.
         chunks: Chunks,
+    },
+    /// One of several copies: made by `Requestor::post_copies`.
+    Redundant {
+        /// How many there are.
+        copies: u8,
+        /// What this one commits to of its group.
+        sibling: Hash32,
     },
 }
 
@@ -100,6 +111,14 @@ pub fn nonce(key: &SecretKey, salt: &Hash32) -> Hash32 {
     tagged_hash("fog/nonce-secret/v1", &[key.seed().as_ref(), &salt.0])
 }
 
+/// The input of a copy with this salt, as its listing names it: begun with bytes that only who has
+/// the signing key can make, so that who has one copy's input cannot tell which listings are others.
+#[must_use]
+pub fn blinded(key: &SecretKey, salt: &Hash32, input: &[u8]) -> Vec<u8> {
+    let blind = tagged_hash("fog/copy-blind/v1", &[key.seed().as_ref(), &salt.0]);
+    [&blind.0[..], input].concat()
+}
+
 /// The hash a circuit is known by, of a key that is sound as far as anybody can see.
 fn circuit_hash(key: &[u8]) -> Result<Hash32, RequestorError> {
     let refused = |cause: String| RequestorError::Circuit(cause);
@@ -109,6 +128,17 @@ fn circuit_hash(key: &[u8]) -> Result<Hash32, RequestorError> {
 }
 
 impl Draft {
+    /// Copy `index` of this draft: with a salt of its own, and an input that does not look like that
+    /// of any other copy.
+    #[must_use]
+    pub(crate) fn copy(mut self, key: &SecretKey, secret: &Hash32, copies: u8, index: u8) -> Self {
+        self.salt = tagged_hash("fog/copy-salt/v1", &[&secret.0, &[index]]);
+        self.input = blinded(key, &self.salt, &self.input);
+        let sibling = Group::sibling(secret, index);
+        self.policy = DraftPolicy::Redundant { copies, sibling };
+        self
+    }
+
     /// The listing of this draft at the node `info` describes.
     ///
     /// # Errors
@@ -129,10 +159,11 @@ impl Draft {
         };
         let circuit = match &self.program {
             DraftProgram::Circuit(key) => Some(circuit_hash(key)?),
-            DraftProgram::Wasi(_) | DraftProgram::Circom(..) => None,
+            DraftProgram::Wasi(_) | DraftProgram::Circom(..) | DraftProgram::ZkVm(..) => None,
         };
         let program = match self.program {
             DraftProgram::Circuit(key) => Program::Circuit { key: keep(key) },
+            DraftProgram::ZkVm(vm, elf) => Program::ZkVm { vm, elf: keep(elf) },
             DraftProgram::Wasi(module) => Program::Wasi { module: keep(module) },
             DraftProgram::Circom(zkey, witness) => {
                 Program::Circom { zkey: keep(zkey), witness: keep(witness) }
@@ -144,6 +175,7 @@ impl Draft {
                 Policy::Groth16 { curve: Curve::Bn254, key: keep(key), publics }
             }
             // Without a circuit the listing's own check says what is missing.
+            DraftPolicy::Receipt(program, start) => Policy::Receipt { program, start },
             DraftPolicy::Proof => Policy::Proof { key: circuit.unwrap_or_default() },
             DraftPolicy::Improves { rate_ppm, evaluator, direction, than } => {
                 Policy::Improves { rate_ppm, evaluator: keep(evaluator), direction, than }
@@ -154,6 +186,7 @@ impl Draft {
             DraftPolicy::Merkle { rate_ppm, samples, chunks } => {
                 Policy::Merkle { rate_ppm, samples, chunks }
             }
+            DraftPolicy::Redundant { copies, sibling } => Policy::Redundant { copies, sibling },
         };
         let listing = Listing {
             version: Listing::version_of(&self.rail, &policy),

@@ -12,7 +12,7 @@ mod proof;
 
 pub use account::{NotOwed, VouchError, Vouched, check_entry, vouch};
 pub use channel::{ChannelError, end_channel, read_channel, set_channel_key, settle, top_up};
-pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, nonce};
+pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, blinded, nonce};
 pub use jetton::{
     JettonError, JettonInfo, JettonVoucherFile, claim_jettons, end_in_jetton, is_in_jetton,
     jetton_balance, jetton_wallet, open_in_jetton, read_jetton, read_jetton_channel,
@@ -23,7 +23,7 @@ pub use pay::{PayError, call, confirm, send};
 
 use fog_chain::ChainClient;
 use fog_contracts::{FUND_VALUE, task};
-use fog_protocol::{Hash32, Policy, SecretKey, Signed, TaskId, api::TaskView};
+use fog_protocol::{Group, Hash32, Policy, SecretKey, Signed, TaskId, api::TaskView};
 use fog_wallet::{OutMessage, UnlockedWallet};
 
 /// Why a task could not be posted or paid.
@@ -85,6 +85,27 @@ impl Requestor {
         if posted.escrow != prepared.escrow {
             return Err(RequestorError::Disagrees("escrow"));
         }
+        Ok(prepared)
+    }
+
+    /// Posts `copies` of a task for workers that do not know of each other, and tells the node that
+    /// they are; nothing is paid yet. The draft's salt is the group's secret.
+    ///
+    /// # Errors
+    /// [`RequestorError`].
+    pub async fn post_copies(
+        &self,
+        draft: Draft,
+        copies: u8,
+    ) -> Result<Vec<Prepared>, RequestorError> {
+        let secret = draft.salt;
+        let mut prepared = Vec::new();
+        for index in 0..copies {
+            let copy = draft.clone().copy(&self.wallet.key, &secret, copies, index);
+            prepared.push(self.post(copy).await?);
+        }
+        let tasks = prepared.iter().map(|copy| copy.task).collect();
+        self.node.group(&Group { secret, tasks }).await?;
         Ok(prepared)
     }
 

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use fog_contracts::proof::MAX_MESSAGE_BYTES;
 use fog_protocol::{
-    AccountView, Address, EntryPage, Hash32, Listing, RequestAuth, SecretKey, Signed, TaskId,
-    VoucherFile,
+    AccountView, Address, EntryPage, Group, Hash32, Listing, RequestAuth, SecretKey, Signed,
+    TaskId, VoucherFile,
     api::{ApiError, NodeInfo, OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
 use fog_verifier::Evidence;
@@ -110,6 +110,15 @@ impl NodeClient {
         let body = encode(listing)?;
         let answer = self.send(Method::POST, "/v1/tasks", None, body).await?;
         read_json(&self.base, "/v1/tasks", answer).await
+    }
+
+    /// Says which posted listings are copies of one task.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn group(&self, group: &Group) -> Result<(), NodeError> {
+        self.send(Method::POST, "/v1/groups", None, encode(group)?).await?;
+        Ok(())
     }
 
     /// Opens the draw nonce of a task.

@@ -19,6 +19,7 @@ mod offline;
 mod oracle;
 mod pledge;
 mod rail;
+mod receipts;
 mod scenario;
 mod scene;
 mod soak;

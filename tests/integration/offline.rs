@@ -30,6 +30,45 @@ fn a_module_runs_twice_alike() {
     assert_eq!(first["output_bytes"], 12);
 }
 
+/// A component cuts a text, each part is run as a task would run it, and the outputs are merged.
+#[test]
+fn a_component_splits_executes_and_merges() {
+    let home = tempfile::tempdir().unwrap();
+    let (text, parts, outs) =
+        (home.path().join("text"), home.path().join("parts"), home.path().join("outs"));
+    std::fs::write(&text, b"one two three two three three ".repeat(40)).unwrap();
+    std::fs::create_dir(&outs).unwrap();
+    let words = file("cli/guests/words.wasm");
+    let fog_run = |args: &[&std::ffi::OsStr]| {
+        let mut command = fog(home.path());
+        command.args(["run", "--json", "--module"]).arg(&words).args(args);
+        let output = run(&mut command);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        json(&output)
+    };
+    let os = std::ffi::OsStr::new;
+    let split = fog_run(&[
+        os("--input"),
+        text.as_os_str(),
+        os("--split"),
+        os("4"),
+        os("--out"),
+        parts.as_os_str(),
+    ]);
+    assert_eq!(split["parts"], 4, "{split}");
+    for part in std::fs::read_dir(&parts).unwrap() {
+        let part = part.unwrap();
+        let out = outs.join(part.file_name());
+        fog_run(&[os("--input"), part.path().as_os_str(), os("--out"), out.as_os_str()]);
+    }
+    let merged = home.path().join("merged");
+    fog_run(&[os("--input"), outs.as_os_str(), os("--merge"), os("--out"), merged.as_os_str()]);
+    assert_eq!(std::fs::read(&merged).unwrap(), b"one\t40\nthree\t120\ntwo\t80\n");
+    let mut command = fog(home.path());
+    command.args(["run", "--json", "--merge", "--module"]).arg(&words).arg("--input").arg(&text);
+    assert_eq!(run(&mut command).status.code(), Some(1), "a file is no folder");
+}
+
 #[test]
 fn a_limit_is_named_and_exits_3() {
     let (code, report) = run_module(&wordcount(), &["--fuel", "1000"]);

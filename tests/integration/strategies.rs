@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{
-    dev::{Dev, dev},
+    dev::{Dev, Guard, dev},
     fog::{file, fog, json, run},
 };
 
@@ -74,6 +74,33 @@ fn every_strategy_from_the_post_to_the_evidence() {
     assert!(told["checked"].as_str().unwrap().contains("all 12 chunks"), "{told:#}");
     assert!(told["finds"].as_str().unwrap().contains("1 - (1 - f)^5"), "{told:#}");
 
+    // Two workers, each with a copy; newcomers' are run again.
+    network.import(home, 2, "second");
+    network.ok(home, &["worker", "stake", "100", "--wallet", "second", "--json"]);
+    let _second = {
+        let journal = home.join("second");
+        let up = ["worker", "up", "--wallet", "second", "--data", path(&journal)];
+        let mut command = network.fog(home, &up);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        Guard(command.spawn().unwrap())
+    };
+    let work = ["--module", path(&wordcount), "--input", path(&lines), "--wallet", "requestor"];
+    let plain = home.join("copied");
+    let post = ["task", "post", "--policy", "redundant", "--copies", "2", "--price", "0.5"];
+    let end = ["--out", path(&plain), "--json"];
+    let copies = network.ok(home, &[&post[..], &work, &end].concat());
+    let copies = copies.as_array().unwrap();
+    assert_eq!(copies.len(), 2);
+    assert!(copies.iter().all(|copy| copy["status"] == "paid"), "{copies:#?}");
+    assert_ne!(copies[0]["worker"], copies[1]["worker"]);
+    assert_ne!(copies[0]["listing"]["input"], copies[1]["listing"]["input"]);
+    assert_eq!(std::fs::read_to_string(&plain).unwrap(), "comes\t12\nfog\t12\nthe\t12\n");
+    let (id, bundle) = (copies[0]["id"].as_str().unwrap(), home.join("copy.fog"));
+    let told = receipt(&network, home, id);
+    assert_eq!(told["strategy"], "redundant");
+    let write = ["task", "evidence", id, "--json", "--out", path(&bundle)];
+    network.ok(home, &[&write[..], &work, &["--result", path(&plain)]].concat());
+
     // A result in chunks is read as if it were one.
     let plain = home.join("plain");
     let fetch =
@@ -88,7 +115,7 @@ fn every_strategy_from_the_post_to_the_evidence() {
     drop(network);
 
     // Nobody is left to be asked.
-    for name in ["best", "near", "cut"] {
+    for name in ["best", "near", "cut", "copy"] {
         let bundle = home.join(format!("{name}.fog"));
         let output = run(fog(home).args(["verify", path(&bundle), "--json"]));
         let report = json(&output);

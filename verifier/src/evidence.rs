@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     draw,
-    strategy::{Ran, chunked::Chunked, improves::Improved, statistical::Compared},
+    strategy::{
+        Ran, chunked::Chunked, improves::Improved, redundant::Siblings, statistical::Compared,
+    },
 };
 
 /// Why a result was checked, or why not.
@@ -39,6 +41,8 @@ pub enum AuditBasis {
     Proof,
     /// Somebody challenged the verdict.
     Disputed,
+    /// It is one of several copies.
+    Siblings(Siblings),
 }
 
 impl AuditBasis {
@@ -52,7 +56,8 @@ impl AuditBasis {
             | Self::Probation
             | Self::Flagged
             | Self::Proof
-            | Self::Disputed => true,
+            | Self::Disputed
+            | Self::Siblings(_) => true,
         }
     }
 
@@ -67,6 +72,7 @@ impl AuditBasis {
             Self::Flagged => "audited: the worker was caught before",
             Self::Proof => "proof checked",
             Self::Disputed => "audited: somebody challenged the verdict",
+            Self::Siblings(_) => "compared with its copies",
         }
     }
 }
@@ -101,6 +107,8 @@ pub enum Finding {
     Compared(Compared),
     /// Chunks were run again.
     Chunked(Chunked),
+    /// All copies have the same result.
+    Agreed,
 }
 
 /// Everything a verdict is a function of. Bytes of module, input and output are named by hash in
@@ -159,7 +167,7 @@ impl Evidence {
     #[must_use]
     pub fn accepts(&self) -> bool {
         match &self.finding {
-            Finding::NotChecked => true,
+            Finding::NotChecked | Finding::Agreed => true,
             Finding::Replayed { exit, result_root, fuel_used, .. } => {
                 *exit == self.exit
                     && *result_root == self.result_root
@@ -195,6 +203,7 @@ impl Evidence {
                 };
                 format!("{}; {what}", self.basis.reason())
             }
+            Finding::Agreed => format!("{}; all equal", self.basis.reason()),
             Finding::Improved(found) => {
                 format!("{}; {}", self.basis.reason(), found.reason(self))
             }
@@ -231,6 +240,11 @@ impl Evidence {
                 AuditBasis::Proof | AuditBasis::Disputed,
                 Finding::Proof { key: used, .. },
             ) if key.hash == *used => Ok(()),
+            (
+                Policy::Receipt { program, .. },
+                AuditBasis::Proof | AuditBasis::Disputed,
+                Finding::Proof { key: used, .. },
+            ) if program == used => Ok(()),
             // A claimed failure of the program proves nothing by itself: it is run again.
             (
                 Policy::Groth16 { .. },
@@ -244,13 +258,22 @@ impl Evidence {
                 if basis.is_audit() && *basis != AuditBasis::Proof && !policy.is_proof() =>
             {
                 match finding {
-                    Finding::Replayed { .. } if matches!(policy, Policy::Replay { .. }) => Ok(()),
+                    Finding::Replayed { .. } => match policy {
+                        Policy::Replay { .. } | Policy::Redundant { .. } => Ok(()),
+                        _ => Err(EvidenceError::Policy),
+                    },
+                    Finding::Agreed => match basis {
+                        AuditBasis::Siblings(siblings)
+                            if siblings.agree(listing, &self.worker, self.claim()) =>
+                        {
+                            Ok(())
+                        }
+                        _ => Err(EvidenceError::Policy),
+                    },
                     Finding::Improved(found) => found.check(policy, self),
                     Finding::Compared(found) => found.check(policy, self),
                     Finding::Chunked(found) => found.check(policy, self),
-                    Finding::NotChecked | Finding::Replayed { .. } | Finding::Proof { .. } => {
-                        Err(EvidenceError::Policy)
-                    }
+                    Finding::NotChecked | Finding::Proof { .. } => Err(EvidenceError::Policy),
                 }
             }
             (_, _, _) => Err(EvidenceError::Policy),
@@ -268,7 +291,8 @@ impl Evidence {
             | AuditBasis::Probation
             | AuditBasis::Flagged
             | AuditBasis::Proof
-            | AuditBasis::Disputed => return Ok(()),
+            | AuditBasis::Disputed
+            | AuditBasis::Siblings(_) => return Ok(()),
         };
         let drawn = draw::is_drawn(seed, nonce, &self.task, &self.commitment, self.rate_ppm);
         if drawn != expected || draw::nonce_hash(nonce) != listing.nonce_hash {

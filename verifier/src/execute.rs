@@ -2,7 +2,8 @@
 //! same exit, output and fuel everywhere.
 
 use fog_protocol::{
-    Address, GuestExit, Hash32, Listing, Policy, Program, ResourceLimits, TaskId, tagged_hash,
+    Address, BLIND_BYTES, GuestExit, Hash32, Listing, Policy, Program, ResourceLimits, TaskId,
+    journal_binding, tagged_hash,
 };
 
 use crate::groth16;
@@ -20,7 +21,8 @@ pub struct Job<'a> {
     pub limits: ResourceLimits,
     /// Seed of the guest's random generator: a function of the task alone.
     pub seed: Hash32,
-    /// For proof policies: the scalar (decimal) that binds a proof to task and worker.
+    /// For proof policies: what binds a proof to task and worker. A scalar in decimal, or, where the
+    /// proof is a zkVM's receipt, 32 bytes in hexadecimal.
     pub binding: Option<String>,
 }
 
@@ -36,21 +38,32 @@ impl<'a> Job<'a> {
         let task = listing.id();
         let binding = match listing.policy {
             Policy::Groth16 { .. } => Some(binding(&task, worker)),
+            Policy::Receipt { .. } => {
+                Some(journal_binding(&task, worker, &listing.input.hash).to_string())
+            }
             Policy::Replay { .. }
             | Policy::Proof { .. }
             | Policy::Improves { .. }
             | Policy::Statistical { .. }
-            | Policy::Merkle { .. } => None,
+            | Policy::Merkle { .. }
+            | Policy::Redundant { .. } => None,
         };
-        Self {
-            program: &listing.program,
-            blobs,
-            input,
-            limits: listing.limits,
-            seed: tagged_hash("fog/guest-seed/v1", &[&task.0.0]),
-            binding,
-        }
+        let (input, seed) = match listing.policy {
+            Policy::Redundant { .. } => {
+                let input = input.get(BLIND_BYTES..).unwrap_or_default();
+                (input, copies_seed(&listing.program, input))
+            }
+            _ => (input, tagged_hash("fog/guest-seed/v1", &[&task.0.0])),
+        };
+        Self { program: &listing.program, blobs, input, limits: listing.limits, seed, binding }
     }
+}
+
+/// The seed that all copies of a task have: a function of program and input, which tells nobody who
+/// has not got them which listings are copies.
+fn copies_seed(program: &Program, input: &[u8]) -> Hash32 {
+    let blobs: Vec<u8> = program.blobs().iter().flat_map(|blob| blob.hash.0).collect();
+    tagged_hash("fog/guest-seed/copies/v1", &[&blobs, input])
 }
 
 /// The scalar a proof of `worker` for `task` must carry, in decimal.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fog_protocol::{GuestExit, Program};
 
 use crate::{
-    Execute, ExecuteError, Execution, Job, groth16,
+    Execute, ExecuteError, Execution, Job, Provers, groth16,
     sandbox::{
         self, Exit, LimitKind, Limits, Outcome,
         process::{NoProof, ProofOutput, ProveJob, RunnerConfig, RunnerError, RunnerPool},
@@ -23,6 +23,7 @@ const BAD_PROGRAM: i32 = 2;
 #[derive(Clone)]
 pub struct Executor {
     pool: RunnerPool,
+    provers: Provers,
 }
 
 impl std::fmt::Debug for Executor {
@@ -37,7 +38,13 @@ impl Executor {
     /// # Errors
     /// [`RunnerError`] if the program of `config` does not work as a sandbox.
     pub fn start(config: RunnerConfig) -> Result<Self, RunnerError> {
-        Ok(Self { pool: RunnerPool::start(config)? })
+        Ok(Self { pool: RunnerPool::start(config)?, provers: Provers::default() })
+    }
+
+    /// The same with provers of zkVMs, which verifiers do without.
+    #[must_use]
+    pub fn with_provers(self, provers: Provers) -> Self {
+        Self { provers, ..self }
     }
 
     /// Compiles a module without running it: whether any worker could run it.
@@ -61,9 +68,15 @@ impl Executor {
                     reason: format!("{malformed}; {}", malformed.cure()),
                 }),
             },
-            (Program::Wasi { .. } | Program::Circom { .. } | Program::Circuit { .. }, _) => {
-                Err(missing())
-            }
+            // What its makers' tools built; only a prover can tell whether it runs.
+            (Program::ZkVm { .. }, [_]) => Ok(()),
+            (
+                Program::Wasi { .. }
+                | Program::Circom { .. }
+                | Program::Circuit { .. }
+                | Program::ZkVm { .. },
+                _,
+            ) => Err(missing()),
         }
     }
 
@@ -129,9 +142,16 @@ impl Execute for Executor {
                 code: "needs_prover".to_owned(),
                 reason: "a circuit is run by its prover, not in the sandbox".to_owned(),
             }),
-            (Program::Wasi { .. } | Program::Circom { .. } | Program::Circuit { .. }, _) => {
-                Err(missing())
+            (Program::ZkVm { vm, .. }, [elf]) => {
+                self.provers.prove(*vm, elf, job.input, job.binding.as_deref().unwrap_or_default())
             }
+            (
+                Program::Wasi { .. }
+                | Program::Circom { .. }
+                | Program::Circuit { .. }
+                | Program::ZkVm { .. },
+                _,
+            ) => Err(missing()),
         }
     }
 }

@@ -10,6 +10,8 @@ pub mod groth16;
 pub mod merkle;
 mod produce;
 mod proof_check;
+mod provers;
+mod receipt_check;
 pub mod sandbox;
 pub mod strategy;
 mod verdict;
@@ -19,6 +21,8 @@ pub use execute::{Execute, ExecuteError, Execution, Job, binding};
 pub use executor::Executor;
 pub use produce::{produce, result_root};
 pub use proof_check::check_proof;
+pub use provers::Provers;
+pub use receipt_check::ReceiptResult;
 pub use verdict::{
     Conclusion, Judgement, OpenError, Rejected, Submission, Verified, VerifyError, Work, find,
     rehydrate, verify,

@@ -27,7 +27,9 @@ pub fn produce(
         | Policy::Groth16 { .. }
         | Policy::Proof { .. }
         | Policy::Improves { .. }
-        | Policy::Statistical { .. } => execute.execute(&job),
+        | Policy::Statistical { .. }
+        | Policy::Receipt { .. }
+        | Policy::Redundant { .. } => execute.execute(&job),
     }
 }
 
@@ -40,7 +42,9 @@ pub fn result_root(policy: &Policy, exit: GuestExit, output: &[u8], fuel_used: u
         | Policy::Groth16 { .. }
         | Policy::Proof { .. }
         | Policy::Improves { .. }
-        | Policy::Statistical { .. } => None,
+        | Policy::Statistical { .. }
+        | Policy::Receipt { .. }
+        | Policy::Redundant { .. } => None,
     };
     match chunked {
         Some(tree) => tree.root(),

@@ -4,7 +4,10 @@ use fog_protocol::{Address, Listing, Policy, PublicInput, TaskId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::groth16::{Malformed, Validity, VerifyingKey, check_listing, check_task_proof};
+use crate::{
+    groth16::{Malformed, Validity, VerifyingKey, check_listing, check_task_proof},
+    receipt_check,
+};
 
 /// A proof task's result: snarkjs' two files in one JSON object.
 #[derive(Deserialize)]
@@ -30,6 +33,7 @@ pub fn check_proof(
 ) -> Result<Option<String>, Malformed> {
     match &listing.policy {
         Policy::Groth16 { publics, .. } => fault(key, publics, output, listing.id(), worker),
+        Policy::Receipt { .. } => Ok(receipt_check::fault(listing, worker, output)),
         _ => Ok(Some("result_not_a_proof".to_owned())),
     }
 }

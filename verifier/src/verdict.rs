@@ -18,8 +18,8 @@ use crate::{
     execute::{Execute, ExecuteError},
     groth16,
     produce::{produce, result_root},
-    proof_check,
-    strategy::{Ran, chunked, improves, statistical},
+    proof_check, receipt_check,
+    strategy::{Ran, chunked, improves, redundant, statistical},
 };
 
 /// Independent runs that must agree before a result is called wrong.
@@ -137,6 +137,12 @@ impl Submission {
     #[must_use]
     pub const fn commitment(&self) -> Hash32 {
         self.commitment
+    }
+
+    /// What opens its commitment, without the bytes.
+    #[must_use]
+    pub const fn opening(&self) -> redundant::Opening {
+        redundant::Opening { ran: self.claim(), salt: self.salt }
     }
 
     pub(crate) const fn claim(&self) -> Ran {
@@ -313,11 +319,23 @@ pub fn find(
         Policy::Improves { .. } => improves::find(work, submission, execute),
         Policy::Statistical { .. } => statistical::find(work, submission, execute),
         Policy::Merkle { .. } => chunked::find(work, submission, execute),
+        Policy::Redundant { .. } => redundant::find(work, submission, execute),
         Policy::Proof { .. } => {
             Err(VerifyError::WrongWork("its contract checks the proof, nobody else"))
         }
         Policy::Groth16 { .. } if submission.exit != GuestExit::Success => {
             replay(work, submission, execute)
+        }
+        // A failure that is not proven proves nothing, and running it again takes a prover: whoever
+        // has no receipt commits to nothing.
+        Policy::Receipt { program, .. } => {
+            let receipt =
+                receipt_check::fault(work.listing, &submission.worker, &submission.output);
+            let fault = match submission.exit {
+                GuestExit::Success => receipt,
+                _ => Some(receipt_check::NO_RECEIPT.to_owned()),
+            };
+            Ok(Finding::Proof { key: *program, fault })
         }
         Policy::Groth16 { key, publics, .. } => {
             let bytes = work.key.ok_or(VerifyError::WrongWork("no verification key"))?;

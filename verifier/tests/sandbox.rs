@@ -8,6 +8,11 @@
 
 #[path = "sandbox/cache.rs"]
 mod cache;
+#[expect(dead_code, reason = "its command line is not called here")]
+#[path = "../examples/componentize.rs"]
+mod componentize;
+#[path = "sandbox/components.rs"]
+mod components;
 #[path = "sandbox/corpus.rs"]
 mod corpus;
 #[path = "sandbox/determinism.rs"]

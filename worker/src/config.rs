@@ -1,8 +1,8 @@
 //! What a worker is told before it starts.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use fog_protocol::{Address, Hash32, Nano, SecretKey};
+use fog_protocol::{Address, Hash32, Nano, SecretKey, ZkVm};
 
 use crate::adversary::Behaviour;
 
@@ -32,6 +32,8 @@ pub struct WorkerConfig {
     pub runner: Option<PathBuf>,
     /// Folder of the circuits it can prove (`NAME.vk`, `NAME.pk`). `None`: it proves none.
     pub circuits: Option<PathBuf>,
+    /// Provers of zkVMs: commands of its own (`fog_verifier::Provers` says how they are called).
+    pub provers: BTreeMap<ZkVm, PathBuf>,
     /// What it takes on.
     pub limits: WorkerLimits,
     /// What it asks.
@@ -78,6 +80,8 @@ pub struct WorkerLimits {
     pub margin_seconds: u32,
     /// How long the consent of a bid may be used after its round, in seconds.
     pub consent_seconds: u32,
+    /// Seconds after which a zkVM's prover is ended. Work that leaves less is refused.
+    pub prover_seconds: u32,
     /// Own failures in a row after which it stops bidding for a while.
     pub max_failures: u32,
 }
@@ -97,6 +101,7 @@ impl Default for WorkerLimits {
             max_pledge: Nano::grams(20),
             margin_seconds: 15,
             consent_seconds: 180,
+            prover_seconds: 3600,
             max_failures: 3,
         }
     }

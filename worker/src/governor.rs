@@ -164,7 +164,7 @@ impl Governor {
                 .per_gigafuel
                 .mul_div_up(listing.limits.fuel, 1_000_000_000)
                 .map(|price| price.max(self.pricing.base)),
-            Program::Circom { .. } | Program::Circuit { .. } => {
+            Program::Circom { .. } | Program::Circuit { .. } | Program::ZkVm { .. } => {
                 self.pricing.proof.map(|price| price.max(self.pricing.base))
             }
         }
@@ -195,6 +195,7 @@ impl Governor {
                     / u128::from(self.speed.fuel_per_second.max(1));
                 u64::try_from(ms).unwrap_or(u64::MAX)
             }
+            Program::ZkVm { .. } => u64::from(self.limits.prover_seconds).saturating_mul(1000),
             Program::Circom { .. } | Program::Circuit { .. } => {
                 u64::from(self.speed.proof_seconds).saturating_mul(1000)
             }
@@ -250,7 +251,9 @@ impl Governor {
             Program::Wasi { module } => {
                 (module.bytes, listing.input.bytes, u64::from(sandbox.wall_ms))
             }
-            Program::Circom { .. } | Program::Circuit { .. } => (0, 0, u64::MAX),
+            Program::Circom { .. } | Program::Circuit { .. } | Program::ZkVm { .. } => {
+                (0, 0, u64::MAX)
+            }
         };
         for (what, given, most) in [
             ("fuel", listing.limits.fuel, limits.max_fuel),

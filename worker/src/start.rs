@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use fog_chain::{ApiKey, ChainClient};
 use fog_verifier::{
-    Execute, Executor,
+    Execute, Executor, Provers,
     sandbox::process::{RunnerConfig, RunnerError},
 };
 use tokio::{
@@ -153,6 +153,7 @@ impl Worker {
         let local =
             if is_here(&config.chain.endpoint) { LocalKeys::Taken } else { LocalKeys::Refused };
         let prover = Prover::open(config.circuits.as_deref(), local);
+        let provers = provers(&config);
         let open = |task: &fog_protocol::TaskId| journal.state().get(task).is_some();
         let earnings = Earnings::open(&config.data_dir, config.owner, network, open)?;
         let pledges = Pledges::open(&config.data_dir)?;
@@ -193,6 +194,7 @@ impl Worker {
             chain: Arc::clone(&chain),
             execute,
             prover: Arc::new(prover),
+            provers,
             network,
             store: Store::new(journal),
             session: session_in,
@@ -240,6 +242,11 @@ fn client(config: &WorkerConfig) -> Result<ChainClient, WorkerError> {
 }
 
 /// The sandbox, and how fast it is.
+fn provers(config: &WorkerConfig) -> Provers {
+    let wall = Duration::from_secs(u64::from(config.limits.prover_seconds));
+    Provers::new(config.provers.clone(), wall)
+}
+
 async fn executor(config: &WorkerConfig) -> Result<(Arc<dyn Execute>, crate::Speed), WorkerError> {
     let mut runner = match &config.runner {
         Some(program) => RunnerConfig::new(program),
@@ -250,9 +257,9 @@ async fn executor(config: &WorkerConfig) -> Result<(Arc<dyn Execute>, crate::Spe
     runner.max_limits.fuel = runner.max_limits.fuel.max(config.limits.max_fuel);
     runner.max_limits.memory_bytes =
         runner.max_limits.memory_bytes.max(config.limits.max_memory_bytes);
-    let speed = config.speed;
+    let (speed, provers) = (config.speed, provers(config));
     let started = tokio::task::spawn_blocking(move || {
-        let executor = Executor::start(runner)?;
+        let executor = Executor::start(runner)?.with_provers(provers);
         let speed = speed.unwrap_or_else(|| benchmark::measure(&executor, parallel));
         Ok::<_, RunnerError>((Arc::new(executor) as Arc<dyn Execute>, speed))
     });

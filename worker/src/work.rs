@@ -6,9 +6,10 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fog_contracts::{channel::ChannelData, proof};
 use fog_protocol::{
-    Address, GuestExit, Hash32, Listing, Rail, Reveal, TaskId, api::Payload, gateway::WorkerFrame,
+    Address, GuestExit, Hash32, Listing, Policy, Rail, Reveal, TaskId, api::Payload,
+    gateway::WorkerFrame,
 };
-use fog_verifier::{Execute, ExecuteError, Execution, produce};
+use fog_verifier::{Execute, ExecuteError, Execution, Provers, check_proof, produce};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep},
@@ -40,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) chain: Arc<dyn ChainPort>,
     pub(crate) execute: Arc<dyn Execute>,
     pub(crate) prover: Arc<Prover>,
+    /// Provers of zkVMs, of the worker's own.
+    pub(crate) provers: Provers,
     pub(crate) network: i32,
     pub(crate) store: Store,
     pub(crate) session: watch::Receiver<Option<Session>>,
@@ -259,7 +262,12 @@ impl Context {
         let (execute, worker) = (Arc::clone(&self.execute), self.identity.worker);
         let run = move || {
             let Payload { program, input } = payload;
-            produce(&listing, &program, &input, &worker, execute.as_ref())
+            let made = produce(&listing, &program, &input, &worker, execute.as_ref())?;
+            match listing.policy {
+                // A prover that made a bad receipt costs the task, not the stake.
+                Policy::Receipt { .. } => checked(&listing, &worker, made),
+                _ => Ok(made),
+            }
         };
         match tokio::task::spawn_blocking(run).await {
             Ok(result) => Ok(result?),
@@ -346,5 +354,19 @@ impl Context {
 
     async fn tell(&self, event: WorkerEvent) {
         let _ = self.report.send(Report::Event(event)).await;
+    }
+}
+
+/// A receipt that verifiers will take.
+fn checked(
+    listing: &Listing,
+    worker: &Address,
+    made: Execution,
+) -> Result<Execution, ExecuteError> {
+    let refused = |why: String| ExecuteError::Sandbox(format!("the prover's receipt: {why}"));
+    match check_proof(listing, worker, &[], &made.output) {
+        Ok(None) => Ok(made),
+        Ok(Some(code)) => Err(refused(code)),
+        Err(malformed) => Err(refused(malformed.to_string())),
     }
 }

@@ -421,8 +421,14 @@ fn costs_of_tasks_in_jettons_stay_below_four_fifths_too() {
         (203, Some(Outcome::Undelivered), true),
         (204, None, false),
         (205, None, true),
+        (207, None, false),
     ] {
         errand.next(id, most / 8);
+        if id == 207 {
+            let init = errand.town.world.proof_init(207);
+            errand.task = jetton_task::JettonTask::new(init, errand.task.jetton).unwrap();
+            errand.at = errand.task.address().unwrap();
+        }
         let at = errand.at;
         meter.read_all(errand.begin().transactions.iter(), jetton_task_budget);
         let receipt = errand.put_in(most / 8, JETTON_FORWARD);
@@ -436,6 +442,10 @@ fn costs_of_tasks_in_jettons_stay_below_four_fifths_too() {
         if id == 205 {
             let requestor = world.requestor.clone();
             read(&world.push(&requestor, at, task::cancel(1).unwrap()));
+        } else if id == 207 {
+            // Proven, by a statement of its terms.
+            read(&world.assign(at));
+            read(&world.prove_from(&stranger, at));
         } else {
             read(&world.assign(at));
             read(&world.commit_from(&stranger, at, COMMITMENT));
@@ -469,8 +479,25 @@ fn costs_of_tasks_in_jettons_stay_below_four_fifths_too() {
         assert_eq!(failures(&receipt), [0; 0]);
         meter.read_at(&receipt, &at, jetton_task_budget);
     }
+    // A refused reservation and a refused registration.
+    errand.next(208, most / 8);
+    errand.begin();
+    errand.put_in(most / 8, JETTON_FORWARD);
+    let at = errand.at;
+    let wrong = errand.town.world.consent(at, PRICE, Nano::grams(9_999_999));
+    let receipt = errand.town.world.assign_with(at, Nano::grams(9_999_999), wrong);
+    assert_eq!(failures(&receipt), [109]);
+    meter.read_all(receipt.transactions.iter(), jetton_task_budget);
+    let owner = errand.town.world.owner.clone();
+    errand.town.world.market_op(&owner, market::set_pause(1, true).unwrap());
+    errand.next(209, most / 8);
+    errand.begin();
+    let receipt = errand.put_in(most / 8, JETTON_FORWARD);
+    assert_eq!(failures(&receipt), [111]);
+    meter.read_all(receipt.transactions.iter(), jetton_task_budget);
+    errand.town.world.market_op(&owner, market::set_pause(1, false).unwrap());
     check_ways(&meter);
-    assert_eq!(meter.0.len(), 26, "every step was measured");
+    assert_eq!(meter.0.len(), 29, "every step was measured");
     // At its fullest.
     errand.next(206, most / 8);
     errand.begin();

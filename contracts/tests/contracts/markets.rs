@@ -101,6 +101,12 @@ fn every_bound_holds_at_its_edge() {
         ("timelock 59", 115, Box::new(|c| c.timelock = 59)),
         ("unbonding too short", 115, Box::new(|c| c.stake.unbonding = longest(c))),
         ("unbonding just enough", 0, Box::new(|c| c.stake.unbonding = longest(c) + 1)),
+        (
+            "one code for tasks in GRAM and in jettons",
+            115,
+            Box::new(|c| c.stake.jetton_task_code_hash = c.task_code_hash),
+        ),
+        ("no tasks in jettons", 0, Box::new(|c| c.stake.jetton_task_code_hash = Hash32([0; 32]))),
         ("appeal of none", 115, Box::new(|c| c.appeal = 0)),
         ("appeal of the threshold", 115, Box::new(|c| c.appeal = c.threshold)),
         ("appeal of one more", 0, Box::new(|c| c.appeal = c.threshold + 1)),

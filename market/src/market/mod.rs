@@ -2,6 +2,7 @@
 
 mod bidding;
 mod chain;
+mod copies;
 mod ending;
 mod pledges;
 mod posting;
@@ -160,6 +161,10 @@ impl Market {
             }
             Event::NonceOpened { task, nonce } => self.nonce_opened(*task, *nonce, now, actions),
             Event::Submitted { task, seed } => self.submitted(*task, *seed, now, actions),
+            Event::Delivered { task, seed, opening } => {
+                self.delivered(*task, *seed, opening, now, actions)
+            }
+            Event::Grouped { group } => self.grouped(group, now, actions),
             Event::Judged { evidence } => {
                 let task = self.known(&evidence.task)?;
                 match rehydrate((**evidence).clone(), task.listing())? {

@@ -47,6 +47,7 @@ impl Market {
             phase,
             alarm: Some(until),
             barred: BTreeSet::new(),
+            copies: None,
             indexed: Indexed::default(),
         };
         self.posted += 1;

@@ -70,7 +70,7 @@ impl Market {
             .iter()
             .take(wanted.saturating_mul(LOOKS_PER_OFFER).saturating_add(known))
             .map(|(_, address)| address)
-            .filter(|address| !round.knows(address) && !task.barred.contains(address))
+            .filter(|address| !round.knows(address) && !self.bars(task, address))
             .filter(|address| self.workers.get(address).is_some_and(|w| w.is_available()))
             .take(wanted)
             .collect();
@@ -93,7 +93,7 @@ impl Market {
         let looks = LOOKS_PER_OFFER.saturating_add(known).saturating_add(task.barred.len());
         let next = self.asks.iter().take(looks).map(|(_, address)| address).find(|address| {
             !round.knows(address)
-                && !task.barred.contains(address)
+                && !self.bars(task, address)
                 && self.workers.get(address).is_some_and(|worker| worker.is_available())
         });
         self.offer(id, next.into_iter().collect(), actions);
@@ -123,7 +123,7 @@ impl Market {
             .map(|(_, id)| id)
             .filter(|id| {
                 self.tasks.get(id).is_some_and(|task| {
-                    !task.barred.contains(address)
+                    !self.bars(task, address)
                         && task.round().is_some_and(|round| {
                             round.until > now
                                 && round.waiting.len() + round.bids.len() < most
@@ -213,7 +213,7 @@ impl Market {
         let mut candidates = Vec::with_capacity(bids.len());
         let mut standing = Vec::with_capacity(bids.len());
         for (address, bid) in bids {
-            match self.candidate(address, &bid, backing, now) {
+            match self.candidate(&id, address, &bid, backing, now) {
                 Ok(candidate) => {
                     candidates.push(candidate);
                     standing.push(bid);
@@ -247,6 +247,7 @@ impl Market {
     /// Can this bid still win? Earlier matches of the batch may have used its slot or stake.
     fn candidate(
         &self,
+        id: &TaskId,
         address: Address,
         bid: &Standing,
         backing: Backing,
@@ -257,6 +258,10 @@ impl Market {
         };
         if worker.presence == Presence::Offline {
             return Err(("offline", "you disconnected before the round closed".to_owned()));
+        }
+        // No word of why: who has one copy must not learn which task is another.
+        if self.tasks.get(id).is_some_and(|task| self.bars(task, &address)) {
+            return Err(("outbid", "the task went to another worker".to_owned()));
         }
         let (in_hand, slots) = (worker.in_hand.len() as u32, bid.slots);
         if in_hand >= u32::from(slots) {

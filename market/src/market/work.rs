@@ -1,6 +1,6 @@
 //! From the worker's commitment to the order to verify.
 
-use fog_protocol::{Commit, Hash32, Signed, TaskId};
+use fog_protocol::{Commit, Hash32, Policy, Signed, TaskId};
 use fog_verifier::{AuditBasis, draw};
 
 use super::{Market, workers::Answers};
@@ -112,7 +112,10 @@ impl Market {
             return Err(Refused::WrongNonce);
         }
         let task = self.task_mut(&id)?;
+        // Copies are compared, not drawn.
+        let drawn = !matches!(task.listing.policy, Policy::Redundant { .. });
         if let Phase::Committed { work, .. } = &mut task.phase
+            && drawn
             && work.nonce_until.is_none_or(|until| now < until)
         {
             work.nonce = Some(nonce);
@@ -173,6 +176,12 @@ impl Market {
     fn basis(&self, task: &Task, work: &Work, now: u64) -> Option<AuditBasis> {
         let seed = work.seed?;
         let without = self.basis_without_draw(task);
+        if without.is_none()
+            && let Policy::Redundant { .. } = task.listing.policy
+        {
+            let over = work.nonce_until.is_none_or(|until| now >= until);
+            return self.siblings(task, over).map(AuditBasis::Siblings);
+        }
         let drawn = || match work.nonce {
             Some(nonce) => {
                 let rate = task.listing.policy.rate_ppm();

@@ -44,6 +44,7 @@ pub(crate) fn router(shared: Arc<Shared>, intake: CancellationToken) -> Router {
         .route("/v1/info", get(health::info))
         .route("/v1/blobs/{hash}", put(blobs::upload))
         .route("/v1/tasks", post(tasks::post).get(tasks::list))
+        .route("/v1/groups", post(tasks::group))
         .route("/v1/tasks/{id}", get(tasks::show))
         .route("/v1/tasks/{id}/nonce", post(tasks::open_nonce))
         .route("/v1/tasks/{id}/result", get(tasks::result))

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fog_protocol::{
-    Durations, Hash32, Listing, Nano, Signed, TaskId, TaskStatus,
+    Durations, Group, Hash32, Listing, Nano, Signed, TaskId, TaskStatus,
     api::{OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
 use fog_verifier::{AuditBasis, ExecuteError, Job};
@@ -197,6 +197,16 @@ pub(super) async fn show(
 /// `GET /v1/workers`.
 pub(super) async fn workers(State(app): State<App>) -> Result<Json<Vec<WorkerView>>, Denied> {
     Ok(Json(app.shared.store.worker_views(MAX_WORKERS).await?))
+}
+
+/// `POST /v1/groups`: which listings are copies of one task. Only who made their secret can say.
+pub(super) async fn group(State(app): State<App>, request: Request) -> Result<StatusCode, Denied> {
+    let (parts, content) = request.into_parts();
+    let limit = app.shared.config.limits.json_bytes as u64;
+    let content = body(&app, &parts.headers, content, limit).await?;
+    let group: Group = json(&content.bytes)?;
+    app.shared.coordinator.ask(|reply| Command::Group { group, reply }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /v1/tasks/{id}/nonce`.

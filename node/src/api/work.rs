@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use fog_protocol::{
-    PublicKey, Reveal, TaskId, TaskStatus,
+    Policy, PublicKey, Reveal, TaskId, TaskStatus,
     api::{PAYLOAD_CONTEXT, Payload, REVEAL_CONTEXT, seal_context},
     seal, tagged_hash,
 };
@@ -99,12 +99,14 @@ pub(super) async fn submit(
             let reveal: Reveal = borsh::from_slice(&bytes)
                 .map_err(|_| Denied::new(Why::Invalid, "bad_reveal", "this is no reveal"))?;
             let opened = tagged_hash("fog/reveal-bytes/v1", &[&bytes]);
-            Submission::open(reveal, &listing, worker, commitment)
+            let submission = Submission::open(reveal, &listing, worker, commitment)
                 .map_err(|error| Denied::new(Why::Invalid, "wrong_result", error.to_string()))?;
-            Ok::<_, Denied>(opened)
+            let copy = matches!(listing.policy, Policy::Redundant { .. });
+            Ok::<_, Denied>((opened, copy.then(|| submission.opening())))
         }
     };
-    let reveal = tokio::task::spawn_blocking(open).await.map_err(|_| Denied::stopping())??;
+    let (reveal, opening) =
+        tokio::task::spawn_blocking(open).await.map_err(|_| Denied::stopping())??;
     match app.shared.store.submission(&task).await? {
         Some((stored, _)) if stored == reveal => return Ok(StatusCode::NO_CONTENT),
         Some(_) => return Err(other_result()),
@@ -113,7 +115,7 @@ pub(super) async fn submit(
     // The file first; the row that names it makes it count.
     let bytes = sealed.len() as u64;
     app.shared.store.with_files(move |files| files.put(Kind::Submission, &task.0, &sealed)).await?;
-    let received = Received { task, reveal, bytes };
+    let received = Received { task, reveal, bytes, opening };
     app.shared.coordinator.ask(|reply| Command::Received { received, reply }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

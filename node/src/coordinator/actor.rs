@@ -308,6 +308,10 @@ impl Actor {
                 let work = self.work(&task);
                 self.answer(reply, work);
             }
+            Command::Group { group, reply } => {
+                let decided = self.event(Event::Grouped { group })?;
+                self.answer(reply, decided.map_err(refusal));
+            }
             Command::OpenNonce { task, key, nonce, reply } => {
                 self.open_nonce(task, key, nonce, reply)?;
             }
@@ -483,7 +487,7 @@ impl Actor {
     }
 
     fn received(&mut self, received: Received, reply: Reply<()>) -> Result<(), NodeError> {
-        let Received { task, reveal, bytes } = received;
+        let Received { task, reveal, bytes, opening } = received;
         let known = self.received.get(&task).copied();
         let decided = match known {
             Some(known) if known == reveal => Ok(()),
@@ -497,7 +501,10 @@ impl Actor {
                 let epoch = self.epochs.get(&task).copied();
                 let epoch = epoch.unwrap_or_else(|| self.shared.epoch().number);
                 let seed = self.shared.epochs.seed(epoch);
-                let decided = self.event(Event::Submitted { task, seed })?;
+                let decided = self.event(match opening {
+                    None => Event::Submitted { task, seed },
+                    Some(opening) => Event::Delivered { task, seed, opening },
+                })?;
                 if decided.is_ok() {
                     self.received.insert(task, reveal);
                 } else {

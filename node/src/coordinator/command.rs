@@ -2,10 +2,10 @@
 
 use fog_contracts::channel::ChannelData;
 use fog_protocol::{
-    AccountView, Address, Bid, Commit, Hash32, Listing, Nano, PublicKey, SealPublicKey, Signed,
-    TaskId, TaskStatus, VoucherFile, gateway::PassReason,
+    AccountView, Address, Bid, Commit, Group, Hash32, Listing, Nano, PublicKey, SealPublicKey,
+    Signed, TaskId, TaskStatus, VoucherFile, gateway::PassReason,
 };
-use fog_verifier::{Judgement, Submission};
+use fog_verifier::{Judgement, Submission, strategy::redundant::Opening};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -60,6 +60,8 @@ pub(crate) struct Received {
     pub(crate) reveal: Hash32,
     /// Bytes of the sealed file.
     pub(crate) bytes: u64,
+    /// Of one of several copies: what opens its commitment.
+    pub(crate) opening: Option<Opening>,
 }
 
 /// Asks the coordinator to decide or tell something.
@@ -173,6 +175,13 @@ pub(crate) enum Command {
         task: TaskId,
         /// Answered at once.
         reply: Reply<Box<Work>>,
+    },
+    /// The requestor says which listings are copies.
+    Group {
+        /// Which.
+        group: Group,
+        /// Answered when it is stored.
+        reply: Reply<()>,
     },
     /// The requestor opens its nonce.
     OpenNonce {

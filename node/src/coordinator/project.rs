@@ -63,6 +63,7 @@ impl Actor {
             | Event::ReserveFailed { task, .. }
             | Event::NonceOpened { task, .. }
             | Event::Submitted { task, .. }
+            | Event::Delivered { task, .. }
             | Event::Closed { task, .. } => drop(tasks.insert(*task)),
             Event::CommittedOnChain { task, .. } => {
                 self.heard_commits.insert(*task);
@@ -78,6 +79,7 @@ impl Actor {
             | Event::StakeRead { .. }
             | Event::BondRead { .. }
             | Event::CloseRounds
+            | Event::Grouped { .. }
             | Event::Tick
             | Event::Pledged { .. }
             | Event::PledgeEnding { .. }

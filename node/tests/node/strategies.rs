@@ -2,8 +2,8 @@
 
 use fog_node::NodeHandle;
 use fog_protocol::{
-    BlobRef, Bound, Chunks, Cut, Direction, Listing, Policy, Program, RATE_ONE, Signed, TaskStatus,
-    api::TaskView,
+    BlobRef, Bound, Chunks, Cut, Direction, Group, Hash32, Listing, Policy, Program, RATE_ONE,
+    Signed, TaskStatus, api::TaskView,
 };
 use fog_verifier::{Execution, strategy::chunked::ChunkResult};
 
@@ -153,6 +153,143 @@ async fn drawn_chunks_are_run_again() {
     };
     let view = world.life(&node, &mut worker, &post(2), TaskStatus::Slashed, partly).await;
     assert!(reason(&view).contains("drawn and run again, differs"), "{}", reason(&view));
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+/// Three copies, each with a worker of its own; who lies is told by its number.
+async fn copies(liar: Option<usize>) -> (World, NodeHandle, Vec<TaskView>) {
+    let mut world = World::new(3).await;
+    world.node_config.probation = 0;
+    let node = world.node().await;
+    let secret = Hash32([0x77; 32]);
+    let mut listings = Vec::new();
+    for index in 0..3u8 {
+        let input = [&[index; 32][..], b"one two two"].concat();
+        let sibling = Group::sibling(&secret, index);
+        let policy = Policy::Redundant { copies: 3, sibling };
+        let post = Post { module: WORDCOUNT, input: &input, policy, salt: index + 1 };
+        let listing = world.listing_by(&node, &post);
+        for blob in [WORDCOUNT, &input] {
+            assert_eq!(world.upload(&node, blob).await.status(), 204);
+        }
+        let signed = Signed::new(listing.clone(), &world.requestor.key);
+        let url = format!("{}/v1/tasks", node.url());
+        let answer = world.http.post(url).json(&signed).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+        world.fund(&listing).await;
+        world.reaches(&node, &listing.id(), TaskStatus::Open).await;
+        listings.push(listing);
+    }
+    let tasks: Vec<_> = listings.iter().map(Listing::id).collect();
+    let group = async |secret: Hash32, tasks: Vec<fog_protocol::TaskId>| {
+        let url = format!("{}/v1/groups", node.url());
+        let group = Group { secret, tasks };
+        world.http.post(url).json(&group).send().await.unwrap().status().as_u16()
+    };
+    // Until the requestor says which they are, nobody can be asked; and only it can say.
+    let mut workers = vec![Worker::join(&world, &node, 0).await];
+    workers[0].time().await;
+    assert_eq!(group(Hash32([0x78; 32]), tasks.clone()).await, 422);
+    assert_eq!(group(secret, tasks[..2].to_vec()).await, 422);
+    assert_eq!(group(secret, tasks.clone()).await, 204);
+    // One worker alone gets one copy, however many slots and stake it has.
+    let mut held = vec![workers[0].win().await];
+    for index in 1..3 {
+        let mut worker = Worker::join(&world, &node, index).await;
+        held.push(worker.win().await);
+        workers.push(worker);
+    }
+    let mut seen: Vec<_> = held.iter().map(|offered| offered.listing.id()).collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 3, "each has another copy");
+    for (index, (worker, offered)) in workers.iter_mut().zip(&held).enumerate() {
+        for earlier in &held[..index] {
+            let view = world.view(&node, &earlier.listing.id()).await;
+            assert!(view.verdict.is_none(), "nothing is decided before all are here");
+        }
+        let change = |run: &mut Execution| {
+            if liar == Some(index) {
+                run.output.push(b'!');
+            }
+        };
+        worker.work(&world, &node, offered, change).await;
+    }
+    let mut views = Vec::new();
+    for (index, offered) in held.iter().enumerate() {
+        let end = if liar == Some(index) { TaskStatus::Slashed } else { TaskStatus::Paid };
+        views.push(world.reaches(&node, &offered.listing.id(), end).await);
+    }
+    (world, node, views)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_that_agree_are_paid_without_a_run() {
+    let (_world, node, views) = copies(None).await;
+    for view in &views {
+        assert_eq!(reason(view), "compared with its copies; all equal");
+    }
+    let hash = views[0].result_hash;
+    assert!(hash.is_some() && views.iter().all(|view| view.result_hash == hash));
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lone_liar_is_slashed_and_the_others_are_paid() {
+    let (world, node, views) = copies(Some(1)).await;
+    for (index, view) in views.iter().enumerate() {
+        let stake = world.stake(index).await;
+        assert_eq!(view.slashed.is_some(), index == 1);
+        assert_eq!(stake.earnings > fog_protocol::Nano::ZERO, index != 1);
+        assert!(reason(view).starts_with("compared with its copies; "), "{}", reason(view));
+    }
+    assert!(reason(&views[1]).ends_with("the output differs"), "{}", reason(&views[1]));
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+/// Who never hands in its copy keeps nobody else from being paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_does_not_come_is_not_waited_for_too_long() {
+    let mut world = World::new(1).await;
+    world.node_config.probation = 0;
+    let node = world.node().await;
+    let secret = Hash32([0x79; 32]);
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let mut tasks = Vec::new();
+    for index in 0..2u8 {
+        let input = [&[index; 32][..], b"one two two"].concat();
+        let policy = Policy::Redundant { copies: 2, sibling: Group::sibling(&secret, index) };
+        let post = Post { module: WORDCOUNT, input: &input, policy, salt: index + 1 };
+        let listing = world.listing_by(&node, &post);
+        for blob in [WORDCOUNT, &input] {
+            assert_eq!(world.upload(&node, blob).await.status(), 204);
+        }
+        let signed = Signed::new(listing.clone(), &world.requestor.key);
+        let url = format!("{}/v1/tasks", node.url());
+        assert_eq!(world.http.post(url).json(&signed).send().await.unwrap().status(), 200);
+        world.fund(&listing).await;
+        tasks.push(listing.id());
+    }
+    let url = format!("{}/v1/groups", node.url());
+    let group = Group { secret, tasks: tasks.clone() };
+    assert_eq!(world.http.post(url).json(&group).send().await.unwrap().status(), 204);
+    // There is one worker only: the other copy finds nobody.
+    let offered = worker.win().await;
+    worker.work(&world, &node, &offered, |_| {}).await;
+    let id = offered.listing.id();
+    let waiting = super::world::until("the commitment on chain", || async {
+        let view = world.view(&node, &id).await;
+        view.transactions.iter().any(|tx| tx.kind == "commit").then_some(view)
+    })
+    .await;
+    assert!(waiting.verdict.is_none());
+    // Half of the time for the verdict.
+    world.chain.warp(301).await.unwrap();
+    let view = world.reaches(&node, &id, TaskStatus::Paid).await;
+    assert_eq!(reason(&view), "compared with its copies; output and fuel equal");
     node.shutdown();
     node.join().await.unwrap();
 }

@@ -27,11 +27,24 @@ pub enum Floats {
     Canonical,
 }
 
+/// What a guest is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+pub enum GuestKind {
+    /// A WASI preview 1 command: stdin to stdout.
+    Command,
+    /// A component with `execute`, and perhaps `split` and `merge`.
+    Component,
+}
+
 /// What [`inspect`](super::inspect) found.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
 )]
 pub struct ModuleFacts {
+    /// What it is.
+    pub kind: GuestKind,
     /// Float arithmetic or not.
     pub floats: Floats,
     /// Size of the module, bytes.

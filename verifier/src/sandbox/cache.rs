@@ -24,7 +24,7 @@ const KEY_FILE: &str = "key";
 const KEY_BYTES: usize = 32;
 const MAC_BYTES: usize = blake3::OUT_LEN;
 /// [`ModuleFacts`] as borsh writes them.
-const FACTS_BYTES: usize = 33;
+const FACTS_BYTES: usize = 34;
 const FOOTER_BYTES: usize = FACTS_BYTES + MAC_BYTES;
 /// Read and hashed at once.
 const PIECE_BYTES: usize = 64 << 10;
@@ -177,7 +177,7 @@ impl ArtifactCache {
 /// Over code, facts and name. The name stands for module and engine: one file never passes for
 /// another. It comes last because BLAKE3 is quickest when long input starts at a boundary.
 fn seal(mac: &mut blake3::Hasher, facts: &[u8], name: &str) -> blake3::Hash {
-    mac.update(facts).update(name.as_bytes()).update(b"fog/sandbox/artifact/v2").finalize()
+    mac.update(facts).update(name.as_bytes()).update(b"fog/sandbox/artifact/v3").finalize()
 }
 
 fn name(module_hash: [u8; 32], fingerprint: [u8; 32]) -> String {

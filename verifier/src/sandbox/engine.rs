@@ -9,13 +9,15 @@ use sha2::{Digest, Sha256};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, InstancePre, Linker, Module, OptLevel,
     PoolingAllocationConfig,
+    component::{self as wasm_component, Component},
 };
 
 use super::{
-    artifact::{Artifact, Code, Floats, ModuleFacts, ShaHasher},
+    artifact::{Artifact, Code, Floats, GuestKind, ModuleFacts, ShaHasher},
+    component,
     config::{Allocation, Nans, Optimisation, SandboxConfig, SandboxError},
     host::HostState,
-    inspect::{self, FEATURES, MAX_TABLES},
+    inspect::{self, COMPONENT_FEATURES, MAX_TABLES},
     job::Job,
     limits::Limits,
     lru::Lru,
@@ -28,7 +30,7 @@ use super::{
 /// depth at which the stack ends, are the same on every host.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Bumped when what is compiled or charged changes.
-const SANDBOX_VERSION: u32 = 3;
+const SANDBOX_VERSION: u32 = 4;
 
 pub(super) fn engine_error(error: wasmtime::Error) -> SandboxError {
     SandboxError::Engine(format!("{error:#}"))
@@ -47,10 +49,26 @@ struct ProfileEngine {
     linker: Arc<Linker<HostState>>,
 }
 
-/// A module that is ready to run.
+/// What instances are made of.
+#[derive(Clone)]
+pub(super) enum Guest {
+    Command(InstancePre<HostState>),
+    Component(wasm_component::InstancePre<HostState>),
+}
+
+impl Guest {
+    pub(super) fn engine(&self) -> &Engine {
+        match self {
+            Self::Command(pre) => pre.module().engine(),
+            Self::Component(pre) => pre.engine(),
+        }
+    }
+}
+
+/// A guest that is ready to run.
 #[derive(Clone)]
 pub struct Prepared {
-    pub(super) pre: InstancePre<HostState>,
+    pub(super) guest: Guest,
     pub(super) facts: ModuleFacts,
 }
 
@@ -113,8 +131,21 @@ impl Sandbox {
             floats: facts.floats,
             stack_bytes: self.config.max_limits.stack_class(),
         })?;
-        let compiled = Module::from_binary(&engine.engine, module);
-        let code = match compiled.and_then(|module| module.serialize()) {
+        let compiled = match facts.kind {
+            GuestKind::Command => {
+                Module::from_binary(&engine.engine, module).and_then(|module| module.serialize())
+            }
+            GuestKind::Component => match Component::from_binary(&engine.engine, module) {
+                Ok(component) => {
+                    if let Err(refusal) = component::check_exports(&component) {
+                        return Ok(Err(refusal));
+                    }
+                    component.serialize()
+                }
+                Err(error) => Err(error),
+            },
+        };
+        let code = match compiled {
             Ok(code) => code,
             Err(error) if is_host_memory(&error) => return Err(SandboxError::HostMemory),
             Err(error) => {
@@ -135,9 +166,15 @@ impl Sandbox {
     pub fn load(&self, artifact: &Artifact, limits: &Limits) -> Result<Prepared, SandboxError> {
         let stack_bytes = limits.stack_class();
         let engine = self.engine(Profile { floats: artifact.facts.floats, stack_bytes })?;
-        let module = trusted::load(&engine.engine, artifact).map_err(engine_error)?;
-        let pre = engine.linker.instantiate_pre(&module).map_err(engine_error)?;
-        let prepared = Prepared { pre, facts: artifact.facts };
+        let guest = match artifact.facts.kind {
+            GuestKind::Command => trusted::load(&engine.engine, artifact)
+                .and_then(|module| engine.linker.instantiate_pre(&module))
+                .map(Guest::Command),
+            GuestKind::Component => trusted::load_component(&engine.engine, artifact)
+                .and_then(|component| component::ready(&engine.engine, &component))
+                .map(Guest::Component),
+        };
+        let prepared = Prepared { guest: guest.map_err(engine_error)?, facts: artifact.facts };
         lock(&self.ready).put((artifact.module_hash, stack_bytes), prepared.clone());
         Ok(prepared)
     }
@@ -181,8 +218,8 @@ impl Sandbox {
         let max = &self.config.max_limits;
         let mut config = Config::new();
         config.target(TARGET).map_err(engine_error)?;
-        config.wasm_features(FEATURES.complement(), false);
-        config.wasm_features(FEATURES, true);
+        config.wasm_features(COMPONENT_FEATURES.complement(), false);
+        config.wasm_features(COMPONENT_FEATURES, true);
         config.consume_fuel(true);
         config.operator_cost(fuel_prices());
         config.epoch_interruption(true);
@@ -200,11 +237,14 @@ impl Sandbox {
         config.generate_address_map(false);
         config.native_unwind_info(false);
         if let Allocation::Pooled { instances } = self.config.allocation {
-            let tables = MAX_TABLES * instances;
             let mut pool = PoolingAllocationConfig::new();
-            pool.total_core_instances(instances);
-            pool.total_memories(instances);
-            pool.total_tables(tables);
+            pool.total_component_instances(instances);
+            pool.total_core_instances(component::MAX_INSTANCES * instances);
+            pool.total_memories(component::MAX_MEMORIES * instances);
+            pool.total_tables(component::MAX_TABLES * instances);
+            pool.max_core_instances_per_component(component::MAX_INSTANCES);
+            pool.max_memories_per_component(component::MAX_MEMORIES);
+            pool.max_tables_per_component(component::MAX_TABLES);
             pool.max_memories_per_module(1);
             pool.max_tables_per_module(MAX_TABLES);
             pool.max_memory_size(max.memory_bytes as usize);

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use wasmtime::ResourceLimiter;
 
-use super::{job::Job, limits::Limits, outcome::LimitKind};
+use super::{artifact::GuestKind, component, job::Job, limits::Limits, outcome::LimitKind};
 
 /// 2024-01-01T00:00:00Z, where every guest's clock starts, nanoseconds since 1970.
 const EPOCH_NS: u64 = 1_704_067_200_000_000_000;
@@ -27,13 +27,14 @@ pub(super) struct HostState {
     pub(super) refused: Option<(LimitKind, u64)>,
     /// Linear memory of all the guest's instances, bytes.
     pub(super) memory_bytes: u64,
+    kind: GuestKind,
     elapsed_ns: u64,
     seed: [u8; 32],
     random_block: u64,
 }
 
 impl HostState {
-    pub(super) fn new(job: Job) -> Self {
+    pub(super) fn new(job: Job, kind: GuestKind) -> Self {
         let args = std::iter::once("task".to_owned())
             .chain(job.args)
             .map(|arg| {
@@ -52,6 +53,7 @@ impl HostState {
             limits: job.limits,
             refused: None,
             memory_bytes: 0,
+            kind,
             elapsed_ns: 0,
             seed: job.seed,
             random_block: 0,
@@ -84,6 +86,13 @@ impl HostState {
             self.random_block += 1;
             let block: [u8; 32] = hash.finalize().into();
             chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+    }
+
+    fn most(&self, command: u32, component: u32) -> usize {
+        match self.kind {
+            GuestKind::Command => command as usize,
+            GuestKind::Component => component as usize,
         }
     }
 
@@ -151,15 +160,15 @@ impl ResourceLimiter for HostState {
     }
 
     fn instances(&self) -> usize {
-        1
+        self.most(1, component::MAX_INSTANCES)
     }
 
     fn memories(&self) -> usize {
-        1
+        self.most(1, component::MAX_MEMORIES)
     }
 
     fn tables(&self) -> usize {
-        super::inspect::MAX_TABLES as usize
+        self.most(super::inspect::MAX_TABLES, component::MAX_TABLES)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Judges a module before anything is compiled: pure, linear in its size.
 
 use wasmparser::{
-    BinaryReaderError, CompositeInnerType, ExternalKind, FuncType, FunctionBody, Operator, Parser,
-    Payload, TypeRef, ValType, Validator, WasmFeatures,
+    BinaryReaderError, ComponentImport, ComponentTypeRef, CompositeInnerType, Encoding,
+    ExternalKind, FuncType, FunctionBody, Operator, Parser, Payload, TypeRef, ValType, Validator,
+    WasmFeatures,
 };
 
 use super::{
-    artifact::{Floats, ModuleFacts},
+    artifact::{Floats, GuestKind, ModuleFacts},
     limits::Limits,
     outcome::Refusal,
     wasi,
@@ -20,6 +21,9 @@ pub(super) const FEATURES: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::CALL_INDIRECT_OVERLONG)
     .difference(WasmFeatures::GC_TYPES);
 
+/// The same inside components, and what holds these together: the component model of WASI 0.2.
+pub(super) const COMPONENT_FEATURES: WasmFeatures = FEATURES.union(WasmFeatures::COMPONENT_MODEL);
+
 const PAGE: u64 = 64 << 10;
 const MAX_FUNCTIONS: u64 = 100_000;
 const MAX_FUNCTION_BYTES: u64 = 1 << 20;
@@ -30,19 +34,88 @@ pub(super) const MAX_TABLES: u32 = 4;
 /// # Errors
 /// The first [`Refusal`] found.
 pub fn inspect(module: &[u8], limits: &Limits) -> Result<ModuleFacts, Refusal> {
-    check_kind(module)?;
+    let kind = kind_of(module)?;
     let bytes = module.len() as u64;
     if bytes > limits.module_bytes {
         return Err(Refusal::TooLarge { bytes, limit: limits.module_bytes });
     }
-    Validator::new_with_features(FEATURES).validate_all(module).map_err(invalid)?;
-    let mut survey = Survey::new(bytes);
-    for payload in Parser::new(0).parse_all(module) {
-        survey.payload(payload.map_err(invalid)?)?;
-    }
-    let facts = survey.finish()?;
+    let features = match kind {
+        GuestKind::Command => FEATURES,
+        GuestKind::Component => COMPONENT_FEATURES,
+    };
+    Validator::new_with_features(features).validate_all(module).map_err(invalid)?;
+    let facts = match kind {
+        GuestKind::Command => {
+            let mut survey = Survey::new(bytes, kind);
+            for payload in Parser::new(0).parse_all(module) {
+                survey.payload(payload.map_err(invalid)?)?;
+            }
+            survey.finish()?
+        }
+        GuestKind::Component => inspect_component(module)?,
+    };
     check_facts(&facts, limits)?;
     Ok(facts)
+}
+
+/// What the core modules of a component come to together, and whether its own imports exist here.
+fn inspect_component(bytes: &[u8]) -> Result<ModuleFacts, Refusal> {
+    let mut whole = Survey::new(bytes.len() as u64, GuestKind::Component).facts;
+    // What is being read, innermost last; `None` is a component.
+    let mut open: Vec<Option<Survey>> = Vec::new();
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(invalid)? {
+            Payload::Version { encoding, .. } => open.push(match encoding {
+                Encoding::Module => Some(Survey::new(0, GuestKind::Component)),
+                Encoding::Component => None,
+            }),
+            Payload::ComponentImportSection(section) if open.len() == 1 => {
+                for import in section {
+                    check_import(&import.map_err(invalid)?)?;
+                }
+            }
+            Payload::End(_) => {
+                if let Some(Some(survey)) = open.pop() {
+                    let found = survey.facts;
+                    if found.floats == Floats::Canonical {
+                        whole.floats = Floats::Canonical;
+                    }
+                    whole.memory_bytes = whole.memory_bytes.max(found.memory_bytes);
+                    whole.table_elements = whole.table_elements.max(found.table_elements);
+                    whole.functions += found.functions;
+                    bounded("functions", whole.functions, MAX_FUNCTIONS)?;
+                }
+            }
+            payload => {
+                if let Some(Some(survey)) = open.last_mut() {
+                    survey.payload(payload)?;
+                }
+            }
+        }
+    }
+    Ok(whole)
+}
+
+/// A component may import what the usual toolchains always do.
+fn check_import(import: &ComponentImport<'_>) -> Result<(), Refusal> {
+    const WASI: &[&str] = &["cli", "clocks", "filesystem", "io", "random", "sockets"];
+    if matches!(import.ty, ComponentTypeRef::Type(_)) {
+        return Ok(());
+    }
+    let name = import.name.name;
+    let known = name
+        .strip_prefix("wasi:")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(package, rest)| WASI.contains(&package) && rest.contains("@0.2."));
+    if known && matches!(import.ty, ComponentTypeRef::Instance(_)) {
+        return Ok(());
+    }
+    let (module, name) = name.split_once('/').unwrap_or(("the host", name));
+    Err(Refusal::ForbiddenImport {
+        module: shown(module),
+        name: shown(name),
+        reason: "a component has WASI 0.2 without http, and nothing else".into(),
+    })
 }
 
 /// Checks facts that are already known against the limits of another job.
@@ -65,10 +138,10 @@ pub(super) fn check_facts(facts: &ModuleFacts, limits: &Limits) -> Result<(), Re
     Ok(())
 }
 
-fn check_kind(module: &[u8]) -> Result<(), Refusal> {
+fn kind_of(module: &[u8]) -> Result<GuestKind, Refusal> {
     match module {
-        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Ok(()),
-        [0, b'a', b's', b'm', _, _, 1, 0, ..] => Err(Refusal::Component),
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Ok(GuestKind::Command),
+        [0, b'a', b's', b'm', _, _, 1, 0, ..] => Ok(GuestKind::Component),
         [0, b'a', b's', b'm', ..] => {
             Err(Refusal::InvalidModule { reason: "unknown version of the binary format".into() })
         }
@@ -96,11 +169,12 @@ struct Survey {
 }
 
 impl Survey {
-    fn new(module_bytes: u64) -> Self {
+    fn new(module_bytes: u64, kind: GuestKind) -> Self {
         Self {
             types: Vec::new(),
             functions: Vec::new(),
             facts: ModuleFacts {
+                kind,
                 floats: Floats::None,
                 module_bytes,
                 memory_bytes: 0,
@@ -169,6 +243,13 @@ impl Survey {
             name: shown(name),
             reason: reason.into(),
         };
+        if self.facts.kind == GuestKind::Component {
+            // Inside a component modules import from each other; the validator has matched them.
+            if let TypeRef::Func(index) = ty {
+                self.functions.push(index);
+            }
+            return Ok(());
+        }
         if module != wasi::MODULE {
             return Err(forbid(match module {
                 "wasi_unstable" => "this is the snapshot before WASI preview 1",

@@ -1,6 +1,7 @@
 //! The deterministic sandbox for WebAssembly guests.
 //!
-//! A guest is a WASI preview 1 command: it reads stdin and writes stdout. It sees a fixed clock,
+//! A guest is a WASI preview 1 command that reads stdin and writes stdout, or a component with
+//! typed functions ([`Call`], `wit/task.wit`). It sees a fixed clock,
 //! a seeded generator and its arguments; no files, no network, no environment. Same module, job
 //! and limits: same output, same fuel, same end, on every x86-64 host.
 //!
@@ -19,6 +20,7 @@
 
 mod artifact;
 mod cache;
+mod component;
 mod config;
 mod engine;
 mod host;
@@ -33,8 +35,9 @@ mod ticker;
 mod trusted;
 mod wasi;
 
-pub use artifact::{Artifact, Floats, ModuleFacts};
+pub use artifact::{Artifact, Floats, GuestKind, ModuleFacts};
 pub use cache::{ArtifactCache, CacheError};
+pub use component::{Call, pack, unpack};
 pub use config::{Allocation, Nans, Optimisation, SandboxConfig, SandboxError};
 pub use engine::{Prepared, Sandbox};
 pub use inspect::inspect;

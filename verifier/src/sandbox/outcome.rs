@@ -26,7 +26,6 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Without output and stderr yet.
     pub(super) fn new(exit: Exit, fuel_used: u64, memory_bytes: u64) -> Self {
         Self {
             output: Vec::new(),
@@ -43,7 +42,7 @@ impl Outcome {
     }
 }
 
-/// Output may be large, and is not for logs: only its size is shown.
+/// Output may be large and is not for logs: only its size is shown.
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outcome")
@@ -223,9 +222,24 @@ pub enum Refusal {
     /// WebAssembly text.
     #[error("the module is WebAssembly text, not a binary")]
     TextFormat,
-    /// A component instead of a core module.
-    #[error("the module is a WebAssembly component, a core module is wanted")]
-    Component,
+    /// A component without the functions of `wit/task.wit`.
+    #[error("the component is no fog:task/task: {reason}")]
+    NoExecute {
+        /// What is missing or has another type.
+        reason: String,
+    },
+    /// The guest has no such function.
+    #[error("the guest has no function {function}")]
+    NoSuchCall {
+        /// Its name.
+        function: String,
+    },
+    /// What is to be merged is not a list of parts.
+    #[error("the parts are unusable: {reason}")]
+    BadParts {
+        /// Why.
+        reason: String,
+    },
     /// Over `Limits::module_bytes`.
     #[error("the module has {bytes} bytes, at most {limit} are allowed")]
     TooLarge {
@@ -330,7 +344,9 @@ impl Refusal {
         match self {
             Self::NotWasm => "not_wasm",
             Self::TextFormat => "text_format",
-            Self::Component => "component",
+            Self::NoExecute { .. } => "no_execute",
+            Self::NoSuchCall { .. } => "no_such_call",
+            Self::BadParts { .. } => "bad_parts",
             Self::TooLarge { .. } => "module_too_large",
             Self::InputTooLarge { .. } => "input_too_large",
             Self::ForbiddenImport { .. } => "forbidden_import",
@@ -353,12 +369,17 @@ impl Refusal {
         match self {
             Self::NotWasm => "upload the .wasm file that your compiler wrote",
             Self::TextFormat => "assemble it first: wat2wasm FILE.wat",
-            Self::Component => "build a WASI preview 1 command (target wasm32-wasip1)",
+            Self::NoExecute { .. } => {
+                "export execute: func(input: list<u8>) -> result<list<u8>, string>, and split and \
+                 merge both or neither (verifier/wit/task.wit)"
+            }
+            Self::NoSuchCall { .. } => "call execute, or build a component with split and merge",
+            Self::BadParts { .. } => "merge at most 10000 outputs, in the order of their parts",
             Self::TooLarge { .. } => "strip it (wasm-opt -Oz --strip-debug, -Wl,--strip-all)",
             Self::InputTooLarge { .. } => "split the input into smaller tasks",
             Self::ForbiddenImport { .. } => {
-                "link everything statically and import only wasi_snapshot_preview1 \
-                 (target wasm32-wasip1)"
+                "import only wasi_snapshot_preview1 (target wasm32-wasip1), all else linked \
+                 statically; a component may import WASI 0.2 without http"
             }
             Self::NoStart => "build a command with a main function, not a library or reactor",
             Self::MemoryTooBig { .. } => "lower the initial memory or raise limits.memory_bytes",

@@ -5,8 +5,10 @@ use std::time::Instant;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use super::{
+    artifact::GuestKind,
+    component::{self, Call},
     config::SandboxError,
-    engine::{Prepared, Sandbox, engine_error},
+    engine::{Guest, Prepared, Sandbox, engine_error},
     host::{HostState, Stop},
     inspect,
     job::Job,
@@ -32,7 +34,16 @@ impl Sandbox {
             return Ok(Err(refusal));
         }
         let limits = job.limits;
-        let mut store = Store::new(prepared.pre.module().engine(), HostState::new(job));
+        let (kind, call) = (prepared.facts.kind, job.call);
+        if kind == GuestKind::Command && call != Call::Execute {
+            return Ok(Err(Refusal::NoSuchCall { function: call.name().into() }));
+        }
+        if let Guest::Component(pre) = &prepared.guest
+            && pre.component().get_export_index(None, call.name()).is_none()
+        {
+            return Ok(Err(Refusal::NoSuchCall { function: call.name().into() }));
+        }
+        let mut store = Store::new(prepared.guest.engine(), HostState::new(job, kind));
         store.limiter(|state| state);
         store.set_fuel(limits.fuel).map_err(engine_error)?;
         let epoch_ms = EPOCH.as_millis() as u64;
@@ -42,16 +53,27 @@ impl Sandbox {
         let started = Instant::now();
         let result = {
             let _running = self.ticker.running();
-            prepared.pre.instantiate(&mut store).and_then(|instance| {
-                let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-                start.call(&mut store, ())
-            })
+            match &prepared.guest {
+                Guest::Command(pre) => pre.instantiate(&mut store).and_then(|instance| {
+                    let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+                    start.call(&mut store, ()).map(|()| None)
+                }),
+                Guest::Component(pre) => component::call(pre, &mut store, call).map(Some),
+            }
         };
         let left = store.get_fuel().map_err(engine_error)?;
         let mut state = store.into_data();
         let exit = match result {
-            Ok(()) => Exit::Success,
-            Err(error) => classify(&error, state.refused, &limits, started)?,
+            Ok(None) => Exit::Success,
+            Ok(Some(Ok(output))) => {
+                state.stdout = output;
+                Exit::Success
+            }
+            Ok(Some(Err(words))) => {
+                state.write_stderr(words.as_bytes());
+                Exit::GuestFailed { code: 1 }
+            }
+            Err(error) => classify(&error, kind, state.refused, &limits, started)?,
         };
         let fuel_used = match exit {
             Exit::LimitHit { limit: LimitKind::Fuel | LimitKind::Stack, .. } => limits.fuel,
@@ -71,6 +93,7 @@ impl Sandbox {
 /// the cause, not with the symptom.
 fn classify(
     error: &wasmtime::Error,
+    kind: GuestKind,
     refused: Option<(LimitKind, u64)>,
     limits: &Limits,
     started: Instant,
@@ -88,7 +111,10 @@ fn classify(
         return Err(SandboxError::Busy);
     }
     let Some(trap) = error.downcast_ref::<Trap>() else {
-        return Err(SandboxError::Engine(format!("{error:#}")));
+        return match kind {
+            GuestKind::Command => Err(SandboxError::Engine(format!("{error:#}"))),
+            GuestKind::Component => component_fault(error, refused, limits),
+        };
     };
     let kind = match trap {
         Trap::OutOfFuel => return hit(LimitKind::Fuel, limits.fuel),
@@ -108,4 +134,30 @@ fn classify(
         return hit(limit, reached);
     }
     Ok(Exit::Trapped { kind, message: trap.to_string() })
+}
+
+/// A component can break rules that are no traps of WebAssembly: pass a bad string, use a handle
+/// twice, call what is not there.
+fn component_fault(
+    error: &wasmtime::Error,
+    refused: Option<(LimitKind, u64)>,
+    limits: &Limits,
+) -> Result<Exit, SandboxError> {
+    if error.downcast_ref::<std::io::Error>().is_some()
+        || error.downcast_ref::<wasmtime::error::OutOfMemory>().is_some()
+    {
+        return Err(SandboxError::HostMemory);
+    }
+    if let Some((limit, reached)) = refused {
+        return Ok(Exit::LimitHit { limit, reached, allowed: limits.of(limit) });
+    }
+    let message = error.root_cause().to_string();
+    // Wasmtime's error for it has no public type.
+    if message.contains("fuel allocated for hostcalls") {
+        let allowed = limits.output_bytes;
+        let reached = allowed.saturating_add(1);
+        return Ok(Exit::LimitHit { limit: LimitKind::Output, reached, allowed });
+    }
+    let message = message.chars().take(300).collect();
+    Ok(Exit::Trapped { kind: TrapKind::Other, message })
 }

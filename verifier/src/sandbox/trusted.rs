@@ -4,7 +4,9 @@
     reason = "loading compiled code and closing inherited descriptors have no safe form"
 )]
 
-use wasmtime::{Engine, Module};
+use std::os::unix::fs::FileExt;
+
+use wasmtime::{Engine, Module, component::Component};
 
 use super::artifact::{Artifact, Code};
 
@@ -24,6 +26,26 @@ pub(super) fn load(engine: &Engine, artifact: &Artifact) -> wasmtime::Result<Mod
             Module::deserialize_open_file(engine, file.try_clone()?)
         },
     }
+}
+
+/// The same for a component. A file is read, not mapped: Wasmtime maps components by path alone,
+/// and a child can open none.
+///
+/// # Errors
+/// As [`load`], and when the file can't be read.
+pub(super) fn load_component(engine: &Engine, artifact: &Artifact) -> wasmtime::Result<Component> {
+    let read;
+    let bytes: &[u8] = match &artifact.code {
+        Code::Bytes(bytes) => bytes,
+        Code::File { file, length } => {
+            let mut bytes = vec![0; usize::try_from(*length)?];
+            file.read_exact_at(&mut bytes, 0)?;
+            read = bytes;
+            &read
+        }
+    };
+    // SAFETY: as in `load`; here the bytes are a copy that nobody changes.
+    unsafe { Component::deserialize(engine, bytes) }
 }
 
 /// Closes every descriptor but stdin, stdout and stderr.

@@ -3,6 +3,7 @@
 
 pub mod chunked;
 pub mod improves;
+pub mod redundant;
 pub mod statistical;
 
 use borsh::{BorshDeserialize, BorshSerialize};

@@ -4,10 +4,13 @@ use super::support::{assemble, bare, command};
 
 #[path = "hostile_modules/bombs.rs"]
 mod bombs;
+#[path = "hostile_modules/components.rs"]
+mod components;
 #[path = "hostile_modules/malformed.rs"]
 mod malformed;
 
 use bombs::bombs;
+use components::components;
 use malformed::{CODE, FUNCTION, binary, malformed};
 
 /// What a hostile module's run must end with, as `ended` of `corpus` spells it: one of these.
@@ -54,7 +57,7 @@ fn endless(name: &'static str, body: &str) -> Hostile {
 
 /// All of them.
 pub(crate) fn all() -> Vec<Hostile> {
-    [malformed(), bombs(), sizes(), recursion(), endless_work(), floods(), starts()]
+    [malformed(), bombs(), sizes(), recursion(), endless_work(), floods(), starts(), components()]
         .into_iter()
         .flatten()
         .collect()

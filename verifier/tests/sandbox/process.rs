@@ -11,7 +11,7 @@ use std::{
 
 use fog_verifier::sandbox::{
     Exit, Job, LimitKind, Limits, Refusal,
-    process::{RunnerConfig, RunnerError, RunnerPool, child_main},
+    process::{NoProof, ProveJob, RunnerConfig, RunnerError, RunnerPool, child_main},
 };
 
 use super::support::{WORDCOUNT, assemble, command, job, run, small};
@@ -337,6 +337,31 @@ fn nothing_leaks_into_a_child() {
     assert_eq!(hard("Max core file size"), "0");
     assert_eq!(hard("Max open files"), "192");
     assert_eq!(hard("Max data size"), (2u64 << 30).to_string());
+}
+
+/// The prover starts threads of its own, after the child has given up all else.
+#[test]
+fn a_proof_is_made_in_a_child() {
+    let _alone = alone();
+    let pool = RunnerPool::start(config()).unwrap();
+    let vector = |name: &str| {
+        fs::read(format!("{}/tests/vectors/groth16/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    let job = |input: &[u8]| ProveJob {
+        zkey: vector("bound.zkey"),
+        witness: vector("bound.wasm"),
+        input: input.to_vec(),
+        binding: "5".into(),
+        seed: [3; 32],
+        fuel: 10_000_000,
+        memory_bytes: 64 << 20,
+    };
+    let wall = Duration::from_secs(60);
+    let proof = pool.prove(job(br#"{"square": "49", "x": "7"}"#), wall).unwrap().unwrap();
+    let (here, json) = (proof.fuel_used, String::from_utf8(proof.json).unwrap());
+    assert!(here > 0 && json.contains("\"public\""), "{json}");
+    let wrong = pool.prove(job(br#"{"square": "50", "x": "7"}"#), wall).unwrap().unwrap_err();
+    assert!(matches!(wrong, NoProof::Input(_)), "{wrong:?}");
 }
 
 #[test]

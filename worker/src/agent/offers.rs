@@ -1,7 +1,7 @@
 //! From an offer to a bid or a reason.
 
 use fog_protocol::{
-    Address, Bid, Listing, Nano, Policy, Rail, TaskId,
+    Address, Bid, Listing, Nano, Policy, Program, Rail, TaskId,
     gateway::{PassReason, PledgeAsk, WorkerFrame},
 };
 
@@ -106,6 +106,12 @@ impl Agent {
             && !self.context.prover.has(&key)
         {
             let detail = format!("this worker has no prover for the circuit {key}");
+            return Err(pass(PassReason::Unsupported, detail));
+        }
+        if let Program::ZkVm { vm, .. } = listing.program
+            && !self.context.provers.has(vm)
+        {
+            let detail = format!("this worker has no prover for {vm}: --prover names one");
             return Err(pass(PassReason::Unsupported, detail));
         }
         if let Some((reason, detail)) = self.blocked() {

@@ -266,6 +266,7 @@ fn config(url: &str, folder: &Path, behaviour: Behaviour) -> WorkerConfig {
         runner: None,
         circuits: None,
         // What a disk has free is not the tests' matter.
+        provers: std::collections::BTreeMap::new(),
         limits: WorkerLimits {
             slots: 4,
             parallel: 2,

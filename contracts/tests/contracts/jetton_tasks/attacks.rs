@@ -195,11 +195,10 @@ fn shares_go_to_their_owners() {
     solo.now += jetton_task::UNCLAIMED + 1;
     assert_eq!(claim(&mut solo.clone(), STRANGER, Share::Worker, STRANGER).exit, 100);
     assert_eq!(claim(&mut solo, STRANGER, Share::Worker, OWNER).exit, 0);
-    // The market's and the node's parts: by anybody, to them.
-    for (share, owner) in [(Share::Treasury, TREASURY), (Share::Node, OPERATOR)] {
-        assert_eq!(claim(&mut at.clone(), STRANGER, share, STRANGER).exit, 100);
-        assert_eq!(claim(&mut at.clone(), STRANGER, share, owner).exit, 0);
-    }
+    // The market's part: by anybody, to the treasury. The node's is the node's.
+    assert_eq!(claim(&mut at.clone(), STRANGER, Share::Treasury, STRANGER).exit, 100);
+    assert_eq!(claim(&mut at.clone(), STRANGER, Share::Treasury, TREASURY).exit, 0);
+    assert_eq!(claim(&mut at.clone(), REQUESTOR, Share::Node, OPERATOR).exit, 100);
 }
 
 /// One address may be two: each share is asked for by its name.
@@ -252,6 +251,113 @@ fn a_requestor_cannot_bury_what_is_others() {
     assert_eq!(bury(&mut solo, OWNER), 100);
     assert_eq!(bury(&mut solo, REQUESTOR), 0);
     assert_eq!(solo.send(REQUESTOR, GRAM, begin_body()).exit, 101, "it begins once");
+}
+
+/// A wallet that lies (a jetton of the requestor's own) says that it has more than there can be: the
+/// task ends all the same, on which bond, stake, challenger and compensation wait.
+#[test]
+fn a_lying_wallet_holds_up_no_end() {
+    for (from, word) in [
+        (TaskState::Registering, Word::Expire),
+        (TaskState::Open, Word::Cancel),
+        (TaskState::Open, Word::Expire),
+        (TaskState::Reserving, Word::Expire),
+        (TaskState::Accepted, Word::Expire),
+        (TaskState::Rejected, Word::Expire),
+        (TaskState::Settling, Word::Settled),
+        (TaskState::Settling, Word::Expire),
+        (TaskState::Slashing, Word::Slashed),
+        (TaskState::Slashing, Word::Expire),
+        (TaskState::Releasing, Word::Released),
+        (TaskState::Penalising, Word::Slashed),
+    ] {
+        let mut solo = task_of(Kind::InJetton, from);
+        for _ in 0..3 {
+            assert_eq!(put_in(&mut solo, Units::MAX.get()).exit, 0);
+        }
+        assert_eq!(money(&solo).dues.requestor, Units::MAX);
+        if word == Word::Expire {
+            solo.now = data(&solo).task.deadline + 90 * 24 * 3600 + 1;
+        }
+        let ran = say(&mut solo, word, speaker(word));
+        assert_eq!(ran.exit, 0, "{word:?} in {from:?}");
+        assert!(state(&solo).is_end());
+        assert_eq!(money(&solo).dues.requestor, Units::MAX);
+        let freed = ran.sent.iter().any(|sent| sent.op() == fog_contracts::operator::op::FREED);
+        let assigned = !matches!(from, TaskState::Registering | TaskState::Open);
+        assert_eq!(freed, assigned, "{word:?} in {from:?}");
+        // Its transfers come back, and still it goes on.
+        let transfer = claim(&mut solo, REQUESTOR, Share::Requestor, REQUESTOR).sent[0].clone();
+        put_in(&mut solo, Units::MAX.get());
+        let back = transfer.bounced(1);
+        assert_eq!(solo.receive(WALLET, GRAM, back, crate::solo::Arrival::Bounced).exit, 0);
+    }
+    let mut solo = waiting();
+    for _ in 0..2 {
+        assert_eq!(put_in(&mut solo, Units::MAX.get()).exit, 0);
+    }
+    assert_eq!(state(&solo), TaskState::Registering);
+}
+
+/// The requestor's own transfers, however many, do not make the task forget another's.
+#[test]
+fn a_requestor_pushes_nobodys_transfer_out_of_memory() {
+    for (share, owner) in
+        [(Share::Worker, OWNER), (Share::Treasury, TREASURY), (Share::Node, OPERATOR)]
+    {
+        let mut solo = task_of(Kind::InJetton, TaskState::Paid);
+        let due = money(&solo).dues.of(share);
+        let transfer = claim(&mut solo, owner, share, owner).sent[0].clone();
+        for _ in 0..70 {
+            put_in(&mut solo, 1);
+            assert_eq!(claim(&mut solo, REQUESTOR, Share::Requestor, REQUESTOR).exit, 0);
+        }
+        solo.receive(WALLET, GRAM, transfer.bounced(1), crate::solo::Arrival::Bounced);
+        assert_eq!(money(&solo).dues.of(share), due, "{share:?}");
+    }
+}
+
+/// Dust for an ended task keeps the requestor from nothing, and its rent with nobody.
+#[test]
+fn dust_does_not_hold_up_the_burial() {
+    let mut solo = task_of(Kind::InJetton, TaskState::Refunded);
+    let bury = |solo: &mut Solo| solo.send(REQUESTOR, GRAM, jetton_task::bury(QUERY).unwrap()).exit;
+    assert_eq!(claim(&mut solo, REQUESTOR, Share::Requestor, REQUESTOR).exit, 0);
+    solo.now += jetton_task::SETTLING_TIME;
+    put_in(&mut solo, 1);
+    assert_eq!(claim(&mut solo.clone(), REQUESTOR, Share::Requestor, REQUESTOR).exit, 0);
+    assert_eq!(bury(&mut solo), 0);
+}
+
+/// A requestor that began and went away: anybody ends it, a day after, and all is the requestor's.
+#[test]
+fn a_task_that_was_never_paid_ends_by_time() {
+    for mut solo in [asking(), waiting()] {
+        put_in(&mut solo, UNITS / 2);
+        let held = money(&solo).held.get();
+        solo.now += jetton_task::FUNDING_TIME;
+        assert_eq!(say(&mut solo, Word::Expire, STRANGER).exit, 103);
+        solo.now += 1;
+        assert_eq!(say(&mut solo, Word::Expire, STRANGER).exit, 0);
+        assert_eq!((state(&solo), money(&solo).dues), (TaskState::Refunded, refunded(held)));
+    }
+    assert_eq!(say(&mut fresh(), Word::Expire, STRANGER).exit, 101);
+}
+
+/// Others' stake earns nothing of a task in a jetton, so it stands for none.
+#[test]
+fn delegated_stake_stands_for_no_task_in_a_jetton() {
+    let mut errand = Errand::open(Make::Reference);
+    let staker = errand.town.world.staker(0);
+    errand.town.world.delegate(&staker, Nano::grams(5));
+    let at = errand.at;
+    assert_eq!(failures(&errand.town.world.assign(at)), [136]);
+    assert_eq!(errand.data().task.state, TaskState::Open);
+    assert_eq!(errand.town.world.bond().reserved, Nano::ZERO);
+    // For one in GRAM it does.
+    let init = errand.town.world.task_init(9);
+    errand.town.world.fund(&init);
+    assert_eq!(failures(&errand.town.world.assign(init.address().unwrap())), [0; 0]);
 }
 
 /// In a market only tasks of its own two codes register, reserve and free; one's consent is not the

@@ -78,7 +78,7 @@ fn work_that_its_stake_never_takes_is_paid_all_the_same() {
         let mut solo = task_of(Kind::InJetton, from);
         solo.now = data(&solo).task.deadline + 90 * 24 * 3600 + 1;
         assert_eq!(say(&mut solo, Word::Expire, STRANGER).exit, 0);
-        assert!(state(&solo).is_end());
+        assert_eq!(state(&solo), TaskState::Paid);
         assert_eq!(money(&solo).dues, paid(&task(), PRICE), "{from:?}");
     }
 }
@@ -127,8 +127,12 @@ fn a_transfer_that_comes_back_is_owed_again_once() {
             solo.receive(liar, GRAM, transfer.bounced(1), Arrival::Bounced);
             assert_eq!(solo.stored(), sent);
         }
-        assert_eq!(throw_back(&mut solo, &transfer, 706).exit, 0);
-        assert_eq!(money(&solo).dues, whole);
+        let back = throw_back(&mut solo, &transfer, 706);
+        assert_eq!((back.exit, money(&solo).dues), (0, whole));
+        // What came back with it is whose word sent it.
+        let rest = back.the(fog_contracts::op::EXCESSES);
+        assert_eq!((rest.to, rest.bounce), (owner, false));
+        assert!(rest.value + 10_000_000 > transfer.value, "{} of {}", rest.value, transfer.value);
         throw_back(&mut solo, &transfer, 706);
         assert_eq!(money(&solo).dues, whole, "{share:?} came back twice");
         // Sent again it has another number; the first one's bounce is nothing to it.

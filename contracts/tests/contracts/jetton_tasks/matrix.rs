@@ -54,6 +54,9 @@ fn every_tasks_words_in_every_state_from_every_role_at_every_moment() {
                     let case = format!("{place:?} {word:?} {moment:?} from {from}");
                     cells += 1;
                     let next = allowed(place, word, from, moment).filter(|_| word != Word::Fund);
+                    // A payment in GRAM has left, jettons are still here: the worker is paid.
+                    let given_up = (place.state, word) == (TaskState::Settling, Word::Expire);
+                    let next = next.map(|next| if given_up { TaskState::Paid } else { next });
                     match next {
                         Some(next) => {
                             taken += 1;
@@ -142,7 +145,7 @@ fn owner_of(share: Share) -> (bool, Address) {
         Share::Requestor => (false, REQUESTOR),
         Share::Worker => (false, OWNER),
         Share::Treasury => (true, TREASURY),
-        Share::Node => (true, OPERATOR),
+        Share::Node => (false, OPERATOR),
     }
 }
 
@@ -209,7 +212,11 @@ fn may(stage: Stage, say: Say, from: Address, solo: &Solo, late: bool) -> bool {
             due(share) && (from == owner || anybody || (ended && late))
         }
         Say::Take(share) => due(share) && from == owner_of(share).1,
-        Say::Sweep | Say::Bury => from == REQUESTOR && stage == Stage::Empty,
+        Say::Sweep | Say::Bury => {
+            let others = [Share::Worker, Share::Treasury, Share::Node].into_iter().any(due);
+            let ended = matches!(stage, Stage::Ended(_));
+            from == REQUESTOR && (stage == Stage::Empty || (ended && late && !others))
+        }
     }
 }
 

@@ -252,7 +252,7 @@ fn what_came_without_a_word_is_swept_in_the_end() {
         };
         assert_eq!(sweep(&mut errand, &requestor, 2_000), [101], "while it is open");
         assert_eq!(errand.expire(), [0; 0]);
-        assert_eq!(sweep(&mut errand, &requestor, 2_000), [101], "while something is owed");
+        assert_eq!(sweep(&mut errand, &requestor, 2_000), [103], "right after the end");
         errand.claim_all();
         assert_eq!(sweep(&mut errand, &requestor, 2_000), [103], "while something may come back");
         errand.town.world.chain.warp(jetton_task::SETTLING_TIME).unwrap();

@@ -76,6 +76,12 @@ impl JettonTasks {
         self.check_moves(&task, &wallet, &incoming, &outgoing, &data);
         let book = self.books.get_mut(&address).unwrap();
         if let Some(before) = book.before.replace(data.clone()) {
+            if let (Some(left), None) = (before.money, data.money) {
+                // What the requestor left there is its own loss.
+                let others = left.dues.sum().get() - left.dues.requestor.get();
+                assert_eq!(others, 0, "buried with others' in it");
+                book.credited -= left.dues.requestor.get();
+            }
             self.paid += u64::from(check_end(&task, &before, &data));
             self.buried += u64::from(before.money.is_some() && data.money.is_none());
         }
@@ -114,7 +120,8 @@ impl JettonTasks {
                         let requestor = task.task.requestor;
                         assert_eq!((incoming.op, incoming.from), (op::SWEEP, requestor));
                         assert_eq!(destination, requestor);
-                        assert_eq!(data.money.unwrap().dues, Shares::default());
+                        let dues = data.money.unwrap().dues;
+                        assert_eq!(Shares { requestor: units(0), ..dues }, Shares::default());
                         book.swept = true;
                         continue;
                     }
@@ -132,6 +139,9 @@ impl JettonTasks {
                     self.claims += 1;
                 }
                 jetton::PROVIDE_WALLET => assert_eq!(message.to, task.jetton.master),
+                EXCESSES if incoming.bounced => {
+                    assert!(message.value <= incoming.value);
+                }
                 EXCESSES if incoming.op == op::BURY => {
                     assert_eq!(message.to, task.task.requestor);
                 }

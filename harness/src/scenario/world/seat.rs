@@ -143,6 +143,7 @@ impl Seat {
             data_dir: options.data.join("workers").join(&account.role).join("journal"),
             runner: Some(options.program.clone()),
             circuits: None,
+            provers: std::collections::BTreeMap::new(),
             limits: WorkerLimits { slots: self.def.slots, parallel: 1, ..WorkerLimits::default() },
             pricing: Pricing { base: self.def.price.0, per_gigafuel: Nano::ZERO, proof: None },
             speed: Some(SPEED),

@@ -3,7 +3,7 @@
 use super::{super::support::WORDCOUNT, Hostile, INVALID, little};
 
 /// A section: id, length, content.
-fn section(id: u8, content: &[u8]) -> Vec<u8> {
+pub(super) fn section(id: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![id];
     let mut length = content.len();
     loop {
