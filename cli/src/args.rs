@@ -249,6 +249,10 @@ pub(crate) struct DevArgs {
     /// A block every so often, empty or not, as on TON (2s) [default: at once for every message].
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) block_time: Option<std::time::Duration>,
+    /// Stake that the node asks each worker to reserve in bulk for the account rail, so that not every
+    /// result there has to be checked; 0: none.
+    #[arg(long, default_value = "0", value_name = "AMOUNT")]
+    pub(crate) pledge: Nano,
     /// Seed of the LOCAL ONLY accounts.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -272,6 +276,10 @@ pub(crate) struct NodeArgs {
     /// verifiers in processes of their own.
     #[arg(long, default_value = "verifier", value_name = "NAME")]
     pub(crate) verifier: String,
+    /// Stake to ask each worker to reserve in bulk for the account rail, so that not every result there
+    /// has to be checked [default: the file's `[rail] pledge`, or none].
+    #[arg(long, value_name = "AMOUNT")]
+    pub(crate) pledge: Option<Nano>,
 }
 
 #[derive(Debug, Args)]
@@ -449,7 +457,7 @@ pub(crate) struct PostArgs {
     #[arg(long, value_enum, default_value_t = PolicyName::Replay)]
     pub(crate) policy: PolicyName,
     /// Share of results that is checked where no proof is, 0.001 to 1 [default: 0.05; 1 with `--rail
-    /// account`, where no stake is reserved for a task and so everything is checked].
+    /// account`: less is taken there as far as the node's workers have reserved stake in bulk].
     #[arg(long, value_parser = rate)]
     pub(crate) audit_rate: Option<f64>,
     /// How it is paid.
@@ -558,6 +566,12 @@ pub(crate) enum WorkerCommand {
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
     },
+    /// Pledged stake that the node forgot: put your promise on chain, and free what is over.
+    Pledges {
+        /// Folder of the journal [default: ~/.local/share/fog/worker].
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+    },
     /// Set what you take of what delegated stake earns. A raise waits as long as unbonding takes.
     Commission {
         /// Per cent, 0 to 50, at most two decimals.
@@ -595,6 +609,10 @@ pub(crate) struct WorkerUpArgs {
     /// Folder of the circuits it can prove [default: ~/.local/share/fog/circuits].
     #[arg(long, value_name = "DIR")]
     pub(crate) circuits: Option<PathBuf>,
+    /// Most stake that the node may reserve in bulk at once for the account rail; for a while the next
+    /// such pledge goes beside the last. 0: none.
+    #[arg(long, default_value = "20", value_name = "AMOUNT")]
+    pub(crate) max_pledge: Nano,
     /// Harness only: stop at once when standard input closes, as it does when the parent dies.
     #[arg(long, hide = true)]
     pub(crate) tied: bool,

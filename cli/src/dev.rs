@@ -64,6 +64,7 @@ pub(crate) async fn dev(args: DevArgs, output: &Output) -> anyhow::Result<ExitCo
         program: std::env::current_exe().context("cannot find this program's own file")?,
         probation: PROBATION,
         verifiers: fog_harness::Verifiers::InNode,
+        pledge: args.pledge,
     };
     let network = LocalNetwork::start_with(&options, &setup).await?;
     let banner = Banner {

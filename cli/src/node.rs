@@ -85,6 +85,9 @@ fn config(args: &NodeArgs, settings: &Settings) -> anyhow::Result<NodeConfig> {
     if let Some(data) = &args.data {
         config.data_dir.clone_from(data);
     }
+    if let Some(pledge) = args.pledge {
+        config.rail.pledge = pledge;
+    }
     if let Some(market) = args.market.or(settings.market) {
         config.market = market;
     }

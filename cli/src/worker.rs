@@ -7,7 +7,9 @@ use fog_contracts::stake::StakeData;
 use fog_protocol::{Address, Nano, SecretKey};
 use fog_requestor::{NodeClient, read_channel, settle};
 use fog_wallet::UnlockedWallet;
-use fog_worker::{Behaviour, Pricing, Shutdown, Worker, WorkerConfig, WorkerLimits, staking};
+use fog_worker::{
+    Behaviour, Pledge, Pricing, Shutdown, Worker, WorkerConfig, WorkerLimits, staking,
+};
 use serde::Serialize;
 
 use crate::{
@@ -50,6 +52,7 @@ pub(crate) async fn worker(
             show(&identity.stake, settings, output).await
         }
         WorkerCommand::Redeem { data } => redeem(data, settings, output).await,
+        WorkerCommand::Pledges { data } => pledges(data, settings, output).await,
         WorkerCommand::Commission { percent } => {
             let identity = identity(settings).await?;
             let chain = chain::connect(settings)?;
@@ -109,12 +112,19 @@ struct Shown {
     commission_bps: u16,
     next_commission_bps: u16,
     next_commission_at: u32,
+    /// Of what is reserved: in bulk, for the account rail.
+    pledged_nano: Nano,
+    pledges: Vec<Pledge>,
 }
 
 async fn show(stake: &Address, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
     let data = chain::connect(settings)?.account(stake).await?.data;
     let data = data.context("nothing is staked yet: `fog worker stake AMOUNT`")?;
     let data = StakeData::parse(&data)?;
+    let pledges: Vec<_> = fog_worker::pledges(&settings.worker_data)?
+        .into_iter()
+        .filter(|pledge| data.reservations.iter().any(|(task, _)| *task == pledge.escrow.hash))
+        .collect();
     let shown = Shown {
         stake: *stake,
         own_nano: data.stake,
@@ -130,11 +140,21 @@ async fn show(stake: &Address, settings: &Settings, output: &Output) -> anyhow::
         commission_bps: data.pool.commission,
         next_commission_bps: data.pool.next_commission,
         next_commission_at: data.pool.commission_at,
+        pledged_nano: pledges.iter().map(|pledge| pledge.reserve).sum(),
+        pledges,
     };
     output.document(&shown, || {
+        let pledged: String = shown
+            .pledges
+            .iter()
+            .map(|pledge| {
+                let Pledge { reserve, node, escrow, .. } = pledge;
+                format!("\npledged    {reserve} to the node {node}, by {escrow}")
+            })
+            .collect();
         format!(
             "stake      {}\nown        {} ({} unbonding)\ndelegated  {} ({} leaving)\n\
-             free       {} ({} reserved for {} tasks)\nearnings   {}",
+             free       {} ({} reserved for {} tasks)\nearnings   {}{pledged}",
             shown.stake,
             shown.own_nano,
             shown.unbonding_nano,
@@ -187,6 +207,40 @@ async fn redeem(
             format!("{channel}: {paid_nano} redeemed, {total_nano} in all")
         };
         redeemed.iter().map(line).collect::<Vec<_>>().join("\n")
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Pushed {
+    pledge: Pledge,
+    sent: Option<&'static str>,
+}
+
+/// Does what the node should do with pledges, where it does not: nobody else is needed for it.
+async fn pledges(
+    data: Option<PathBuf>,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let data = data.unwrap_or_else(|| settings.worker_data.clone());
+    let known = fog_worker::pledges(&data)?;
+    let chain = chain::connect(settings)?;
+    let wallet = keys::unlock(settings, &chain).await?;
+    let mut pushed = Vec::new();
+    for pledge in known.into_iter().filter(|pledge| pledge.stage.is_living()) {
+        let sent = staking::push_pledge(&chain, &wallet, &pledge).await?;
+        pushed.push(Pushed { pledge, sent });
+    }
+    output.document(&pushed, || {
+        if pushed.is_empty() {
+            return "nothing is pledged".into();
+        }
+        let line = |done: &Pushed| {
+            let Pledge { reserve, escrow, .. } = &done.pledge;
+            format!("{escrow}: {reserve}, {}", done.sent.unwrap_or("nothing to do now"))
+        };
+        pushed.iter().map(line).collect::<Vec<_>>().join("\n")
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -265,6 +319,7 @@ async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow:
             prover_seconds: args.prover_seconds,
             slots: args.slots.max(args.parallel),
             parallel: args.parallel,
+            max_pledge: args.max_pledge,
             ..WorkerLimits::default()
         },
         pricing: Pricing {

@@ -159,6 +159,7 @@ pub async fn run(options: &DemoOptions, watch: Watch<'_>) -> Result<Report, Demo
         program: options.program.clone(),
         probation: PROBATION,
         verifiers: crate::Verifiers::InNode,
+        pledge: Nano::ZERO,
     })
     .await?;
     say(format!("chain   {}  (embedded, LOCAL ONLY)", network.local.endpoint()));

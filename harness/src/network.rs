@@ -116,6 +116,8 @@ pub struct NetworkOptions {
     pub probation: u32,
     /// Who signs verdicts.
     pub verifiers: Verifiers,
+    /// Stake that workers are asked to reserve in bulk for the account rail; zero: none.
+    pub pledge: Nano,
 }
 
 /// Who signs verdicts on a local network.
@@ -397,6 +399,7 @@ pub fn node_config(options: &NetworkOptions, market: Address, endpoint: &str) ->
             ..fog_node::RunnerConfig::default()
         },
         probation: options.probation,
+        rail: fog_node::RailConfig { pledge: options.pledge, ..fog_node::RailConfig::default() },
         min_rate_ppm: 1_000,
         min_durations: Durations { bid: 1, commit: 1, verdict: 1, window: 0 },
         max_durations: Durations {

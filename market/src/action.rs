@@ -1,7 +1,7 @@
 //! What the market wants done. The shell performs actions in order; each may be performed again
 //! after a restart, so performing one twice must do no harm.
 
-use fog_protocol::{Address, Commit, Nano, Signature, Signed, TaskId, TaskStatus};
+use fog_protocol::{Address, Commit, Hash32, Nano, Signature, Signed, TaskId, TaskStatus};
 use fog_verifier::AuditBasis;
 
 use crate::Settlement;
@@ -59,7 +59,7 @@ pub enum Action {
         /// Who.
         worker: Address,
         /// Stable code: `outbid`, `no_slot`, `stake_in_use`, `offline`, `consent_expired`,
-        /// `bond_in_use`, `reserve_refused`, `task_closed`.
+        /// `pledge_in_use`, `bond_in_use`, `reserve_refused`, `task_closed`.
         code: &'static str,
         /// Why, and what would have matched.
         reason: String,
@@ -107,6 +107,17 @@ pub enum Action {
     Settle(Settlement),
     /// Sign the ruling on a disputed verdict and put it on chain.
     Rule(Settlement),
+    /// A result that a pledge stands for is false: sign that the pledge is lost, and put it on chain.
+    Breach {
+        /// The task whose result it is.
+        task: TaskId,
+        /// Whose pledge.
+        worker: Address,
+        /// Which.
+        pledge: TaskId,
+        /// Hash of the evidence about that result.
+        evidence: Hash32,
+    },
     /// Sign that the worker did not hand over what it committed to, and put it on chain.
     Undelivered {
         /// The task.
@@ -164,6 +175,7 @@ impl Action {
             | Self::AckCommit { task, .. }
             | Self::AskNonce { task, .. }
             | Self::Verify { task, .. }
+            | Self::Breach { task, .. }
             | Self::Undelivered { task }
             | Self::Finalize { task }
             | Self::Expire { task }

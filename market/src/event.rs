@@ -224,6 +224,36 @@ pub enum Event {
         /// What opens the commitment.
         opening: Opening,
     },
+    /// Chain: a worker's stake is reserved in bulk for the account rail, and it has promised to answer
+    /// with it.
+    Pledged {
+        /// Who.
+        worker: Address,
+        /// The task that holds the stake.
+        pledge: TaskId,
+        /// How much.
+        reserve: Nano,
+        /// Seconds from the promise to the verdict.
+        lasts: u32,
+        /// Chain time by which its verdict must be there.
+        judge_by: u64,
+    },
+    /// A pledge takes nothing new: the earnings that it is about are not used any more.
+    PledgeEnding {
+        /// Who.
+        worker: Address,
+        /// Which.
+        pledge: TaskId,
+    },
+    /// Chain: a pledge is over.
+    PledgeClosed {
+        /// Who.
+        worker: Address,
+        /// Which.
+        pledge: TaskId,
+        /// What was cut from the worker's stake.
+        slashed: Nano,
+    },
 }
 
 impl Event {
@@ -254,6 +284,9 @@ impl Event {
             Self::Tick => "tick",
             Self::Grouped { .. } => "grouped",
             Self::Delivered { .. } => "delivered",
+            Self::Pledged { .. } => "pledged",
+            Self::PledgeEnding { .. } => "pledge_ending",
+            Self::PledgeClosed { .. } => "pledge_closed",
         }
     }
 
@@ -294,7 +327,10 @@ impl Event {
             | Self::Closed { .. }
             | Self::Tick
             | Self::Grouped { .. }
-            | Self::Delivered { .. } => Ok(()),
+            | Self::Delivered { .. }
+            | Self::Pledged { .. }
+            | Self::PledgeEnding { .. }
+            | Self::PledgeClosed { .. } => Ok(()),
         }
     }
 }

@@ -13,6 +13,7 @@ mod event;
 mod explain;
 mod market;
 pub mod matching;
+pub mod pledge;
 pub mod rail;
 mod refusal;
 pub mod reputation;

@@ -74,12 +74,45 @@ pub enum Refused {
         /// The rate.
         rate_ppm: u32,
     },
-    /// On the account rail no contract reserves stake for the task: what is not checked is not paid.
+    /// At this node no stake is reserved for the account rail: what is not checked is not paid.
     #[error(
-        "on the account rail no stake is reserved for a task, so every result is checked: post it \
-             with `--audit-rate 1`, or on the escrow rail"
+        "this node has no stake reserved for the account rail, so every result there is checked: \
+             post it with `--audit-rate 1`, or on the escrow rail"
     )]
     RailNeedsAudit,
+    /// More stake than workers reserve here in bulk.
+    #[error(
+        "this price needs a reserve of {needed} at this audit rate, workers reserve {most} here for \
+             the account rail: lower the price cap, raise the rate, or use the escrow rail"
+    )]
+    AbovePledges {
+        /// What the stake rule asks for at the cap.
+        needed: Nano,
+        /// What a worker is asked for in bulk.
+        most: Nano,
+    },
+    /// A task that could outlive what is reserved for it.
+    #[error(
+        "commit, verdict and window take {way} s together, stake reserved in bulk stands for tasks of \
+             at most {longest} s: shorten them, or post it with `--audit-rate 1`"
+    )]
+    LongerThanPledges {
+        /// The listing's.
+        way: u64,
+        /// The most there may be.
+        longest: u64,
+    },
+    /// The worker's pledges do not cover the bid.
+    #[error(
+        "the bid needs {reserve} of what is reserved here in bulk, {free} of that is free: pledge \
+             more, or wait until running tasks end"
+    )]
+    PledgeTooSmall {
+        /// The bid's reserve.
+        reserve: Nano,
+        /// What is free.
+        free: Nano,
+    },
     /// The same listing was posted with another escrow address.
     #[error("this listing is known with the escrow {known}, not {given}")]
     OtherEscrow {
@@ -257,6 +290,9 @@ impl Refused {
             Self::Duration { .. } => "duration_out_of_bounds",
             Self::NoReserveSuffices { .. } => "no_reserve_suffices",
             Self::RailNeedsAudit => "rail_needs_audit",
+            Self::AbovePledges { .. } => "above_pledges",
+            Self::LongerThanPledges { .. } => "longer_than_pledges",
+            Self::PledgeTooSmall { .. } => "pledge_too_small",
             Self::OtherEscrow { .. } => "other_escrow",
             Self::MarketFull { .. } => "market_full",
             Self::RequestorFull { .. } => "requestor_full",
@@ -294,9 +330,9 @@ impl Refused {
     pub const fn as_pass(&self) -> Option<(PassReason, Option<Nano>)> {
         match self {
             Self::PriceAboveCap { price, .. } => Some((PassReason::PriceTooLow, Some(*price))),
-            Self::StakeTooSmall { .. } | Self::ReserveTooSmall { .. } => {
-                Some((PassReason::StakeTooSmall, None))
-            }
+            Self::StakeTooSmall { .. }
+            | Self::ReserveTooSmall { .. }
+            | Self::PledgeTooSmall { .. } => Some((PassReason::StakeTooSmall, None)),
             Self::NoSlot { .. } => Some((PassReason::Busy, None)),
             Self::ConsentTooShort { .. } => Some((PassReason::DeadlineTooShort, None)),
             Self::Signature(_)
@@ -308,6 +344,8 @@ impl Refused {
             | Self::Duration { .. }
             | Self::NoReserveSuffices { .. }
             | Self::RailNeedsAudit
+            | Self::AbovePledges { .. }
+            | Self::LongerThanPledges { .. }
             | Self::OtherEscrow { .. }
             | Self::MarketFull { .. }
             | Self::RequestorFull { .. }

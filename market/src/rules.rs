@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use fog_protocol::{Address, Durations, Hash32, Listing, Nano, Policy, RATE_ONE};
 
-use crate::{Refused, stake_rule};
+use crate::{Refused, pledge, stake_rule};
 
 /// The parameters of all decisions. Rates and factors are parts per million, times seconds.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -59,6 +59,11 @@ pub struct Rules {
     pub max_offers_per_worker: u32,
     /// Decides between bids of equal score.
     pub tie_seed: Hash32,
+    /// Stake that a worker is asked to reserve in bulk for the account rail; zero: none, and every
+    /// result of that rail is checked.
+    pub pledge: Nano,
+    /// Seconds that it is reserved for.
+    pub pledge_seconds: u32,
 }
 
 impl Rules {
@@ -93,16 +98,19 @@ impl Rules {
             max_slots: 64,
             max_offers_per_worker: 64,
             tie_seed,
+            pledge: Nano::ZERO,
+            pledge_seconds: 0,
         }
     }
 
-    /// The smallest reserve for `listing` at `price`. None on the account rail, where every result is
-    /// checked before it is paid.
+    /// The smallest reserve for `listing` at `price`: of the worker's free stake, or on the account rail
+    /// of what it has reserved there in bulk. None where every result of that rail is checked before it
+    /// is paid.
     ///
     /// # Errors
     /// [`Refused::NoReserveSuffices`].
     pub fn reserve_for(&self, listing: &Listing, price: Nano) -> Result<Nano, Refused> {
-        if !listing.rail.is_escrow() {
+        if !listing.rail.is_escrow() && listing.policy.rate_ppm() >= RATE_ONE {
             return Ok(Nano::ZERO);
         }
         let rate_ppm = listing.policy.rate_ppm();
@@ -124,11 +132,22 @@ impl Rules {
         both.ok_or(Refused::NoReserveSuffices { price, rate_ppm })
     }
 
-    /// Is `listing` one for this market, inside its bounds?
+    /// Is `listing` one for this market, inside its bounds, and, where results may go unchecked on the
+    /// account rail, covered by what workers are asked to pledge now?
     ///
     /// # Errors
     /// What is wrong with it, and what would be accepted.
     pub fn check_listing(&self, listing: &Listing) -> Result<(), Refused> {
+        self.check_bounds(listing)?;
+        if listing.rail.is_escrow() || listing.policy.rate_ppm() >= RATE_ONE {
+            return Ok(());
+        }
+        self.check_pledge(listing, self.reserve_for(listing, listing.price_cap)?)
+    }
+
+    /// The same but for pledges: what was taken on with others is still there after a restart, and bids
+    /// on it need pledges that cover them.
+    pub(crate) fn check_bounds(&self, listing: &Listing) -> Result<(), Refused> {
         listing.check()?;
         if listing.network != self.network {
             return Err(Refused::WrongNetwork { given: listing.network, here: self.network });
@@ -146,9 +165,6 @@ impl Rules {
                 min: self.min_rate_ppm,
             });
         }
-        if !listing.rail.is_escrow() && listing.policy.rate_ppm() < RATE_ONE {
-            return Err(Refused::RailNeedsAudit);
-        }
         let (given, min, max) = (&listing.durations, &self.min_durations, &self.max_durations);
         for (field, given, min, max) in [
             ("bid", given.bid, min.bid, max.bid),
@@ -162,4 +178,25 @@ impl Rules {
         }
         self.reserve_for(listing, listing.price_cap).map(drop)
     }
+
+    /// May results of this listing of the account rail go unchecked, as far as pledges cover them?
+    fn check_pledge(&self, listing: &Listing, reserve: Nano) -> Result<(), Refused> {
+        if self.pledge == Nano::ZERO {
+            return Err(Refused::RailNeedsAudit);
+        }
+        if reserve > self.pledge {
+            return Err(Refused::AbovePledges { needed: reserve, most: self.pledge });
+        }
+        let (way, longest) = (way(listing), pledge::longest(self.pledge_seconds));
+        if way > longest {
+            return Err(Refused::LongerThanPledges { way, longest });
+        }
+        Ok(())
+    }
+}
+
+/// Seconds from a listing's match to its end, at most.
+pub(crate) fn way(listing: &Listing) -> u64 {
+    let durations = &listing.durations;
+    [durations.commit, durations.verdict, durations.window].into_iter().map(u64::from).sum()
 }

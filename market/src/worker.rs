@@ -1,11 +1,11 @@
 //! A worker, as the market knows it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::BorshSerialize;
 use fog_protocol::{Address, Hash32, Nano, PublicKey, SealPublicKey, TaskId, tagged_hash};
 
-use crate::{book::Handle, matching::Standing, reputation::Record};
+use crate::{book::Handle, matching::Standing, pledge::Pledge, reputation::Record};
 
 /// Is a worker connected?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize)]
@@ -43,6 +43,9 @@ pub struct Worker {
     pub(crate) audits: BTreeSet<TaskId>,
     /// Results that were not drawn and have no verdict yet.
     pub(crate) undrawn: BTreeSet<TaskId>,
+    /// Stake it has reserved in bulk for the account rail. Hashed apart: see [`Worker::digest`].
+    #[borsh(skip)]
+    pub(crate) pledges: BTreeMap<TaskId, Pledge>,
     /// Open tasks it was asked about or bids for.
     #[borsh(skip)]
     pub(crate) rounds: BTreeSet<TaskId>,
@@ -142,6 +145,38 @@ impl Worker {
         self.in_hand.iter().copied()
     }
 
+    /// Its pledges, by the tasks that hold their stake.
+    pub fn pledges(&self) -> impl ExactSizeIterator<Item = (&TaskId, &Pledge)> {
+        self.pledges.iter()
+    }
+
+    /// The most that one pledge could stand for, for a task that is over by `until`.
+    #[must_use]
+    pub fn pledge_room(&self, now: u64, until: u64) -> Nano {
+        let rooms = self.pledges.values().map(|pledge| pledge.room(now, until));
+        rooms.max().unwrap_or(Nano::ZERO)
+    }
+
+    /// Has the pledge that ends first, of those that can, stand for a task.
+    pub(crate) fn back(&mut self, task: TaskId, needs: Nano, now: u64, until: u64) {
+        let able = self.pledges.values_mut().filter(|pledge| pledge.takes(needs, now, until));
+        if let Some(pledge) = able.min_by_key(|pledge| pledge.judge_by()) {
+            pledge.back(task, needs, now, until);
+        }
+    }
+
+    /// No pledge stands for the task any more.
+    pub(crate) fn unback(&mut self, task: &TaskId) {
+        self.pledges.values_mut().for_each(|pledge| pledge.release(task));
+    }
+
+    /// The pledge that stands for a task.
+    #[must_use]
+    pub fn pledge_of(&self, task: &TaskId) -> Option<TaskId> {
+        let mut pledges = self.pledges.iter();
+        pledges.find(|(_, pledge)| pledge.backs(task)).map(|(id, _)| *id)
+    }
+
     pub(crate) fn has_slot(&self) -> bool {
         self.in_hand.len() < usize::from(self.slots.max(1))
     }
@@ -153,8 +188,11 @@ impl Worker {
 
     pub(crate) fn digest(&self) -> Hash32 {
         let mut bytes = Vec::with_capacity(512);
+        // Without pledges as it was before there were any: the state of an older log has that hash.
+        let pledges = (!self.pledges.is_empty()).then_some(&self.pledges);
         // Writing to a vector cannot fail.
-        if self.serialize(&mut bytes).is_err() {
+        let written = self.serialize(&mut bytes);
+        if written.and_then(|()| pledges.map_or(Ok(()), |all| all.serialize(&mut bytes))).is_err() {
             bytes.clear();
         }
         tagged_hash("fog/market-worker/v1", &[&bytes])

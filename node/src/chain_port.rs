@@ -362,6 +362,14 @@ impl ChainPort {
             }
             Intent::Redeem { voucher } => return channels::redemption(voucher, query),
             Intent::TopUp(top_up) => return channels::payment(top_up, query),
+            Intent::Open(pledge) => {
+                let init = pledge.terms().task();
+                let value = pledge.price.saturating_add(fog_contracts::FUND_VALUE);
+                return Ok(OutMessage::new(init.address()?, value)
+                    .with_state_init(init.state_init()?)
+                    .with_body(task::fund(query)?));
+            }
+            Intent::Pledge(inner) => return self.message(inner, query, verifiers, valid_until),
         };
         Ok(OutMessage::new(*to, value).with_body(body))
     }

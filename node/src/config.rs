@@ -177,6 +177,12 @@ pub struct RailConfig {
     pub earnings_delay: u32,
     /// Workers that earnings are opened for at most.
     pub earnings_most: usize,
+    /// Nanogram of stake that a worker is asked to reserve in bulk, so that not every result of this rail
+    /// has to be checked; zero: none, and all are checked.
+    pub pledge: Nano,
+    /// Seconds that it is reserved for at a time, at most what the market allows. Tasks may take a
+    /// quarter of it; for half of it the next is reserved, too.
+    pub pledge_seconds: u32,
 }
 
 impl Default for RailConfig {
@@ -186,6 +192,8 @@ impl Default for RailConfig {
             earnings_cap: Nano::grams(2),
             earnings_delay: 86_400,
             earnings_most: 256,
+            pledge: Nano::ZERO,
+            pledge_seconds: 86_400,
         }
     }
 }

@@ -285,6 +285,8 @@ fn rules(config: &NodeConfig, chain: &ChainPort, operator: Address) -> Rules {
         max_durations: config.max_durations,
         max_open_tasks: config.limits.tasks_total,
         max_open_per_requestor: config.limits.tasks_per_key,
+        pledge: config.rail.pledge,
+        pledge_seconds: config.rail.pledge_seconds.min(chain.market().max_step),
         ..Rules::new(config.network, config.market, operator, tie_seed)
     }
 }

@@ -105,6 +105,14 @@ pub enum WorkerFrame {
         /// Signed by the session key.
         commit: Signed<Commit>,
     },
+    /// Consent to a pledge that an offer asked for, and the promise that goes with it. Both name the
+    /// task that is to hold the stake.
+    Pledge {
+        /// Signed by the session key; its consent lets that task reserve the stake.
+        bid: Box<Signed<Bid>>,
+        /// Signed by the session key: the commitment is the epoch's promise.
+        commit: Box<Signed<Commit>>,
+    },
     /// A proof of a task whose contract checks it: the node puts it on chain. Sent again until the
     /// task is closed; anyone else may put it there as well.
     Prove {
@@ -124,6 +132,26 @@ pub enum WorkerFrame {
         /// Tasks running now.
         running: u16,
     },
+}
+
+/// Stake that a node asks a worker to reserve in bulk: all of an epoch's terms that both do not know
+/// already (`fog_contracts::epoch`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PledgeAsk {
+    /// Which epoch of the two.
+    pub number: u32,
+    /// How much stake.
+    pub reserve: Nano,
+    /// What the worker gets for an epoch without a false result.
+    pub price: Nano,
+    /// Seconds from funding until the stake must be reserved.
+    pub bid: u32,
+    /// Seconds from then until the promise must be on chain.
+    pub commit: u32,
+    /// Seconds from then until the verdict must be there.
+    pub lasts: u32,
+    /// Last chain second at which the stake may be reserved.
+    pub valid_until: u64,
 }
 
 /// From node to worker.
@@ -157,6 +185,10 @@ pub enum ServerFrame {
         /// On the account rail: the worker's earnings at this node. Read them on chain.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         earnings: Option<Address>,
+        /// On the account rail: the stake that the node would like the worker to reserve for its next
+        /// epoch, if any. Recompute all of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pledge: Option<PledgeAsk>,
     },
     /// The bid won and the stake is reserved on chain: fetch the payload.
     Assigned {

@@ -33,8 +33,16 @@ pub(crate) fn dev(home: &Path, data: &Path) -> Dev {
 
 /// The same at this address; the chain listens on the next port.
 pub(crate) fn dev_at(home: &Path, data: &Path, listen: &str) -> Dev {
+    dev_with(home, data, &["--listen", listen])
+}
+
+/// The same with these arguments; somewhere, if they do not say where.
+pub(crate) fn dev_with(home: &Path, data: &Path, args: &[&str]) -> Dev {
     let mut command = fog(home);
-    command.args(["dev", "--json", "--listen", listen, "--data"]).arg(data);
+    command.args(["dev", "--json", "--data"]).arg(data).args(args);
+    if !args.contains(&"--listen") {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut documents =
         serde_json::Deserializer::from_reader(child.stdout.take().unwrap()).into_iter::<Value>();

@@ -18,6 +18,7 @@ mod keys;
 mod market;
 mod offline;
 mod oracle;
+mod pledge;
 mod rail;
 mod receipts;
 mod scenario;

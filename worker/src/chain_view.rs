@@ -26,8 +26,9 @@ pub(crate) struct ChainView {
     market: Address,
     owner: Address,
     stake: Address,
-    /// The market's fee: set once it was read and found to be one of this program's contracts.
-    checked: OnceLock<u16>,
+    /// The market's fee and longest step: set once it was read and found to be one of this program's
+    /// contracts.
+    checked: OnceLock<(u16, u32)>,
 }
 
 impl From<ChainError> for PortError {
@@ -81,7 +82,7 @@ impl ChainView {
                 self.owner, self.stake
             )));
         }
-        let _ = self.checked.set(config.fee_bps);
+        let _ = self.checked.set((config.fee_bps, config.max_step));
         Ok(())
     }
 
@@ -143,7 +144,11 @@ impl ChainPort for ChainView {
     }
 
     fn fee_bps(&self) -> Option<u16> {
-        self.checked.get().copied()
+        self.checked.get().map(|(fee, _)| *fee)
+    }
+
+    fn longest_step(&self) -> Option<u32> {
+        self.checked.get().map(|(_, step)| *step)
     }
 
     fn channel(&self, address: Address) -> BoxFuture<'_, Option<ChannelData>> {

@@ -72,6 +72,9 @@ pub struct WorkerLimits {
     pub max_output_bytes: u64,
     /// Most stake at risk over all tasks at once.
     pub max_exposure: Nano,
+    /// Most stake that one pledge may reserve for the account rail; for a while two or three go side by
+    /// side. Zero: none.
+    pub max_pledge: Nano,
     /// Seconds between the end of the work and the commitment being final on chain: the way to
     /// the node, its relay and the blocks. Work that leaves less is refused.
     pub margin_seconds: u32,
@@ -95,6 +98,7 @@ impl Default for WorkerLimits {
             max_payload_bytes: 128 << 20,
             max_output_bytes: 64 << 20,
             max_exposure: Nano::MAX,
+            max_pledge: Nano::grams(20),
             margin_seconds: 15,
             consent_seconds: 180,
             prover_seconds: 3600,

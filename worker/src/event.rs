@@ -4,6 +4,8 @@ use std::fmt;
 
 use fog_protocol::{GuestExit, Hash32, Nano, TaskId, TaskStatus, gateway::PassReason};
 
+use crate::pledges::PledgeStage;
+
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerEvent {
@@ -55,6 +57,15 @@ pub enum WorkerEvent {
         total: Nano,
         /// For so many tasks.
         count: u64,
+    },
+    /// Stake reserved in bulk for the account rail: how far it has come.
+    Pledge {
+        /// The task that holds it.
+        task: TaskId,
+        /// How much.
+        reserve: Nano,
+        /// Where it stands.
+        stage: PledgeStage,
     },
     /// A bid is out.
     Bid {
@@ -195,6 +206,16 @@ impl fmt::Display for WorkerEvent {
             Self::Vouched { total, count } => {
                 write!(f, "vouched for: {total} in all for {count} tasks")
             }
+            Self::Pledge { reserve, stage, .. } => match stage {
+                PledgeStage::Signed => write!(f, "pledging {reserve} for the account rail"),
+                PledgeStage::Reserved => write!(f, "{reserve} are reserved for the account rail"),
+                PledgeStage::Live => write!(f, "{reserve} stand for work of the account rail"),
+                PledgeStage::Judged => write!(f, "the pledge of {reserve} has its verdict"),
+                PledgeStage::Released => write!(f, "the pledge of {reserve} is free again"),
+                PledgeStage::Slashed => write!(f, "the pledge of {reserve} was slashed"),
+                PledgeStage::Late => write!(f, "the promise of {reserve} came too late"),
+                PledgeStage::Void => write!(f, "the pledge of {reserve} did not come about"),
+            },
             Self::Refused { task: None, reason } => write!(f, "refused: {reason}"),
             Self::NodeError { task: None, code, message } => {
                 write!(f, "the node refused ({code}): {message}")
@@ -242,6 +263,7 @@ impl WorkerEvent {
             | Self::NotBidding { .. }
             | Self::Bidding
             | Self::Vouched { .. }
+            | Self::Pledge { .. }
             | Self::Stopped { .. } => None,
         }
     }
@@ -277,6 +299,7 @@ impl WorkerEvent {
             | Self::NotBidding { .. }
             | Self::Bidding
             | Self::Vouched { .. }
+            | Self::Pledge { .. }
             | Self::Stopped { .. } => Ok(()),
         }
     }

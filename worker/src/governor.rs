@@ -77,7 +77,7 @@ pub enum Held {
 }
 
 impl Held {
-    const fn reserve(&self) -> Nano {
+    pub(crate) const fn reserve(&self) -> Nano {
         match self {
             Self::Pending { reserve, .. }
             | Self::Working { reserve, .. }

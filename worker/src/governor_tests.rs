@@ -12,6 +12,7 @@ fn governor() -> Governor {
         slots: 4,
         parallel: 2,
         max_exposure: Nano::grams(1000),
+        max_pledge: Nano::grams(20),
         ..WorkerLimits::default()
     };
     let speed = Speed { fuel_per_second: 100_000_000, proof_seconds: 20 };

@@ -18,6 +18,7 @@ pub mod governor;
 mod identity;
 pub mod journal;
 mod node_client;
+mod pledges;
 mod port;
 mod prover;
 pub mod staking;
@@ -33,6 +34,7 @@ pub use agent::Shutdown;
 pub use config::{ChainConfig, ConfigError, Pricing, Speed, WorkerConfig, WorkerLimits};
 pub use earnings::vouchers;
 pub use event::WorkerEvent;
+pub use pledges::{Pledge, PledgeStage, pledges};
 pub use start::{Worker, WorkerError, WorkerHandle};
 
 /// Milliseconds as seconds, for people.

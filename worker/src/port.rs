@@ -78,6 +78,9 @@ pub(crate) trait ChainPort: Send + Sync {
     /// The fee of the market in basis points; none before it was read.
     fn fee_bps(&self) -> Option<u16>;
 
+    /// The longest step of a task in the market, in seconds; none before it was read.
+    fn longest_step(&self) -> Option<u32>;
+
     /// What an account or earnings hold; none if there are none, or the chain does not answer.
     fn channel(&self, address: Address) -> BoxFuture<'_, Option<ChannelData>>;
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use fog_chain::{ChainClient, ChainError, Delivery, DeliveryError, Tx};
 use fog_contracts::{
-    CLAIM_VALUE, ContractError, ExitCode, OWNER_VALUE, STAKE_RENT,
+    CLAIM_VALUE, ContractError, ExitCode, OWNER_VALUE, STAKE_RENT, TaskState,
     market::MarketData,
     stake::{self, StakeData},
+    task::{self, TaskData},
 };
 use fog_protocol::{Address, Nano, PublicKey};
 use fog_wallet::{OutMessage, UnlockedWallet, WalletError};
@@ -110,6 +111,38 @@ pub async fn withdraw_earnings(
     stake: &Address,
 ) -> Result<(), StakingError> {
     owner(chain, wallet, stake, stake::withdraw_earnings(0)?).await
+}
+
+/// Pushes a pledge on where its node does not: the promise onto the chain, a task whose time is over
+/// to its end. Says what was sent, if anything was to be.
+///
+/// # Errors
+/// [`StakingError`].
+pub async fn push_pledge(
+    chain: &ChainClient,
+    wallet: &UnlockedWallet,
+    pledge: &crate::Pledge,
+) -> Result<Option<&'static str>, StakingError> {
+    let Some(data) = chain.account(&pledge.escrow).await?.data else { return Ok(None) };
+    let at = TaskData::parse(&data)?;
+    let over = chain.chain_time().await? > at.deadline;
+    let (value, body, sent) = match at.state {
+        TaskState::Assigned if !over => {
+            let promise = fog_contracts::epoch::promise_of(&pledge.escrow);
+            let body = task::commit(0, &promise, &pledge.promise)?;
+            (fog_contracts::COMMIT_VALUE, body, "promise sent")
+        }
+        TaskState::Open | TaskState::Committed if over => {
+            (fog_contracts::END_VALUE, task::expire(0)?, "its time is over: set free")
+        }
+        TaskState::Accepted | TaskState::Rejected => {
+            (fog_contracts::END_VALUE, task::finalize(0)?, "its verdict is carried out")
+        }
+        _ => return Ok(None),
+    };
+    let message = OutMessage::new(pledge.escrow, value).with_body(body);
+    perform(chain, wallet, &pledge.escrow, message).await?;
+    Ok(Some(sent))
 }
 
 /// Sets the commission, in basis points.

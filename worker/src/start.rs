@@ -26,6 +26,7 @@ use crate::{
     identity::Identity,
     journal::{Journal, JournalError, Recovery},
     node_client::NodeClient,
+    pledges::Pledges,
     port::{ChainPort, ChainStatus, PortError},
     prover::{LocalKeys, Prover},
     store::Store,
@@ -155,6 +156,7 @@ impl Worker {
         let provers = provers(&config);
         let open = |task: &fog_protocol::TaskId| journal.state().get(task).is_some();
         let earnings = Earnings::open(&config.data_dir, config.owner, network, open)?;
+        let pledges = Pledges::open(&config.data_dir)?;
         let identity = Arc::new(Identity::new(config.owner, config.stake, config.session));
         let client = NodeClient::new(&config.node_url, Arc::clone(&identity))
             .map_err(|error| WorkerError::Node(error.to_string()))?;
@@ -208,6 +210,7 @@ impl Worker {
             frames,
             events,
             earnings,
+            pledges,
             state: Volatile::new(),
         };
         let inputs =

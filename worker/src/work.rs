@@ -65,6 +65,8 @@ pub(crate) enum Report {
     Event(WorkerEvent),
     /// The earnings that an offer names, as the chain has them.
     RailOffer { offer: Box<RailOffer>, at: Option<ChannelData> },
+    /// The tasks of this worker's pledges, as the chain has them.
+    Pledges { seen: Vec<(TaskId, TaskOnChain)> },
     /// A voucher, or why there is none.
     Vouchers { shown: Result<Box<Shown>, String> },
 }
@@ -77,7 +79,10 @@ impl Report {
             | Self::Failed { task, .. }
             | Self::Submitted { task }
             | Self::ResultLost { task } => Some(*task),
-            Self::Event(_) | Self::RailOffer { .. } | Self::Vouchers { .. } => None,
+            Self::Event(_)
+            | Self::RailOffer { .. }
+            | Self::Pledges { .. }
+            | Self::Vouchers { .. } => None,
         }
     }
 }

@@ -83,6 +83,7 @@ impl World {
             program,
             probation: scenario.network.probation,
             verifiers: crate::Verifiers::InNode,
+            pledge: Nano::ZERO,
         };
         let thrower = match scenario.network.treasury {
             WalletKind::Wallet => None,

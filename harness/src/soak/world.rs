@@ -76,6 +76,7 @@ impl World {
             program: options.program.clone(),
             probation: PROBATION,
             verifiers: crate::Verifiers::InNode,
+            pledge: Nano::ZERO,
         })
         .await?;
         fill_purses(&local, &options).await?;

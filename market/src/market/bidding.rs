@@ -3,7 +3,7 @@
 use fog_protocol::{Address, Bid, Nano, Signed, TaskId, TaskStatus, gateway::PassReason};
 
 use super::Market;
-use crate::{Action, Refused, event::by, task::Standing, worker::Presence};
+use crate::{Action, Refused, event::by, rules::way, task::Standing, worker::Presence};
 
 impl Market {
     pub(super) fn bid(&mut self, signed: &Signed<Bid>, now: u64) -> Result<(), Refused> {
@@ -64,9 +64,16 @@ impl Market {
         if reserve < required {
             return Err(Refused::ReserveTooSmall { price, reserve, required });
         }
-        let free = worker.free_stake();
-        if reserve > free {
-            return Err(Refused::StakeTooSmall { reserve, free });
+        if task.listing.rail.is_escrow() {
+            let free = worker.free_stake();
+            if reserve > free {
+                return Err(Refused::StakeTooSmall { reserve, free });
+            }
+        } else {
+            let free = worker.pledge_room(now, now.saturating_add(way(&task.listing)));
+            if reserve > free {
+                return Err(Refused::PledgeTooSmall { reserve, free });
+            }
         }
         let max = self.rules.max_slots;
         if !(1..=max).contains(&bid.slots) {

@@ -42,14 +42,21 @@ impl Market {
             actions.push(Action::Reconcile { task: id });
             return Ok(());
         }
-        // What the chain shows holds, even if another match was made here meanwhile.
-        self.release_match(id);
+        let escrow = task.listing.rail.is_escrow();
+        let matched = task.assignment().is_some_and(|made| made.worker == fact.worker);
+        // What the chain shows holds, even if another match was made here meanwhile. On the account rail
+        // the match is all there is, and the pledge that stands for it stays.
+        if escrow || !matched {
+            self.release_match(id);
+        }
         self.clear_round(id, actions);
         self.revive(id);
         let worker = self.worker_mut(&fact.worker)?;
         let (stake, index) = (worker.stake, worker.assigned);
         worker.assigned = worker.assigned.saturating_add(1);
-        worker.free_stake = worker.free_stake.saturating_sub(fact.reserve);
+        if escrow {
+            worker.free_stake = worker.free_stake.saturating_sub(fact.reserve);
+        }
         worker.in_hand.insert(id);
         let task = self.task_mut(&id)?;
         let assignment = Assignment {
@@ -69,13 +76,15 @@ impl Market {
 
     /// Gives back what a match took from its worker, if the task is being assigned.
     pub(super) fn release_match(&mut self, id: TaskId) {
-        let Some(Phase::Assigning { assignment, .. }) = self.tasks.get(&id).map(|task| &task.phase)
-        else {
-            return;
-        };
+        let Some(task) = self.tasks.get(&id) else { return };
+        let Phase::Assigning { assignment, .. } = &task.phase else { return };
         let (address, reserve) = (assignment.worker, assignment.reserve);
+        let escrow = task.listing.rail.is_escrow();
         if let Ok(worker) = self.worker_mut(&address) {
-            worker.pending = worker.pending.saturating_sub(reserve);
+            if escrow {
+                worker.pending = worker.pending.saturating_sub(reserve);
+            }
+            worker.unback(&id);
             worker.in_hand.remove(&id);
         }
     }

@@ -67,11 +67,12 @@ impl Market {
         self.release_match(id);
         let task = self.tasks.get(&id)?;
         let assignment = task.assignment()?.clone();
-        let on_chain = task.status() != TaskStatus::Assigning;
+        let on_chain = task.status() != TaskStatus::Assigning && task.listing.rail.is_escrow();
         let worker = self.worker_mut(&assignment.worker).ok()?;
         worker.in_hand.remove(&id);
         worker.audits.remove(&id);
         worker.undrawn.remove(&id);
+        worker.unback(&id);
         let (facts, lost) = facts(outcome, assignment.price, speed);
         facts.iter().flatten().for_each(|fact| worker.record.add(fact));
         if on_chain {

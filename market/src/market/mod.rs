@@ -4,6 +4,7 @@ mod bidding;
 mod chain;
 mod copies;
 mod ending;
+mod pledges;
 mod posting;
 mod rounds;
 mod verdicts;
@@ -18,6 +19,7 @@ use fog_verifier::{Judgement, rehydrate};
 use crate::{
     Action, Authentic, Event, Refused, Rules,
     book::{AskBook, BidBook},
+    pledge::Pledge,
     task::Task,
     worker::Worker,
 };
@@ -185,6 +187,14 @@ impl Market {
             Event::Tick => {
                 self.tick(now, actions);
                 Ok(())
+            }
+            Event::Pledged { worker, pledge, reserve, lasts, judge_by } => {
+                let made = Pledge::new(*reserve, *lasts, *judge_by);
+                self.pledged(worker, *pledge, made, now, actions)
+            }
+            Event::PledgeEnding { worker, pledge } => self.pledge_ending(worker, pledge),
+            Event::PledgeClosed { worker, pledge, slashed } => {
+                self.pledge_closed(worker, pledge, *slashed, actions)
             }
         }
     }

@@ -29,7 +29,7 @@ impl Market {
                 Err(Refused::OtherEscrow { known, given: escrow })
             };
         }
-        self.rules.check_listing(listing)?;
+        self.rules.check_bounds(listing)?;
         if self.live >= self.rules.max_open_tasks {
             return Err(Refused::MarketFull { open: self.live });
         }

@@ -7,6 +7,7 @@ use crate::{
     Action, Assign, Assignment,
     explain::{outbid, unmatched},
     matching::{Candidate, choose},
+    rules::way,
     task::{Phase, Round, Standing, Task},
     worker::Presence,
 };
@@ -17,6 +18,18 @@ const MOST_DOUBLINGS: u32 = 5;
 const LOOKS_PER_OFFER: usize = 4;
 /// Code of a bid that is lost because the node's bond has not as much free.
 const BOND_IN_USE: &str = "bond_in_use";
+
+/// What a bid's reserve is taken from.
+#[derive(Debug, Clone, Copy)]
+enum Backing {
+    /// The worker's free stake; the node's bond stands for the price.
+    Stake,
+    /// On the account rail: what it has reserved in bulk, for a task that is over by then.
+    Pledge {
+        /// Chain time.
+        until: u64,
+    },
+}
 
 /// Does this answer hold for as long as the task is open?
 const fn for_good(reason: PassReason) -> bool {
@@ -180,7 +193,12 @@ impl Market {
         let Ok(task) = self.task_mut(&id) else {
             return;
         };
-        let (cap, on_chain) = (task.listing.price_cap, task.listing.rail.is_escrow());
+        let cap = task.listing.price_cap;
+        let backing = if task.listing.rail.is_escrow() {
+            Backing::Stake
+        } else {
+            Backing::Pledge { until: now.saturating_add(way(&task.listing)) }
+        };
         let Some(round) = task.round_mut() else {
             return;
         };
@@ -191,12 +209,11 @@ impl Market {
                 worker.rounds.remove(&id);
             }
         }
-        let bond = if on_chain { self.free_bond() } else { Nano::MAX };
         let mut bond_missing = None;
         let mut candidates = Vec::with_capacity(bids.len());
         let mut standing = Vec::with_capacity(bids.len());
         for (address, bid) in bids {
-            match self.candidate(&id, address, &bid, bond, now) {
+            match self.candidate(&id, address, &bid, backing, now) {
                 Ok(candidate) => {
                     candidates.push(candidate);
                     standing.push(bid);
@@ -223,7 +240,8 @@ impl Market {
             let reason = outbid((candidate, scores[index]), won);
             actions.push(Action::NotifyLost { task: id, worker, code: "outbid", reason });
         }
-        self.assign(id, candidates[winner].worker, &standing[winner], actions);
+        let winner = (candidates[winner].worker, &standing[winner]);
+        self.assign(id, winner, backing, now, actions);
     }
 
     /// Can this bid still win? Earlier matches of the batch may have used its slot or stake.
@@ -232,7 +250,7 @@ impl Market {
         id: &TaskId,
         address: Address,
         bid: &Standing,
-        bond: Nano,
+        backing: Backing,
         now: u64,
     ) -> Result<Candidate, (&'static str, String)> {
         let Some(worker) = self.workers.get(&address) else {
@@ -250,12 +268,18 @@ impl Market {
             let reason = format!("all {slots} slots went to tasks matched before this one");
             return Err(("no_slot", reason));
         }
-        let (free, reserve) = (worker.free_stake(), bid.reserve);
+        let reserve = bid.reserve;
+        let (free, bond, code) = match backing {
+            Backing::Stake => (worker.free_stake(), self.free_bond(), "stake_in_use"),
+            Backing::Pledge { until } => {
+                (worker.pledge_room(now, until), Nano::MAX, "pledge_in_use")
+            }
+        };
         if reserve > free {
             let reason = format!(
                 "the bid reserves {reserve}; {free} is free after tasks matched before this one"
             );
-            return Err(("stake_in_use", reason));
+            return Err((code, reason));
         }
         // Half of what was asked for at bidding is needed still.
         let needed = now.saturating_add(u64::from(self.rules.min_consent_seconds / 2));
@@ -317,11 +341,22 @@ impl Market {
         }
     }
 
-    fn assign(&mut self, id: TaskId, address: Address, bid: &Standing, actions: &mut Vec<Action>) {
+    fn assign(
+        &mut self,
+        id: TaskId,
+        (address, bid): (Address, &Standing),
+        backing: Backing,
+        now: u64,
+        actions: &mut Vec<Action>,
+    ) {
         let Ok(worker) = self.worker_mut(&address) else {
             return;
         };
-        worker.pending = worker.pending.saturating_add(bid.reserve);
+        match backing {
+            Backing::Stake => worker.pending = worker.pending.saturating_add(bid.reserve),
+            // Where nothing is asked for, a pledge that is there answers for the result all the same.
+            Backing::Pledge { until } => worker.back(id, bid.reserve, now, until),
+        }
         worker.in_hand.insert(id);
         let (stake, index) = (worker.stake, worker.assigned);
         let Ok(task) = self.task_mut(&id) else {

@@ -66,7 +66,9 @@ impl Market {
         let decided = decided(&work, slashable.evidence_hash());
         let address = assignment.worker;
         self.task_mut(&id)?.enter(Phase::Rejected { assignment, decided });
+        let evidence = slashable.evidence_hash();
         actions.push(Action::Settle(Settlement::Slash(slashable)));
+        self.breach(id, address, evidence, actions);
         self.flag(address, actions);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Workers come, go, and have stake.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fog_protocol::{Address, Nano, PublicKey, SealPublicKey};
 
@@ -49,6 +49,7 @@ impl Market {
             in_hand: BTreeSet::new(),
             audits: BTreeSet::new(),
             undrawn: BTreeSet::new(),
+            pledges: BTreeMap::new(),
             rounds: BTreeSet::new(),
             indexed: WorkerIndex::default(),
         });

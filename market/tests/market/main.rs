@@ -5,6 +5,7 @@ mod bidding;
 mod economics;
 mod flow;
 mod kit;
+mod pledges;
 mod rail;
 mod sequences;
 mod table;

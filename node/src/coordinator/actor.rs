@@ -160,6 +160,7 @@ impl Actor {
             return Ok(());
         }
         self.turn_epoch(now)?;
+        self.turn_pledges(now)?;
         if self.market.next_alarm().is_some_and(|at| at <= now) {
             self.internal(Event::Tick)?;
         }
@@ -279,6 +280,10 @@ impl Actor {
             Command::Account { address, reply } => {
                 let view = self.account_view(&address);
                 self.answer(reply, view);
+            }
+            Command::Pledge { bid, commit, reply } => {
+                let decided = self.pledge(*bid, *commit)?;
+                self.answer(reply, decided);
             }
             Command::ChannelRead { channel, at, thrown_back } => {
                 self.channel_read(&channel, at.as_deref(), thrown_back)?;
@@ -630,8 +635,8 @@ impl Actor {
 
     /// Asks for a task's contract to be read, once the batch is stored.
     pub(super) fn read_task(&mut self, task: TaskId, thrown_back: Option<i64>) {
-        if let Some(known) = self.market.task(&task) {
-            let escrow = known.escrow();
+        let known = self.market.task(&task).map(fog_market::Task::escrow);
+        if let Some(escrow) = known.or_else(|| self.pledge_escrow(&task)) {
             self.releases.push(Release::Read(Reading::Task { task, escrow, thrown_back }));
         }
     }

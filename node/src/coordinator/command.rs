@@ -92,6 +92,15 @@ pub(crate) enum Command {
         /// Answered at once.
         reply: Reply<AccountView>,
     },
+    /// A worker consents to a pledge that it was asked for, and promises; signatures are checked.
+    Pledge {
+        /// The consent.
+        bid: Box<Signed<Bid>>,
+        /// The promise.
+        commit: Box<Signed<Commit>>,
+        /// Answered when it is stored.
+        reply: Reply<()>,
+    },
     /// An account or earnings were read.
     ChannelRead {
         /// The contract.

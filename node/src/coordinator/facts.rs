@@ -61,6 +61,9 @@ impl Actor {
             }
             Fact::Channel { from, notice } => self.channel_told(&from, &notice)?,
             Fact::Excess { from } => self.channel_moved(&from, None),
+            Fact::Read { task, events, thrown_back, .. } if self.is_pledge(&task) => {
+                self.pledge_read(task, events, thrown_back)?;
+            }
             Fact::Read { task, events, transactions, thrown_back } => {
                 if self.market.task(&task).is_none() {
                     return Ok(());
@@ -112,6 +115,9 @@ impl Actor {
         if self.escrows.get(&from) != Some(&task) {
             tracing::debug!(%from, %task, "a notice from another account than the task's escrow");
             return Ok(());
+        }
+        if self.is_pledge(&task) {
+            return self.pledge_notified(task, notify);
         }
         let Some(event) = self.heard(task, notify) else {
             // Not enough is known here to say what it means: the contract tells the rest.

@@ -65,6 +65,7 @@ impl Actor {
                     reserve_at_cap,
                     bids_until,
                     earnings: None,
+                    pledge: None,
                 };
                 let frames = to.into_iter().map(|worker| Release::Frame(worker, frame.clone()));
                 self.releases.extend(frames);
@@ -122,7 +123,8 @@ impl Actor {
                 self.releases.push(Release::StopVerifying(task));
                 self.batch.steps.push(Step::VoidIntents(task));
             }
-            Action::Drop { .. } => {}
+            // Only tasks of the account rail are backed by pledges.
+            Action::Drop { .. } | Action::Breach { .. } => {}
         }
         Ok(())
     }

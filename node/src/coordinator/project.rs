@@ -80,7 +80,10 @@ impl Actor {
             | Event::BondRead { .. }
             | Event::CloseRounds
             | Event::Grouped { .. }
-            | Event::Tick => {}
+            | Event::Tick
+            | Event::Pledged { .. }
+            | Event::PledgeEnding { .. }
+            | Event::PledgeClosed { .. } => {}
             Event::Judged { evidence } | Event::Ruled { evidence } => {
                 tasks.insert(evidence.task);
             }

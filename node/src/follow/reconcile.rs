@@ -157,6 +157,9 @@ impl Reader {
         stop: &CancellationToken,
     ) -> Result<i64, NodeError> {
         self.perform(Reading::Bond, stop).await;
+        for (task, escrow) in self.shared.store.pledge_escrows().await? {
+            self.perform(Reading::Task { task, escrow, thrown_back: None }, stop).await;
+        }
         let living = self.shared.store.living_escrows(after, PER_ROUND).await?;
         let last = living.last().map_or(0, |(row, ..)| *row);
         let full = living.len() == PER_ROUND as usize;
@@ -195,11 +198,15 @@ impl Reader {
                 shared.chain.bond().await.map(|data| Command::BondRead { bond: data.bond })
             }
             Reading::Intent(id) => match shared.store.intent(*id).await {
-                Ok(Some((task, Intent::Assign { escrow, .. }))) => {
-                    let thrown_back = Some(*id);
+                Ok(Some((task, intent))) => {
+                    let (Intent::Assign { escrow, .. }, thrown_back) = (intent.inner(), Some(*id))
+                    else {
+                        return;
+                    };
+                    let escrow = *escrow;
                     return self.put_off(Reading::Task { task, escrow, thrown_back }, 0);
                 }
-                Ok(_) => return,
+                Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(?reading, %error, "an intent could not be read");
                     return;
@@ -363,8 +370,12 @@ async fn read_channel(
 }
 
 fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
-    let Some(state) = state else { return Applicable::No };
-    let yes = match intent {
+    let Some(state) = state else {
+        // A pledge's task that is not there yet can still be funded.
+        let opens = matches!(intent, Intent::Open(_));
+        return if opens { Applicable::Yes } else { Applicable::No };
+    };
+    let yes = match intent.inner() {
         Intent::Assign { .. } => matches!(state, TaskState::Open),
         Intent::Commit { .. } => matches!(state, TaskState::Assigned),
         Intent::Verdict(_) | Intent::Undelivered(_) => matches!(state, TaskState::Committed),
@@ -377,6 +388,8 @@ fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
         Intent::Prove { .. } => matches!(state, TaskState::Assigned),
         // These are no messages to a task.
         Intent::Redeem { .. } | Intent::TopUp(_) => false,
+        Intent::Open(_) => matches!(state, TaskState::Created),
+        Intent::Pledge(_) => false,
     };
     if yes { Applicable::Yes } else { Applicable::No }
 }

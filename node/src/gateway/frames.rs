@@ -57,6 +57,14 @@ pub(super) async fn handle(
             let ask = shared.coordinator.ask(|reply| Command::Commit { commit, reply });
             ask.await.map(|()| None).map_err(|denied| (task, denied))
         }
+        WorkerFrame::Pledge { bid, commit } => {
+            let task = Some(bid.value.task);
+            check_bid(shared, joined, &bid)
+                .and_then(|()| check_commit(shared, joined, &commit))
+                .map_err(|denied| (task, denied))?;
+            let ask = shared.coordinator.ask(|reply| Command::Pledge { bid, commit, reply });
+            ask.await.map(|()| None).map_err(|denied| (task, denied))
+        }
         WorkerFrame::Prove { task, message } => {
             let message = check_proof(shared, joined, task, &message)
                 .await

@@ -7,6 +7,7 @@ mod blobs;
 mod files;
 mod log;
 mod outbox;
+mod pledges;
 mod rail;
 mod rows;
 mod views;
@@ -27,9 +28,10 @@ pub(crate) use blobs::BlobRefused;
 pub(crate) use files::{Files, Kind};
 pub(crate) use log::Told;
 pub(crate) use outbox::{
-    Ballot, InFlight, Intent, IntentKind, Judged, Pending, Ruling, SignedMessage, StoredMessage,
-    TopUp,
+    Ballot, InFlight, Intent, IntentKind, Judged, OpenPledge, Pending, Ruling, SignedMessage,
+    StoredMessage, TopUp,
 };
+pub(crate) use pledges::{PledgeRow, PledgeState};
 pub(crate) use rail::{ChannelRow, RailStep, SignedVerdict, purpose_name};
 pub(crate) use rows::{from_hash, to_hash, to_i64, to_u64};
 

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use fog_contracts::epoch::Epoch;
 use fog_protocol::{
     Address, Commit, Hash32, Nano, PublicKey, Signature, Signed, TaskId, VoucherFile,
 };
@@ -49,6 +50,18 @@ pub(crate) enum IntentKind {
     Redeem,
     /// Pay into a worker's earnings.
     TopUp,
+    /// Fund the task of a pledge.
+    PledgeOpen,
+    /// Reserve the pledged stake.
+    PledgeReserve,
+    /// Put the worker's promise on chain.
+    PledgePromise,
+    /// Put the verdict on a pledge on chain.
+    PledgeJudge,
+    /// Release or slash after the challenge window.
+    PledgeEnd,
+    /// Push a pledge's task out of a state whose deadline has passed.
+    PledgeExpire,
 }
 
 impl IntentKind {
@@ -66,13 +79,19 @@ impl IntentKind {
             Self::Ruling => "ruling",
             Self::Redeem => "redeem",
             Self::TopUp => "top_up",
+            Self::PledgeOpen => "pledge_open",
+            Self::PledgeReserve => "pledge_reserve",
+            Self::PledgePromise => "pledge_promise",
+            Self::PledgeJudge => "pledge_judge",
+            Self::PledgeEnd => "pledge_end",
+            Self::PledgeExpire => "pledge_expire",
         }
     }
 
     /// May a task have several, one after the other?
     const fn repeats(self) -> bool {
         match self {
-            Self::Assign | Self::Expire | Self::TopUp => true,
+            Self::Assign | Self::Expire | Self::TopUp | Self::PledgeExpire => true,
             Self::Commit
             | Self::Verdict
             | Self::Finalize
@@ -80,7 +99,12 @@ impl IntentKind {
             | Self::Undelivered
             | Self::Penalise
             | Self::Ruling
-            | Self::Redeem => false,
+            | Self::Redeem
+            | Self::PledgeOpen
+            | Self::PledgeReserve
+            | Self::PledgePromise
+            | Self::PledgeJudge
+            | Self::PledgeEnd => false,
         }
     }
 }
@@ -145,6 +169,46 @@ pub(crate) enum Intent {
     },
     /// Pay into a worker's earnings, opening them if they are not there.
     TopUp(TopUp),
+    /// Fund the task of a pledge.
+    Open(OpenPledge),
+    /// The same message as to any task, to that of a pledge.
+    Pledge(Box<Intent>),
+}
+
+/// A pledge's task, as it is funded.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct OpenPledge {
+    /// See [`Epoch`], for this and all that follows.
+    pub(crate) market: Address,
+    /// The node's wallet.
+    pub(crate) node: Address,
+    /// The worker's wallet.
+    pub(crate) worker: Address,
+    /// The worker's earnings.
+    pub(crate) earnings: Address,
+    /// Which of several.
+    pub(crate) number: u32,
+    /// The price.
+    pub(crate) price: Nano,
+    /// Seconds for each step: reserving, promising, the verdict.
+    pub(crate) seconds: [u32; 3],
+}
+
+impl From<&Epoch> for OpenPledge {
+    fn from(terms: &Epoch) -> Self {
+        let Epoch { market, node, worker, earnings, number, price, .. } = *terms;
+        let seconds = [terms.bid, terms.commit, terms.lasts];
+        Self { market, node, worker, earnings, number, price, seconds }
+    }
+}
+
+impl OpenPledge {
+    /// The epoch that it opens.
+    pub(crate) const fn terms(&self) -> Epoch {
+        let Self { market, node, worker, earnings, number, price, .. } = *self;
+        let [bid, commit, lasts] = self.seconds;
+        Epoch { market, node, worker, earnings, number, price, bid, commit, lasts }
+    }
 }
 
 /// A payment into earnings.
@@ -210,8 +274,16 @@ pub(crate) enum Ruling {
 }
 
 impl Intent {
+    /// What is sent to a task, whichever the task is.
+    pub(crate) fn inner(&self) -> &Self {
+        match self {
+            Self::Pledge(inner) => inner,
+            other => other,
+        }
+    }
+
     /// Its kind.
-    pub(crate) const fn kind(&self) -> IntentKind {
+    pub(crate) fn kind(&self) -> IntentKind {
         match self {
             Self::Assign { .. } => IntentKind::Assign,
             Self::Commit { .. } => IntentKind::Commit,
@@ -224,6 +296,15 @@ impl Intent {
             Self::Prove { .. } => IntentKind::Prove,
             Self::Redeem { .. } => IntentKind::Redeem,
             Self::TopUp(_) => IntentKind::TopUp,
+            Self::Open(_) => IntentKind::PledgeOpen,
+            Self::Pledge(inner) => match inner.kind() {
+                IntentKind::Assign => IntentKind::PledgeReserve,
+                IntentKind::Commit => IntentKind::PledgePromise,
+                IntentKind::Verdict => IntentKind::PledgeJudge,
+                IntentKind::Finalize => IntentKind::PledgeEnd,
+                IntentKind::Expire => IntentKind::PledgeExpire,
+                other => other,
+            },
         }
     }
 }

@@ -63,6 +63,10 @@ pub(crate) enum RailStep {
     Verdict(SignedVerdict),
     /// An entry of a channel, with its number.
     Entry(Address, u64, Entry),
+    /// A pledge, new or changed.
+    Pledge(Box<super::PledgeRow>),
+    /// A task, and the pledge that stands for it.
+    Backed(TaskId, TaskId),
     /// A channel's newest voucher: borsh of it.
     Voucher(Address, u64, Nano, Vec<u8>),
 }
@@ -72,6 +76,8 @@ type Tx = Transaction<'static, Sqlite>;
 pub(super) async fn write(tx: &mut Tx, step: &RailStep) -> Result<(), sqlx::Error> {
     match step {
         RailStep::Channel(row) => write_channel(tx, row).await,
+        RailStep::Pledge(row) => super::pledges::write(tx, row).await,
+        RailStep::Backed(task, pledge) => super::pledges::back(tx, task, pledge).await,
         RailStep::Task(task, account, signed) => {
             sqlx::query("INSERT INTO rail_tasks (task, account, signed) VALUES ($1, $2, $3)")
                 .bind(from_hash(&task.0))

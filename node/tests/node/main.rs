@@ -8,6 +8,7 @@ mod faults;
 mod flow;
 mod gateway;
 mod jury;
+mod pledge;
 mod proofs;
 #[path = "../../../contracts/tests/contracts/proving.rs"]
 #[expect(dead_code, reason = "attackers of the contract use more of it")]

@@ -20,13 +20,13 @@ use super::{
 };
 
 /// The requestor's account at a node.
-struct Account {
+pub(crate) struct Account {
     terms: Channel,
     address: Address,
 }
 
 impl Account {
-    async fn open(world: &World, node: &NodeHandle, amount: Nano, cap: Nano) -> Self {
+    pub(crate) async fn open(world: &World, node: &NodeHandle, amount: Nano, cap: Nano) -> Self {
         let info = world.info(node).await;
         let terms = Channel {
             purpose: Purpose::Account,
@@ -57,7 +57,7 @@ impl Account {
         send(world, Transfer::call(std(&self.address), value, body)).await;
     }
 
-    fn listing(&self, world: &World, node: &NodeHandle, salt: u8) -> Listing {
+    pub(crate) fn listing(&self, world: &World, node: &NodeHandle, salt: u8) -> Listing {
         let rail = Rail::Account { account: self.address };
         Listing {
             version: rail.listing_version(),
@@ -73,7 +73,7 @@ impl Account {
         post(world, node, &Signed::new(self.listing(world, node, salt), &world.requestor.key)).await
     }
 
-    async fn view(&self, world: &World, node: &NodeHandle) -> AccountView {
+    pub(crate) async fn view(&self, world: &World, node: &NodeHandle) -> AccountView {
         view(world, node, &self.address).await
     }
 
@@ -88,7 +88,7 @@ impl Account {
     }
 }
 
-const INPUT: &[u8] = b"many small tasks between the same two";
+pub(crate) const INPUT: &[u8] = b"many small tasks between the same two";
 
 fn signed(terms: &Channel, file: VoucherFile, key: &SecretKey) -> VoucherFile {
     let voucher = fog_contracts::rail::voucher_of(&file);
@@ -105,7 +105,7 @@ async fn time(world: &World) -> u64 {
     u64::from(world.chain.with(|chain| chain.now()).await.unwrap())
 }
 
-async fn post(
+pub(crate) async fn post(
     world: &World,
     node: &NodeHandle,
     listing: &Signed<Listing>,
@@ -120,7 +120,7 @@ async fn post(
     Err(format!("{status} {}", body["code"].as_str().unwrap()))
 }
 
-async fn view(world: &World, node: &NodeHandle, address: &Address) -> AccountView {
+pub(crate) async fn view(world: &World, node: &NodeHandle, address: &Address) -> AccountView {
     let url = format!("{}/v1/accounts/{address}", node.url());
     world.http.get(url).send().await.unwrap().json().await.unwrap()
 }
@@ -170,7 +170,7 @@ async fn paid(world: &World, node: &NodeHandle, account: &Account, worker: &mut 
     world.reaches(node, &task, TaskStatus::Paid).await;
 }
 
-async fn stopped(node: NodeHandle) {
+pub(crate) async fn stopped(node: NodeHandle) {
     node.shutdown();
     node.join().await.unwrap();
 }

@@ -121,6 +121,79 @@ async fn forbidden_writes_are_refused() {
     }
 }
 
+/// A task of the account rail that a pledge of 2 stands for.
+const PLEDGED: &str = "
+    INSERT INTO channels VALUES ('a', 'account', 'r', 'n', zeroblob(32), zeroblob(32), 10, 600, 0,
+        zeroblob(32), 'open', 0, 10, 0, 0, 0);
+    INSERT INTO rail_tasks (task, account, signed) VALUES (zeroblob(32), 'a', x'01');
+    INSERT INTO pledges (id, escrow, worker, stake, earnings, number, price, bid_seconds,
+        commit_seconds, lasts, reserve, bid, promise, state, deadline)
+        VALUES (x'1111111111111111111111111111111111111111111111111111111111111111', 'p', 'w', 's',
+            'a', 0, 1, 1, 1, 1, 2, x'01', x'01', 'live', 10);";
+const BACKED: &str = "UPDATE rail_tasks SET pledge = (SELECT id FROM pledges)";
+
+#[tokio::test]
+async fn no_pledge_is_overdrawn_lost_without_evidence_or_let_go_too_soon() {
+    let rejected = VERDICT.replace("'accepted'", "'rejected'");
+    let kept = "UPDATE pledges SET verdict = 'accepted', evidence = zeroblob(32)";
+    let lost = "UPDATE pledges SET verdict = 'rejected', evidence = zeroblob(32)";
+    let judged = "INSERT INTO outbox (task, kind, round, intent)
+        SELECT id, 'pledge_judge', 0, x'01' FROM pledges";
+    let cases: &[(&[&str], &str)] = &[
+        (
+            &[TASK, PLEDGED, "UPDATE tasks SET reserve = 3 WHERE status = 'x'"],
+            "UPDATE pledges SET reserve = 0",
+        ),
+        (&[TASK, PLEDGED], "UPDATE pledges SET reserve = 3"),
+        (&[TASK, PLEDGED], "UPDATE pledges SET state = 'ended'"),
+        (&[TASK, PLEDGED], "UPDATE pledges SET slashed = 3"),
+        (
+            &[TASK, PLEDGED, "UPDATE pledges SET state = 'ended', deadline = NULL"],
+            "UPDATE pledges SET state = 'live', deadline = 10",
+        ),
+        (&[TASK, PLEDGED, BACKED], kept),
+        (&[TASK, PLEDGED, BACKED], lost),
+        (&[TASK, VERDICT, PLEDGED, BACKED], lost),
+        (&[TASK, &rejected, PLEDGED], lost),
+        (&[TASK, PLEDGED], judged),
+        (&[TASK, PLEDGED, kept], lost),
+        (
+            &[TASK, PLEDGED],
+            "INSERT INTO outbox (task, kind, round, intent)
+            VALUES (randomblob(32), 'pledge_open', 0, x'01')",
+        ),
+        (
+            &[TASK],
+            "INSERT INTO outbox (task, kind, round, intent)
+            VALUES (randomblob(32), 'assign', 0, x'01')",
+        ),
+    ];
+    for (before, refused) in cases {
+        let mut db = fresh().await;
+        for statement in *before {
+            sqlx::raw_sql(AssertSqlSafe(*statement)).execute(&mut db).await.unwrap();
+        }
+        let result = sqlx::raw_sql(AssertSqlSafe(*refused)).execute(&mut db).await;
+        assert!(result.is_err(), "this was written: {refused}");
+    }
+    // More than is pledged.
+    let mut db = fresh().await;
+    let dear = TASK.replace("reserve = 1", "reserve = 3");
+    for statement in [&dear, PLEDGED] {
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut db).await.unwrap();
+    }
+    assert!(sqlx::raw_sql(BACKED).execute(&mut db).await.is_err());
+    // And what is right.
+    for way in
+        [vec![TASK, PLEDGED, kept, judged], vec![TASK, &rejected, PLEDGED, BACKED, lost, judged]]
+    {
+        let mut db = fresh().await;
+        for statement in way {
+            sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut db).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_database_is_not_used() {
     let world = World::new(0).await;

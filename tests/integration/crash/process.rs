@@ -170,6 +170,7 @@ fn options(data: &Path) -> NetworkOptions {
         program: program(),
         probation: 2,
         verifiers: fog_harness::Verifiers::InNode,
+        pledge: Nano::ZERO,
     }
 }
 

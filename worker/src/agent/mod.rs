@@ -8,6 +8,7 @@
 //! ```
 
 mod offers;
+mod pledges;
 mod rail;
 mod tasks;
 
@@ -36,6 +37,7 @@ use crate::{
     gateway::{Incoming, Session},
     governor::{Breaker, Governor, Held},
     journal::{Ending, Entry, JournalError, Outcome, Phase, Pins, Record},
+    pledges::Pledges,
     port::{ChainStatus, PortError},
     store::Store,
     work::{Context, Report},
@@ -83,6 +85,7 @@ pub(crate) struct Agent {
     pub(crate) frames: mpsc::Sender<WorkerFrame>,
     pub(crate) events: mpsc::Sender<WorkerEvent>,
     pub(crate) earnings: Earnings,
+    pub(crate) pledges: Pledges,
     pub(crate) state: Volatile,
 }
 
@@ -117,6 +120,12 @@ pub(crate) struct Volatile {
     /// Looks at earnings, on chain and at the node.
     looks: JoinSet<()>,
     vouchers_asked: BTreeMap<Address, Instant>,
+    /// When pledges were last looked at.
+    pledges_seen: Instant,
+    /// The pledge that was refused last, and why: said once.
+    pledge_refused: Option<(u32, String)>,
+    /// Pledges that are reserved and not promised, since when, and whether that was said.
+    unpromised: BTreeMap<TaskId, (Instant, bool)>,
 }
 
 impl Volatile {
@@ -143,6 +152,9 @@ impl Volatile {
             connected: None,
             looks: JoinSet::new(),
             vouchers_asked: BTreeMap::new(),
+            pledges_seen: now,
+            pledge_refused: None,
+            unpromised: BTreeMap::new(),
         }
     }
 }
@@ -285,8 +297,16 @@ impl Agent {
 
     async fn on_frame(&mut self, frame: ServerFrame) {
         match frame {
-            ServerFrame::Offer { listing, escrow, reserve_at_cap, bids_until, earnings } => {
-                self.on_offer(*listing, escrow, reserve_at_cap, bids_until, earnings).await;
+            ServerFrame::Offer {
+                listing,
+                escrow,
+                reserve_at_cap,
+                bids_until,
+                earnings,
+                pledge,
+            } => {
+                let rail = earnings.map(|earnings| (earnings, pledge));
+                self.on_offer(*listing, escrow, reserve_at_cap, bids_until, rail).await;
             }
             ServerFrame::Assigned { task, listing, escrow, commit_by } => {
                 self.on_assigned(task, *listing, escrow, commit_by).await;
@@ -346,6 +366,7 @@ impl Agent {
         self.give_up_late().await;
         self.send_commitments().await;
         self.fetch_vouchers();
+        self.watch_pledges();
         if self.state.resumed.elapsed() > RESUME_EVERY {
             self.resume();
         }
@@ -457,8 +478,16 @@ impl Agent {
         };
         self.store().read(|state| {
             let others = state.open().filter(|(task, _)| *task != except);
-            others.filter_map(|(task, entry)| Some((*task, held(entry)?))).collect()
+            let others = others.filter_map(|(task, entry)| Some((*task, held(entry)?)));
+            // Pledged stake is at risk, too; work that a pledge stands for adds nothing to that.
+            let pledged = self.pledges.at_risk().filter(|(task, _)| task != except);
+            others.chain(pledged.map(|(task, reserve)| (task, Held::Done { reserve }))).collect()
         })
+    }
+
+    /// All stake at risk.
+    fn at_risk(&self, held: &BTreeMap<TaskId, Held>) -> Nano {
+        held.values().map(Held::reserve).sum()
     }
 
     /// Stake that is free and not promised to a bid or an assignment the chain does not show yet.
@@ -473,6 +502,6 @@ impl Agent {
             }
             Held::Working { .. } | Held::Done { .. } => Nano::ZERO,
         });
-        free.saturating_sub(promised.sum())
+        free.saturating_sub(promised.sum()).saturating_sub(self.pledges.unreserved())
     }
 }

@@ -2,7 +2,7 @@
 
 use fog_protocol::{
     Address, Bid, Listing, Nano, Policy, Program, Rail, TaskId,
-    gateway::{PassReason, WorkerFrame},
+    gateway::{PassReason, PledgeAsk, WorkerFrame},
 };
 
 use super::{Agent, rail::RailOffer};
@@ -33,6 +33,18 @@ const fn pass(reason: PassReason, detail: String) -> No {
     No::Pass(Pass { reason, ask: None, detail })
 }
 
+/// The reserve of a bid on the account rail, if what is pledged covers it.
+fn covered(at_cap: Nano, price: Nano, cap: Nano, pledged: Nano) -> Result<Nano, No> {
+    match at_cap.mul_div_up(price.get(), cap.get()) {
+        Some(reserve) if reserve <= pledged => Ok(reserve),
+        reserve => {
+            let reserve = reserve.unwrap_or(Nano::MAX);
+            let detail = format!("it wants {reserve} pledged, {pledged} are pledged to the node");
+            Err(pass(PassReason::StakeTooSmall, detail))
+        }
+    }
+}
+
 impl Agent {
     pub(super) async fn on_offer(
         &mut self,
@@ -40,22 +52,23 @@ impl Agent {
         escrow: Address,
         reserve_at_cap: Nano,
         bids_until: u64,
-        earnings: Option<Address>,
+        rail: Option<(Address, Option<PledgeAsk>)>,
     ) {
         let task = listing.id();
-        match (listing.rail, earnings) {
+        match (listing.rail, rail) {
             (Rail::Escrow, _) => {}
             (Rail::Account { .. }, None) => {
                 let detail = "the node has not opened this worker's earnings yet".to_owned();
                 return self.send_pass(task, PassReason::Busy, None, detail);
             }
-            (Rail::Account { .. }, Some(earnings)) => {
+            (Rail::Account { .. }, Some((earnings, pledge))) => {
                 let listing = Box::new(listing);
-                let offer = RailOffer { listing, escrow, reserve_at_cap, bids_until, earnings };
+                let offer =
+                    RailOffer { listing, escrow, reserve_at_cap, bids_until, earnings, pledge };
                 return self.look_at_earnings(offer);
             }
         }
-        match self.consider(&task, &listing, escrow, reserve_at_cap, bids_until) {
+        match self.consider(&task, &listing, escrow, (reserve_at_cap, None), bids_until) {
             Ok((bid, record)) => {
                 let (price, reserve) = (bid.price, bid.reserve);
                 // On disk first: the consent puts stake at risk.
@@ -85,7 +98,7 @@ impl Agent {
         task: &TaskId,
         listing: &Listing,
         escrow: Address,
-        reserve_at_cap: Nano,
+        (reserve_at_cap, pledged): (Nano, Option<Nano>),
         bids_until: u64,
     ) -> Result<(Bid, Record), No> {
         self.check_offer(listing)?;
@@ -123,8 +136,14 @@ impl Agent {
         }
         let held = self.held(task, now);
         let situation = Situation { held: &held, free_stake: self.free_stake(&held) };
-        let Offer { price, reserve } =
-            self.governor.consider(listing, reserve_at_cap, &situation)?;
+        // What a pledge stands for is reserved already: this bid puts no more at risk.
+        let own = if pledged.is_some() { Nano::ZERO } else { reserve_at_cap };
+        let Offer { price, reserve } = self.governor.consider(listing, own, &situation)?;
+        let at_risk = reserve;
+        let reserve = match pledged {
+            None => reserve,
+            Some(pledged) => covered(reserve_at_cap, price, listing.price_cap, pledged)?,
+        };
         let consent_seconds = u64::from(self.governor.limits.consent_seconds);
         let valid_until = bids_until.max(now).saturating_add(consent_seconds);
         let consent = chain
@@ -143,7 +162,8 @@ impl Agent {
             consent: identity.sign_hash(&consent),
         };
         let load = self.governor.load(listing);
-        let record = Record::Bid { task: *task, escrow, price, reserve, valid_until, load };
+        let record =
+            Record::Bid { task: *task, escrow, price, reserve: at_risk, valid_until, load };
         Ok((bid, record))
     }
 

@@ -6,11 +6,11 @@ use std::{sync::Arc, time::Duration};
 use fog_contracts::channel::{ChannelData, ChannelStatus};
 use fog_protocol::{
     AccountView, Address, Entry, Listing, Nano, TaskId,
-    gateway::{PassReason, WorkerFrame},
+    gateway::{PassReason, PledgeAsk, WorkerFrame},
 };
 use tokio::time::Instant;
 
-use super::Agent;
+use super::{Agent, pledges::look};
 use crate::{earnings::Signing, event::WorkerEvent, journal::JournalError, work::Report};
 
 /// Looks at the chain or the node that run at once.
@@ -26,6 +26,7 @@ pub(crate) struct RailOffer {
     pub(crate) reserve_at_cap: Nano,
     pub(crate) bids_until: u64,
     pub(crate) earnings: Address,
+    pub(crate) pledge: Option<PledgeAsk>,
 }
 
 /// A voucher, the entries behind it that were not known, and the contract as the chain has it.
@@ -45,7 +46,13 @@ impl Agent {
             return self.send_pass(offer.listing.id(), PassReason::Busy, None, detail);
         }
         let (chain, report) = (Arc::clone(&self.context.chain), self.context.report.clone());
+        // A pledge may have come about a moment ago.
+        let pledged = offer.reserve_at_cap > Nano::ZERO;
+        let watched =
+            if pledged { self.pledges.watched(self.chain_time().unwrap_or(0)) } else { Vec::new() };
         self.state.looks.spawn(async move {
+            let seen = look(&chain, watched).await;
+            let _ = report.send(Report::Pledges { seen }).await;
             let at = chain.channel(offer.earnings).await;
             let _ = report.send(Report::RailOffer { offer: Box::new(offer), at }).await;
         });
@@ -53,7 +60,10 @@ impl Agent {
 
     /// Bids on an offer of the account rail, if what it brings is covered.
     pub(super) async fn on_rail_offer(&mut self, offer: RailOffer, at: Option<ChannelData>) {
-        let RailOffer { listing, escrow, reserve_at_cap, bids_until, earnings } = offer;
+        let RailOffer { listing, escrow, reserve_at_cap, bids_until, earnings, pledge } = offer;
+        if let (Some(ask), Some(at)) = (&pledge, &at) {
+            self.on_pledge_ask(ask, earnings, at);
+        }
         let task = listing.id();
         let busy = |detail: String| (PassReason::Busy, detail);
         let covered = match at {
@@ -64,7 +74,8 @@ impl Agent {
             Ok(at) => at,
             Err((reason, detail)) => return self.send_pass(task, reason, None, detail),
         };
-        let considered = self.consider(&task, &listing, escrow, reserve_at_cap, bids_until);
+        let backing = (reserve_at_cap, Some(self.pledges.room(&earnings)));
+        let considered = self.consider(&task, &listing, escrow, backing, bids_until);
         let (bid, record) = match considered {
             Ok(bid) => bid,
             Err(no) => return self.decline(task, no),
@@ -94,7 +105,7 @@ impl Agent {
         self.tell(WorkerEvent::Bid { task, price, reserve });
     }
 
-    fn check_earnings(&self, at: &ChannelData) -> Result<(), String> {
+    pub(super) fn check_earnings(&self, at: &ChannelData) -> Result<(), String> {
         let Some(session) = self.state.connected else {
             return Err("not connected".to_owned());
         };

@@ -183,6 +183,7 @@ impl Agent {
             }
             Report::Event(event) => self.tell(event),
             Report::RailOffer { offer, at } => self.on_rail_offer(*offer, at).await,
+            Report::Pledges { seen } => self.on_pledges(&seen),
             Report::Vouchers { shown } => self.on_vouchers(shown),
         }
     }

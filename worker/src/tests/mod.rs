@@ -5,4 +5,5 @@
 mod attacks;
 mod lives;
 mod node;
+mod pledges;
 mod world;

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use fog_contracts::channel::ChannelData;
 use fog_protocol::{
     Address, BlobRef, Durations, GuestExit, Hash32, Listing, Nano, Policy, Program, ResourceLimits,
     SecretKey, TaskId,
@@ -49,6 +50,8 @@ pub(super) fn session() -> SecretKey {
 #[derive(Default)]
 pub(super) struct Chain {
     pub(super) tasks: Mutex<HashMap<Address, TaskOnChain>>,
+    /// Accounts and earnings; none unless said otherwise.
+    pub(super) channels: Mutex<HashMap<Address, ChannelData>>,
 }
 
 pub(super) fn escrow_of(listing: &Listing) -> Address {
@@ -85,8 +88,13 @@ impl ChainPort for Chain {
         Some(100)
     }
 
-    fn channel(&self, _: Address) -> BoxFuture<'_, Option<fog_contracts::channel::ChannelData>> {
-        std::future::ready(None).boxed()
+    fn longest_step(&self) -> Option<u32> {
+        Some(3600)
+    }
+
+    fn channel(&self, address: Address) -> BoxFuture<'_, Option<ChannelData>> {
+        let known = self.channels.lock().unwrap().get(&address).copied();
+        std::future::ready(known).boxed()
     }
 
     fn consent(
@@ -224,6 +232,7 @@ pub(super) fn offer(listing: &Listing) -> ServerFrame {
         reserve_at_cap: Nano::grams(20),
         bids_until: now() + 5,
         earnings: None,
+        pledge: None,
     }
 }
 

@@ -81,12 +81,21 @@ fn settle(world: &mut World, count: u32) -> u128 {
     cost
 }
 
-/// Everything: opening both contracts, one epoch of stake (a task of its own), settling, closing both.
+/// Stake reserved in bulk for an epoch, kept: a task of its own from its funding to its end.
+fn epoch() -> u128 {
+    let mut world = World::new();
+    world.deposit(Nano::grams(100));
+    let before = spent(&world);
+    super::epochs::through(&mut world, 1, Outcome::Accepted);
+    spent(&world) - before
+}
+
+/// Everything: opening both contracts, one epoch of stake, settling, closing both.
 fn whole(count: u32) -> u128 {
     let mut world = World::new();
     world.deposit(Nano::grams(100));
     let before = spent(&world);
-    escrow_task(&mut world, 77);
+    super::epochs::through(&mut world, 1, Outcome::Accepted);
     settle(&mut world, count);
     for purpose in Purpose::ALL {
         let (channel, payer, _) = in_world(&world, purpose);
@@ -105,10 +114,13 @@ fn costs_of_a_task_on_both_rails() {
     let escrow = escrow_task(&mut world, 1);
     assert!(escrow > 10_000_000 && escrow < u128::from(PRICE.get()));
     println!("escrow rail: {escrow} nanogram a task");
+    let bulk = epoch();
+    println!("stake in bulk: {bulk} nanogram an epoch of one worker");
+    assert!(bulk < escrow * 3 / 2, "an epoch costs what a task does");
     println!("account rail, nanogram a task (one requestor, one node, one worker):");
     println!(
-        "{:>8}  {:>14} {:>10}  {:>14} {:>10}",
-        "tasks", "settling", "of escrow", "everything", "of escrow"
+        "{:>8}  {:>14} {:>10}  {:>14}  {:>14} {:>10}",
+        "tasks", "settling", "of escrow", "stake in bulk", "everything", "of escrow"
     );
     let mut last = 1.0;
     for count in [1u32, 10, 100, 1_000, 100_000] {
@@ -118,9 +130,10 @@ fn costs_of_a_task_on_both_rails() {
         let each = |cost: u128| cost as f64 / f64::from(count);
         let part = |cost: u128| each(cost) / escrow as f64;
         println!(
-            "{count:>8}  {:>14.3} {:>10.7}  {:>14.3} {:>10.7}",
+            "{count:>8}  {:>14.3} {:>10.7}  {:>14.3}  {:>14.3} {:>10.7}",
             each(settling),
             part(settling),
+            each(bulk),
             each(all),
             part(all)
         );

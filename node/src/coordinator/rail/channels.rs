@@ -141,6 +141,7 @@ impl Actor {
         let fresh = || Known::new(channel, &at, EntryTree::default(), None);
         self.rail.channels.entry(channel).or_insert_with(fresh);
         self.rail.earnings.insert(terms.payee, channel);
+        self.end_other_pledges(&terms.payee, &channel);
         self.rail.paying.insert(channel, task);
         self.rail.changed.insert(channel);
         let intent = Intent::TopUp(TopUp {

@@ -11,6 +11,7 @@
 
 mod channels;
 mod ending;
+mod pledges;
 mod post;
 mod vouchers;
 
@@ -110,9 +111,13 @@ pub(super) fn note(task: &Task) -> Option<String> {
         (TaskStatus::Assigning, _) => task
             .assignment()
             .map(|found| format!("matched with {} at {}", found.worker, found.price)),
-        (TaskStatus::Running, _) => {
-            Some("the worker has the work; no stake is reserved: the result will be checked".into())
-        }
+        (TaskStatus::Running, _) => task.assignment().map(|made| {
+            if made.reserve == Nano::ZERO {
+                "the worker has the work; the result will be checked".to_owned()
+            } else {
+                format!("the worker has the work; {} of its pledge stand for it", made.reserve)
+            }
+        }),
         (TaskStatus::Paid, Some(Outcome::Paid { worker_amount, fee })) => {
             Some(format!("entered: {worker_amount} for the worker, {fee} fee; vouchers pay it"))
         }
@@ -149,6 +154,8 @@ pub(super) struct Rail {
     queue: VecDeque<Event>,
     /// Channels whose row is to be written.
     changed: BTreeSet<Address>,
+    /// Stake reserved in bulk.
+    pledges: pledges::Pledges,
 }
 
 impl Actor {
@@ -172,12 +179,14 @@ impl Actor {
                 for worker in to {
                     let earnings = self.rail.earnings.get(&worker).copied();
                     let listing = listing.clone();
+                    let pledge = self.pledge_ask(&worker, now);
                     let frame = ServerFrame::Offer {
                         listing,
                         escrow,
                         reserve_at_cap,
                         bids_until,
                         earnings,
+                        pledge,
                     };
                     self.releases.push(Release::Frame(worker, frame));
                 }
@@ -196,6 +205,7 @@ impl Actor {
             Action::Finalize { task } => self.finalize_on_account(task, &account)?,
             Action::Expire { task } => self.expire_on_account(task),
             Action::Reconcile { .. } => {}
+            Action::Breach { pledge, evidence, .. } => self.breach(pledge, evidence)?,
             Action::NotifyClosed { task, .. } | Action::Drop { task } => {
                 self.release_promises(task, &account);
                 return Ok(Some(action));
@@ -277,6 +287,7 @@ impl Actor {
             self.rail.shares.insert(task, (earnings, share));
         }
         self.recall_promises();
+        self.load_pledges().await?;
         self.take_up_intents().await?;
         for (address, known) in &self.rail.channels {
             if known.ledger.chain().state != ChannelState::Closed {

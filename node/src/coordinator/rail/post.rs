@@ -32,6 +32,9 @@ impl Actor {
             let decided = self.event(Event::Posted { listing, escrow: place })?;
             return Ok(decided.map_err(super::super::actor::refusal));
         }
+        if let Err(refused) = self.market.rules().check_listing(&listing.value) {
+            return Ok(Err(super::super::actor::refusal(refused)));
+        }
         let new = !self.rail.channels.contains_key(&account);
         if new && self.rail.channels.len() >= MOST_CHANNELS {
             let message = "this node keeps as many accounts as it can: try another";
@@ -92,7 +95,7 @@ impl Actor {
     }
 
     /// A match: its price is promised to the worker, what is above it is the requestor's again. Then
-    /// the task runs; no stake is reserved, so its result will be checked.
+    /// the task runs: what the stake rule asks for is covered by a pledge, or its result is checked.
     pub(super) fn assign_on_account(&mut self, account: &Address, assign: &Assign, now: u64) {
         let (task, worker) = (assign.task, assign.worker);
         let amount = self.workers_share(assign.price);
@@ -109,6 +112,10 @@ impl Actor {
             self.rail.changed.insert(earnings);
             self.push_channel(earnings);
             self.batch.steps.push(Step::Rail(RailStep::Share(task, earnings, amount)));
+            let pledge = self.market.worker(&worker).and_then(|worker| worker.pledge_of(&task));
+            if let Some(pledge) = pledge {
+                self.batch.steps.push(Step::Rail(RailStep::Backed(task, pledge)));
+            }
         }
         self.rail.changed.insert(*account);
         if let Some(known) = self.rail.channels.get_mut(account) {
