@@ -101,7 +101,7 @@ impl Examiner {
     }
 
     /// Notes what is about to be signed, or that two runs differed.
-    fn remember(&self, record: &Record) -> Result<(), JournalError> {
+    pub(crate) fn remember(&self, record: &Record) -> Result<(), JournalError> {
         self.journal().as_mut().ok_or(JournalError::Closed)?.append(record)
     }
 

@@ -9,12 +9,14 @@
 //! A local key is the smallest case, not another way: the same [`Examiner`] recomputes everything
 //! (the opening, the draw, the policy, the run) from the same [`Question`], writes what it is about
 //! to sign into its journal, and only then signs. Nobody signs two contrary verdicts on one task.
+//! Local keys sign for pledges besides ([`PledgeCase`]): what those stood for only their node knows.
 
 pub mod blobs;
 mod examiner;
 mod journal;
 pub mod listen;
 mod panel;
+mod pledge;
 mod question;
 mod remote;
 pub mod ringer;
@@ -25,6 +27,7 @@ pub use journal::{Journal, JournalError};
 pub use panel::{
     Asking, Ballots, Decision, Juror, Local, Member, Missed, NoDecision, Panel, PanelError, Vote,
 };
+pub use pledge::{PledgeCase, PledgeError};
 pub use question::{
     Answer, Card, Case, Found, Materials, Matter, Question, Reply, Scope, Stage, verifier_id,
 };

@@ -29,6 +29,7 @@ use tokio::{
 
 use crate::{
     examiner::{Examiner, fits, wall_seconds},
+    pledge::{PledgeCase, PledgeError},
     question::{Answer, Case, Doubt, Found},
     remote::AskError,
     ringer::Ringer,
@@ -56,6 +57,11 @@ pub trait Juror: std::fmt::Debug + Send + Sync {
 
     /// Puts a case to it.
     fn ask(self: Arc<Self>, case: Arc<Case>) -> Asking;
+
+    /// Signs the verdict on a pledge. None: it is elsewhere, and cannot know what the pledge stood for.
+    fn sign_pledge(&self, _: &PledgeCase) -> Option<Result<Signature, PledgeError>> {
+        None
+    }
 
     /// The node stops: nothing is signed any more.
     fn close(&self) {}
@@ -89,6 +95,10 @@ impl Juror for Local {
             let gone = |_| AskError::Unreachable("its thread failed".to_owned());
             tokio::task::spawn_blocking(run).await.map_err(gone)
         })
+    }
+
+    fn sign_pledge(&self, case: &PledgeCase) -> Option<Result<Signature, PledgeError>> {
+        Some(self.0.sign_pledge(case))
     }
 
     fn close(&self) {
@@ -300,6 +310,12 @@ impl Panel {
     #[must_use]
     pub fn counted(&self) -> usize {
         self.members.iter().filter(|member| member.is_counted()).count()
+    }
+
+    /// Those that count, by place in the market.
+    pub(crate) fn counted_jurors(&self) -> impl Iterator<Item = (u8, &dyn Juror)> {
+        let counted = self.members.iter().filter(|member| member.is_counted());
+        counted.map(|member| (member.place, member.juror.as_ref()))
     }
 
     /// The node stops: its own keys sign nothing any more, and their journals are free.

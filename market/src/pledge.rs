@@ -20,7 +20,7 @@ use borsh::BorshSerialize;
 use fog_protocol::{Nano, TaskId};
 
 /// Seconds that a verdict has at least for its way to the chain.
-const WAY: u64 = 120;
+const WAY: u64 = 240;
 
 /// Does a pledge still take tasks?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize)]

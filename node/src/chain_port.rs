@@ -369,7 +369,7 @@ impl ChainPort {
                     .with_state_init(init.state_init()?)
                     .with_body(task::fund(query)?));
             }
-            Intent::Pledge(inner) => return self.message(inner, query, verifiers, valid_until),
+            Intent::Pledge(inner) => return self.message(inner, query),
         };
         Ok(OutMessage::new(*to, value).with_body(body))
     }

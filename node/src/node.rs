@@ -11,7 +11,7 @@ use fog_jury::{
     listen::{self, Bounds},
 };
 use fog_market::Rules;
-use fog_protocol::{Address, Hash32, PublicKey, SealKey, SecretKey, tagged_hash};
+use fog_protocol::{Address, Hash32, Nano, PublicKey, SealKey, SecretKey, tagged_hash};
 use fog_verifier::{Executor, Independent, sandbox::process::RunnerConfig};
 use fog_wallet::{Wallet, WalletVersion};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -211,6 +211,17 @@ fn check_verifiers(
         return Err(NodeError::Config(format!(
             "the market asks for {} verifier signatures, {known} of the keys given are its \
              verifiers",
+            market.threshold
+        )));
+    }
+    let own: BTreeSet<_> = keys.iter().map(SecretKey::public).collect();
+    let own = own.iter().filter(|key| market.verifiers.contains(key)).count();
+    if config.rail.pledge > Nano::ZERO && own < usize::from(market.threshold) {
+        return Err(NodeError::Config(format!(
+            "stake in bulk (`[rail] pledge`) needs {} verifier signatures on each pledge, {own} of \
+             the keys in this node's own keystore are its market's verifiers, and verifiers in \
+             processes of their own do not judge pledges: add keys, or leave it at 0, where every \
+             result of the account rail is checked",
             market.threshold
         )));
     }

@@ -26,6 +26,7 @@ fn options(data: &Path) -> NetworkOptions {
         program: program(),
         probation: 3,
         verifiers: Verifiers::Apart(3),
+        pledge: Nano::ZERO,
     }
 }
 

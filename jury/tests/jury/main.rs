@@ -3,5 +3,6 @@
 
 mod asking;
 mod panel;
+mod pledge;
 mod ringers;
 mod world;

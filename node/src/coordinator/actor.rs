@@ -285,6 +285,7 @@ impl Actor {
                 let decided = self.pledge(*bid, *commit)?;
                 self.answer(reply, decided);
             }
+            Command::PledgeSigned { id, ballot } => self.pledge_signed(id, ballot)?,
             Command::ChannelRead { channel, at, thrown_back } => {
                 self.channel_read(&channel, at.as_deref(), thrown_back)?;
             }

@@ -101,6 +101,13 @@ pub(crate) enum Command {
         /// Answered when it is stored.
         reply: Reply<()>,
     },
+    /// The verdict on a pledge is signed.
+    PledgeSigned {
+        /// The pledge.
+        id: TaskId,
+        /// By the verifiers whose keys this node has.
+        ballot: Ballot,
+    },
     /// An account or earnings were read.
     ChannelRead {
         /// The contract.

@@ -1,5 +1,6 @@
 //! Actions of the market: what goes into the batch, and what is released after it is stored.
 
+use fog_jury::PledgeCase;
 use fog_market::{Action, Assign, Settlement, Verdict};
 use fog_protocol::{
     Address, Hash32, TaskId, TaskStatus, api::Refusal, gateway::ServerFrame, tagged_hash,
@@ -31,6 +32,8 @@ pub(super) enum Release {
     Verify(Box<VerifyJob>),
     /// Verification of this task is not wanted any more.
     StopVerifying(TaskId),
+    /// A pledge's verdict is to be signed.
+    SignPledge(Box<PledgeCase>),
     /// Reads something on chain.
     Read(Reading),
     /// There are new intents.
@@ -48,6 +51,7 @@ impl Actor {
             }
             Release::Verify(job) => self.verifications.begin(*job),
             Release::StopVerifying(task) => self.verifications.end(&task),
+            Release::SignPledge(case) => self.sign_pledge(*case),
             Release::Read(reading) => self.reconciler.ask(reading),
             Release::Settle => self.shared.settle.notify_one(),
         }

@@ -282,3 +282,29 @@ async fn a_node_without_enough_verifiers_does_not_start() {
     node.shutdown();
     node.join().await.unwrap();
 }
+
+/// Whom a pledge stood for verifiers elsewhere cannot know: without enough keys of its own a node has
+/// no stake reserved in bulk, and takes no audit rate below 1 on the account rail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_verifiers_are_elsewhere_asks_for_no_pledges() {
+    let mut world = World::with_verifiers(0, &public(), 2).await;
+    let (one, two) =
+        tokio::join!(verifier(&world, 1, Conduct::Honest), verifier(&world, 2, Conduct::Honest));
+    world.keys.verifiers = vec![key(0)];
+    world.node_config.verifiers = vec![at(1, &one.url()), at(2, &two.url())];
+    world.node_config.rail.pledge = Nano::grams(20);
+    let refused = fog_node::Node::start(world.node_config.clone(), world.keys.clone()).await;
+    let error = refused.unwrap_err().to_string();
+    for part in ["2 verifier signatures on each pledge, 1 of", "add keys, or leave it at 0"] {
+        assert!(error.contains(part), "{error}");
+    }
+    // The same node without them; and with keys of its own, enough of them, with them.
+    world.node_config.rail.pledge = Nano::ZERO;
+    let node = world.node().await;
+    super::rail::stopped(node).await;
+    world.node_config.rail.pledge = Nano::grams(20);
+    world.keys.verifiers = vec![key(0), key(1)];
+    world.node_config.verifiers = vec![at(2, &two.url())];
+    let node = world.node().await;
+    super::rail::stopped(node).await;
+}

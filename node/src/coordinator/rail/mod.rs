@@ -205,7 +205,7 @@ impl Actor {
             Action::Finalize { task } => self.finalize_on_account(task, &account)?,
             Action::Expire { task } => self.expire_on_account(task),
             Action::Reconcile { .. } => {}
-            Action::Breach { pledge, evidence, .. } => self.breach(pledge, evidence)?,
+            Action::Breach { pledge, evidence, .. } => self.breach(pledge, evidence),
             Action::NotifyClosed { task, .. } | Action::Drop { task } => {
                 self.release_promises(task, &account);
                 return Ok(Some(action));
