@@ -19,7 +19,8 @@ use std::collections::BTreeMap;
 use borsh::BorshSerialize;
 use fog_protocol::{Nano, TaskId};
 
-/// Seconds that a verdict has at least for its way to the chain.
+/// Seconds that a verdict has at least to be signed and to come to the chain: more than a verifier may
+/// take for an answer (180), and than three messages of a node's wallet that run out of time.
 const WAY: u64 = 240;
 
 /// Does a pledge still take tasks?

@@ -178,7 +178,8 @@ pub struct RailConfig {
     /// Workers that earnings are opened for at most.
     pub earnings_most: usize,
     /// Nanogram of stake that a worker is asked to reserve in bulk, so that not every result of this rail
-    /// has to be checked; zero: none, and all are checked.
+    /// has to be checked; zero: none, and all are checked. Needs as many verifiers as the market's
+    /// threshold whose keys the node has itself.
     pub pledge: Nano,
     /// Seconds that it is reserved for at a time, at most what the market allows. Tasks may take a
     /// quarter of it; for half of it the next is reserved, too.
