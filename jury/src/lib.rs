@@ -14,6 +14,7 @@
 pub mod blobs;
 mod examiner;
 mod journal;
+mod linger;
 pub mod listen;
 mod panel;
 mod pledge;

@@ -8,12 +8,14 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::{Router, extract::ConnectInfo};
+use fog_protocol::api::SERVER_IDLE;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt as _;
+
+use crate::linger;
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +26,6 @@ pub struct Bounds {
     pub per_address: usize,
 }
 
-/// Seconds a client has to send a request's head; also the longest idle time between requests.
-const HEAD_SECONDS: u64 = 15;
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 16 << 10;
 /// Pause after a failed accept (no descriptors left), so as not to spin.
@@ -131,12 +131,11 @@ async fn connection(
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(address));
         request.extensions_mut().insert(Arc::clone(&seat));
-        let router = router.clone();
-        async move { router.oneshot(request.map(Body::new)).await }
+        linger::answer(router.clone(), request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(HEAD_SECONDS))
+        .header_read_timeout(SERVER_IDLE)
         .max_buf_size(HEAD_BYTES)
         .half_close(false)
         .serve_connection(TokioIo::new(stream), service)

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use fog_protocol::{
-    Hash32, PublicKey, RequestAuth, SealPublicKey, SecretKey, Signed, Tagged as _, api::ApiError,
+    Hash32, PublicKey, RequestAuth, SealPublicKey, SecretKey, Signed, Tagged as _,
+    api::{ApiError, CLIENT_IDLE},
     seal,
 };
 use reqwest::{Method, Response, StatusCode, header::AUTHORIZATION, redirect};
@@ -83,6 +84,7 @@ impl Remote {
             return Err(AskError::Dishonest(what));
         }
         let http = reqwest::Client::builder()
+            .pool_idle_timeout(CLIENT_IDLE)
             .connect_timeout(CONNECT_TIME)
             .redirect(redirect::Policy::none())
             .user_agent(concat!("fog-node/", env!("CARGO_PKG_VERSION")))

@@ -20,6 +20,8 @@
 //! | `GET /v1/workers` | | → list of [`WorkerView`] |
 //! | `GET /v1/gateway` | in band | WebSocket, see [`crate::gateway`] |
 
+use std::time::Duration;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,11 @@ use crate::{
     Address, Durations, GuestExit, Hash32, Listing, Nano, PublicKey, SealPublicKey, TaskId,
     TaskStatus,
 };
+
+/// How long a node or a verifier keeps a connection on which nothing is asked.
+pub const SERVER_IDLE: Duration = Duration::from_secs(15);
+/// How long a client keeps one for its next request: less, or it would write into closed ones.
+pub const CLIENT_IDLE: Duration = Duration::from_secs(10);
 
 /// HPKE context of the payload sealed to a worker.
 pub const PAYLOAD_CONTEXT: &[u8] = b"fog/payload/v1";

@@ -6,7 +6,10 @@ use fog_contracts::proof::MAX_MESSAGE_BYTES;
 use fog_protocol::{
     AccountView, Address, EntryPage, Group, Hash32, Listing, PublicKey, RequestAuth, SecretKey,
     Signed, TaskId, VoucherFile,
-    api::{ApiError, NodeInfo, OpenNonce, Posted, TaskPage, TaskView, VerifierList, WorkerView},
+    api::{
+        ApiError, CLIENT_IDLE, NodeInfo, OpenNonce, Posted, TaskPage, TaskView, VerifierList,
+        WorkerView,
+    },
 };
 use fog_verifier::Evidence;
 use reqwest::{Method, Response, StatusCode, header};
@@ -67,6 +70,7 @@ impl NodeClient {
             return Err(NodeError::Url(url.to_owned()));
         }
         let http = reqwest::Client::builder()
+            .pool_idle_timeout(CLIENT_IDLE)
             .timeout(TIMEOUT)
             .user_agent(concat!("fog/", env!("CARGO_PKG_VERSION")))
             .build()

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use fog_protocol::{
     AccountView, Address, Entry, EntryPage, Hash32, Listing, Reveal, SealPublicKey, VoucherFile,
-    api::{ApiError, NodeInfo, PAYLOAD_CONTEXT, Payload, REVEAL_CONTEXT, seal_context},
+    api::{
+        ApiError, CLIENT_IDLE, NodeInfo, PAYLOAD_CONTEXT, Payload, REVEAL_CONTEXT, seal_context,
+    },
     seal,
 };
 use reqwest::{
@@ -75,6 +77,7 @@ pub(crate) struct NodeClient {
 impl NodeClient {
     pub(crate) fn new(base: &str, identity: Arc<Identity>) -> Result<Self, NodeError> {
         let http = reqwest::Client::builder()
+            .pool_idle_timeout(CLIENT_IDLE)
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(IDLE_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)

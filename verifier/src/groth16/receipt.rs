@@ -122,7 +122,7 @@ pub fn check_receipt(
     let key = release.key.as_ref().map_err(Clone::clone)?;
     match (vm, release.root) {
         (ZkVm::Sp1V5, _) => {
-            let inputs = |values| Ok(vec![element("the program", &program.0)?, values]);
+            let inputs = |values| Ok(vec![field("the program", &program.0)?, values]);
             sp1_values(key, rest, journal, inputs)
         }
         (ZkVm::Sp1V60 | ZkVm::Sp1V61, Some(root)) => {
@@ -131,7 +131,7 @@ pub fn check_receipt(
         (ZkVm::RiscZeroV30 | ZkVm::RiscZeroV50, Some(root)) => {
             let [a, b] = halves(&root);
             let [c, d] = halves(&claim(program, journal));
-            let inputs = vec![a, b, c, d, element("the control id", &CONTROL_ID)?];
+            let inputs = vec![a, b, c, d, field("the control id", &CONTROL_ID)?];
             verify(key, &points(rest)?, &PublicInputs::from_elements(inputs))
         }
         (_, None) => Err(refused("this release has no root".to_owned())),
@@ -147,21 +147,21 @@ fn sp1_with_root(
     root: [u8; 32],
 ) -> Result<Validity, Malformed> {
     let fields = rest.first_chunk::<96>().ok_or_else(|| refused("it is too short".to_owned()))?;
-    let field = |at: usize| {
+    let part = |at: usize| {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(&fields[32 * at..][..32]);
         bytes
     };
-    if field(0) != [0; 32] {
+    if part(0) != [0; 32] {
         return Ok(Validity::NotValid(NotValid::Input { position: 2 }));
     }
-    if field(1) != root {
+    if part(1) != root {
         return Ok(Validity::NotValid(NotValid::Input { position: 3 }));
     }
-    let nonce = element("the nonce", &field(2))?;
+    let nonce = field("the nonce", &part(2))?;
     let inputs = |values| {
-        let program = element("the program", &program.0)?;
-        Ok(vec![program, values, Fr::from(0_u64), element("the root", &root)?, nonce])
+        let program = field("the program", &program.0)?;
+        Ok(vec![program, values, Fr::from(0_u64), field("the root", &root)?, nonce])
     };
     sp1_values(key, &rest[96..], journal, inputs)
 }
@@ -176,10 +176,15 @@ fn sp1_values(
 ) -> Result<Validity, Malformed> {
     let proof = points(rest)?;
     let mut found = Validity::NotValid(NotValid::Equation);
-    for mut hash in [Sha256::digest(journal).into(), *blake3::hash(journal).as_bytes()] {
+    let ways: [fn(&[u8]) -> Hash32; 2] = [
+        |values| Hash32(Sha256::digest(values).into()),
+        |values| Hash32(*blake3::hash(values).as_bytes()),
+    ];
+    for way in ways {
+        let Hash32(mut hash) = way(journal);
         let [first, ..] = &mut hash;
         *first &= 0x1f;
-        let statement = PublicInputs::from_elements(inputs(element("the values", &hash)?)?);
+        let statement = PublicInputs::from_elements(inputs(field("the values", &hash)?)?);
         found = verify(key, &proof, &statement)?;
         if found == Validity::Valid {
             break;
@@ -231,10 +236,6 @@ fn placed<P>(at: &str, (point, place): (P, Place)) -> Result<P, Malformed> {
         Place::Off => Err(Malformed::OffCurve { part, at: at.into() }),
         Place::Outside => Err(Malformed::OffSubgroup { part, at: at.into() }),
     }
-}
-
-fn element(at: &str, bytes: &[u8; 32]) -> Result<Fr, Malformed> {
-    field(at, bytes)
 }
 
 /// A big-endian number below the modulus.
