@@ -36,7 +36,7 @@ pub use listing::{
     ResourceLimits,
 };
 pub use money::{AmountError, NANO_PER_GRAM, Nano};
-pub use rail::{AccountView, EntryPage, EntryView, OtherEntries, Rail, VoucherFile};
+pub use rail::{AccountView, EntryPage, EntryView, OtherEntries, PledgeView, Rail, VoucherFile};
 pub use seal::{SealError, SealKey, SealPublicKey, seal};
 pub use status::{TaskStatus, UnknownStatus};
 pub use strategy::{

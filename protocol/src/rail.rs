@@ -164,6 +164,26 @@ pub struct EntryView {
     pub valid_until: u32,
     /// The verifiers' signatures over the verdict, by their places in the market's list.
     pub signatures: BTreeMap<u8, Signature>,
+    /// The stake in bulk that stood for it; none where every result is checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pledge: Option<PledgeView>,
+}
+
+/// Stake in bulk: what the address of its task on chain is made of, besides the parties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PledgeView {
+    /// The worker's earnings that it is about.
+    pub earnings: Address,
+    /// Which of several.
+    pub number: u32,
+    /// What the worker gets for keeping it.
+    pub price: Nano,
+    /// Seconds for reserving it.
+    pub bid: u32,
+    /// Seconds for the worker's promise.
+    pub commit: u32,
+    /// Seconds that it lasts.
+    pub lasts: u32,
 }
 
 /// `GET /v1/accounts/{address}/entries?after=`: a page of entries, oldest first.

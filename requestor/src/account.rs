@@ -17,7 +17,7 @@ use fog_protocol::{
     PublicKey, SecretKey, VoucherFile,
 };
 
-use crate::{ChannelError, NodeClient, NodeError, read_channel};
+use crate::{ChannelError, NodeClient, NodeError, cover::Covers, read_channel};
 
 /// Seconds that a voucher is valid.
 const VALIDITY: u32 = 60 * 24 * 3600;
@@ -93,6 +93,9 @@ pub enum NotOwed {
         /// How many must.
         threshold: u8,
     },
+    /// A result that may not have been checked, with nothing at stake.
+    #[error("no stake stood for it: {0}")]
+    Uncovered(&'static str),
     /// Entered twice.
     #[error("it cannot follow the entries before it: {0}")]
     Entry(#[from] fog_protocol::EntryError),
@@ -132,7 +135,7 @@ pub async fn vouch(
     let before = view.voucher.filter(|file| at.payer_signed(file, network).is_ok());
     let signed_for = before.as_ref().map_or(0, |file| file.count);
     let mut tree = known;
-    let mut market = None;
+    let (mut market, mut covers) = (None, Covers::default());
     if tree.len() > view.entries {
         return Err(VouchError::Rewritten);
     }
@@ -150,6 +153,7 @@ pub async fn vouch(
                     None => market.insert(config_of(chain, &entry).await?),
                 };
                 check_entry(&entry, &at, account, network, config).map_err(told)?;
+                covers.check(chain, &entry, told).await?;
             }
             tree.append(entry.entry).map_err(|error| told(error.into()))?;
             let other = |file: &VoucherFile| file.matches(&tree).is_err();
@@ -340,6 +344,7 @@ mod tests {
             commitment,
             valid_until: 77,
             signatures: verifiers.iter().map(sign).collect::<BTreeMap<_, _>>(),
+            pledge: None,
         }
     }
 

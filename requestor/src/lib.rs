@@ -4,6 +4,7 @@
 
 mod account;
 mod channel;
+mod cover;
 mod draft;
 mod jetton;
 mod node;

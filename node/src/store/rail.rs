@@ -2,8 +2,8 @@
 
 use fog_contracts::channel::{Channel, ChannelData, ChannelStatus, Purpose};
 use fog_protocol::{
-    Address, Entry, EntryVerdict, EntryView, Hash32, Listing, Nano, PublicKey, Signature, Signed,
-    TaskId, VoucherFile,
+    Address, Entry, EntryVerdict, EntryView, Hash32, Listing, Nano, PledgeView, PublicKey,
+    Signature, Signed, TaskId, VoucherFile,
 };
 use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
@@ -235,9 +235,10 @@ impl Store {
         let Ok(after) = to_i64(after) else { return Ok(Vec::new()) };
         let rows = sqlx::query(
             "SELECT e.task, e.worker, e.amount, e.evidence, r.signed, v.stake, v.price,
-                    v.commitment, v.valid_until, v.signatures
+                    v.commitment, v.valid_until, v.signatures, p.earnings, p.number,
+                    p.price AS pledge_price, p.bid_seconds, p.commit_seconds, p.lasts
              FROM entries e JOIN rail_tasks r ON r.task = e.task
-             JOIN rail_verdicts v ON v.task = e.task
+             JOIN rail_verdicts v ON v.task = e.task LEFT JOIN pledges p ON p.id = r.pledge
              WHERE e.channel = $1 AND e.number >= $2 ORDER BY e.number LIMIT $3",
         )
         .bind(channel.to_string())
@@ -264,6 +265,7 @@ impl Store {
                     commitment: to_hash(row.try_get("commitment")?)?,
                     valid_until: narrow(row, "valid_until")?,
                     signatures,
+                    pledge: pledge_view(row)?,
                 })
             })
             .collect()
@@ -313,6 +315,18 @@ impl Store {
 
 fn intent_row(row: &SqliteRow) -> Result<(TaskId, Intent), sqlx::Error> {
     Ok((TaskId(to_hash(row.try_get("task")?)?), to_value(row.try_get("intent")?)?))
+}
+
+fn pledge_view(row: &SqliteRow) -> Result<Option<PledgeView>, sqlx::Error> {
+    let Some(earnings) = row.try_get::<Option<&str>, _>("earnings")? else { return Ok(None) };
+    Ok(Some(PledgeView {
+        earnings: to_address(earnings)?,
+        number: narrow(row, "number")?,
+        price: to_nano(row.try_get("pledge_price")?)?,
+        bid: narrow(row, "bid_seconds")?,
+        commit: narrow(row, "commit_seconds")?,
+        lasts: narrow(row, "lasts")?,
+    }))
 }
 
 fn narrow(row: &SqliteRow, column: &str) -> Result<u32, sqlx::Error> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use fog_contracts::{TaskState, epoch::Epoch};
 use fog_node::NodeHandle;
 use fog_protocol::{
-    Address, Bid, Commit, Durations, Hash32, Listing, Nano, Policy, SecretKey, Signed, TaskId,
-    TaskStatus,
+    Address, Bid, Commit, Durations, EntryPage, Hash32, Listing, Nano, PledgeView, Policy,
+    SecretKey, Signed, TaskId, TaskStatus,
     gateway::{PassReason, PledgeAsk, ServerFrame, WorkerFrame},
 };
 use sqlx::{ConnectOptions as _, Row as _, sqlite::SqliteConnectOptions};
@@ -220,6 +220,12 @@ async fn a_pledge_stands_for_work_and_is_free_when_its_time_is_over() {
     let ended_task = world.reaches(&node, &task, TaskStatus::Paid).await;
     assert_eq!(ended_task.reserve, PRICE.mul_div(19, 1));
     assert_eq!(world.stake(0).await.reserved, PLEDGE, "nothing more, and nothing less");
+    // What stood for it can be recomputed by its requestor.
+    let url = format!("{}/v1/accounts/{}/entries", node.url(), account.address);
+    let page: EntryPage = world.http.get(url).send().await.unwrap().json().await.unwrap();
+    let PledgeView { earnings, number, price, bid, commit, lasts } =
+        page.entries[0].pledge.unwrap();
+    assert_eq!(Epoch { earnings, number, price, bid, commit, lasts, ..first.epoch }, first.epoch);
 
     // Past half of its time the next is opened beside it: work goes on without a gap.
     let before = worker.time().await;

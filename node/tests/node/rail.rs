@@ -22,7 +22,7 @@ use super::{
 /// The requestor's account at a node.
 pub(crate) struct Account {
     terms: Channel,
-    address: Address,
+    pub(super) address: Address,
 }
 
 impl Account {
