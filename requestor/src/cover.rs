@@ -1,7 +1,7 @@
 //! The stake behind a result that may have gone unchecked: what the node says stood for it is
 //! recomputed, and looked up on chain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use fog_chain::ChainClient;
 use fog_contracts::{
@@ -36,15 +36,16 @@ impl Covers {
     ) -> Result<(), VouchError> {
         let Some(epoch) = epoch_of(view).map_err(&told)? else { return Ok(()) };
         let address = epoch.task().address()?;
-        if !self.0.contains_key(&address) {
-            let data = chain.account(&address).await?.data;
-            let data = data.as_ref().map(TaskData::parse).transpose()?;
-            let seen = seen(data).ok_or_else(|| told(NotOwed::Uncovered(NOT_RESERVED)))?;
-            self.0.insert(address, seen);
-        }
-        let promise = epoch.promise()?;
-        let seen = self.0.get(&address);
-        seen.map_or(Ok(()), |seen| covers(view, seen, promise)).map_err(told)
+        let seen = match self.0.entry(address) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let data = chain.account(&address).await?.data;
+                let data = data.as_ref().map(TaskData::parse).transpose()?;
+                let seen = seen(data).ok_or_else(|| told(NotOwed::Uncovered(NOT_RESERVED)))?;
+                place.insert(seen)
+            }
+        };
+        covers(view, seen, epoch.promise()?).map_err(told)
     }
 }
 
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
     use fog_contracts::task::Outcome;
     use fog_protocol::{
-        BlobRef, Durations, Entry, EntryVerdict, Listing, PledgeView, Policy, Program, Rail,
+        BlobRef, Durations, EntryVerdict, Listing, PledgeView, Policy, Program, Rail,
         ResourceLimits, SecretKey, Signed, TaskId,
     };
 
@@ -132,7 +133,7 @@ mod tests {
             salt: Hash32([6; 32]),
             rail,
         };
-        let entry = Entry {
+        let entry = fog_protocol::Entry {
             task: TaskId(Hash32([1; 32])),
             worker: Address::basechain([4; 32]),
             amount: Nano::new(PRICE),
