@@ -1,6 +1,6 @@
 //! `fog testnet cheaters`: what each kind of cheating brings.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
@@ -10,11 +10,8 @@ use fog_harness::{
 };
 use fog_protocol::RATE_ONE;
 
-use super::soak::GUEST;
-use crate::{
-    output::{Output, failed, table},
-    progress::Progress,
-};
+use super::soak::{GUEST, watched};
+use crate::output::{Output, failed, table};
 
 /// Workers that do their work.
 const HONEST: usize = 2;
@@ -62,16 +59,7 @@ pub(crate) async fn cheaters(args: CheatersArgs, output: &Output) -> anyhow::Res
         data,
         program: std::env::current_exe().context("cannot find this program's own file")?,
     };
-    let progress = Arc::new(Progress::new(output, 0));
-    let say = {
-        let progress = Arc::clone(&progress);
-        Arc::new(move |line: String| progress.line(&line))
-    };
-    let soak = tokio::select! {
-        soak = soak::run(options, say) => soak?,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-    };
-    progress.finish();
+    let soak = watched(output, |say| soak::run(options, say)).await?;
     let found = report(soak, args.audit_rate, args.least);
     output.document(&found, || text(&found))?;
     Ok(if found.ok { ExitCode::SUCCESS } else { failed() })

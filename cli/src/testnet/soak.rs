@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use fog_harness::{
     Behaviour,
-    soak::{self, Fault, Latency, SoakOptions, SoakReport, Usage, Watched},
+    soak::{self, Fault, Latency, Say, SoakError, SoakOptions, SoakReport, Usage, Watched},
 };
 use fog_protocol::{Nano, RATE_ONE};
 
@@ -75,6 +75,24 @@ fn faults(list: &str) -> anyhow::Result<(Vec<Fault>, bool)> {
     }
 }
 
+/// Shows what a run says of itself, until it ends or is interrupted.
+pub(super) async fn watched<T>(
+    output: &Output,
+    run: impl AsyncFnOnce(Say) -> Result<T, SoakError>,
+) -> anyhow::Result<T> {
+    let progress = Arc::new(Progress::new(output, 0));
+    let say = {
+        let progress = Arc::clone(&progress);
+        Arc::new(move |line: String| progress.line(&line))
+    };
+    let report = tokio::select! {
+        report = run(say) => report?,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+    };
+    progress.finish();
+    Ok(report)
+}
+
 pub(crate) async fn soak(args: SoakArgs, output: &Output) -> anyhow::Result<ExitCode> {
     let wanted = (args.tasks_per_second / RATE_PER_WORKER).ceil() as u32;
     let temporary = tempfile::Builder::new().prefix("fog-soak-").tempdir()?;
@@ -99,16 +117,7 @@ pub(crate) async fn soak(args: SoakArgs, output: &Output) -> anyhow::Result<Exit
         data,
         program: std::env::current_exe().context("cannot find this program's own file")?,
     };
-    let progress = Arc::new(Progress::new(output, 0));
-    let say = {
-        let progress = Arc::clone(&progress);
-        Arc::new(move |line: String| progress.line(&line))
-    };
-    let report = tokio::select! {
-        report = soak::run(options, say) => report?,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-    };
-    progress.finish();
+    let report = watched(output, |say| soak::run(options, say)).await?;
     output.document(&report, || text_report(&report))?;
     Ok(if report.ok { ExitCode::SUCCESS } else { failed() })
 }
@@ -142,16 +151,7 @@ pub(crate) async fn recovery(args: RecoveryArgs, output: &Output) -> anyhow::Res
         data: temporary.path().to_owned(),
         program: std::env::current_exe().context("cannot find this program's own file")?,
     };
-    let progress = Arc::new(Progress::new(output, 0));
-    let say = {
-        let progress = Arc::clone(&progress);
-        Arc::new(move |line: String| progress.line(&line))
-    };
-    let report = tokio::select! {
-        report = soak::recovery(options, say) => report?,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-    };
-    progress.finish();
+    let report = watched(output, |say| soak::recovery(options, say)).await?;
     output.document(&report, || {
         format!(
             "{} open tasks, database {}: answers after {} ms, ready after {} ms (promised: {} ms); \
