@@ -616,9 +616,16 @@ pub(crate) struct WorkerUpArgs {
     /// Harness only: stop at once when standard input closes, as it does when the parent dies.
     #[arg(long, hide = true)]
     pub(crate) tied: bool,
-    /// Harness only: return wrong results, to see them caught.
-    #[arg(long, hide = true)]
-    pub(crate) adversary: bool,
+    /// Harness only: cheat in this way, to be caught.
+    #[arg(
+        long,
+        hide = true,
+        value_name = "BEHAVIOUR",
+        num_args = 0..=1,
+        default_value = "honest",
+        default_missing_value = "wrong-results"
+    )]
+    pub(crate) adversary: fog_worker::Behaviour,
 }
 
 #[derive(Debug, Args)]

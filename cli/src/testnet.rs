@@ -1,5 +1,6 @@
 //! `fog testnet`: the embedded chain alone, and what its owner may do to it.
 
+mod cheaters;
 mod control;
 mod replay;
 mod scenario;
@@ -45,6 +46,8 @@ enum TestnetCommand {
     Scenario(scenario::ScenarioArgs),
     /// Sustained load on a whole network, with faults; then, do database and chain agree?
     Soak(soak::SoakArgs),
+    /// What each kind of cheating brings: drawn as often as the rate says, slashed, at a loss?
+    Cheaters(cheaters::CheatersArgs),
     /// Kill a node with many open tasks and measure how long it takes to be ready again.
     Recovery(soak::RecoveryArgs),
 }
@@ -58,6 +61,7 @@ pub(crate) async fn testnet(
         TestnetCommand::Up(args) => up::up(args, output).await,
         TestnetCommand::Replay(args) => replay::replay(&args),
         TestnetCommand::Soak(args) => soak::soak(args, output).await,
+        TestnetCommand::Cheaters(args) => cheaters::cheaters(args, output).await,
         TestnetCommand::Recovery(args) => soak::recovery(args, output).await,
         TestnetCommand::Fund(args) => control::fund(args, settings, output).await,
         TestnetCommand::Mine(args) => control::mine(args, settings, output).await,

@@ -312,7 +312,7 @@ async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow:
         data_dir: args.data.unwrap_or_else(|| settings.worker_data.clone()),
         runner: None,
         // A cheat would only be late: what it proves is not what it hands in.
-        circuits: (!args.adversary)
+        circuits: (args.adversary == Behaviour::Honest)
             .then(|| args.circuits.unwrap_or_else(|| settings.circuits.clone())),
         provers: args.prover.into_iter().collect(),
         limits: WorkerLimits {
@@ -328,7 +328,7 @@ async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow:
             ..Pricing::default()
         },
         speed: None,
-        behaviour: if args.adversary { Behaviour::WrongResults } else { Behaviour::Honest },
+        behaviour: args.adversary,
     };
     let mut handle = Worker::start(config).await?;
     output.note("the worker is up; Ctrl-C finishes what it has and stops, a second one stops now");

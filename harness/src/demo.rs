@@ -15,7 +15,7 @@ use fog_requestor::Requestor;
 use fog_wallet::UnlockedWallet;
 
 use crate::{
-    Conduct, LocalNetwork, NetworkError, NetworkOptions, Report, Timing, WorkerProcess,
+    Behaviour, LocalNetwork, NetworkError, NetworkOptions, Report, Timing, WorkerProcess,
     WorkerReport, WorkerSpec, ledger::Ledger, network::BURN,
 };
 use job::Job;
@@ -214,11 +214,11 @@ impl Named {
 }
 
 /// The cheaters are the last ones.
-const fn conduct(options: &DemoOptions, index: usize) -> Conduct {
+const fn conduct(options: &DemoOptions, index: usize) -> Behaviour {
     if index + options.cheaters as usize >= options.workers as usize {
-        Conduct::Cheating
+        Behaviour::WrongResults
     } else {
-        Conduct::Honest
+        Behaviour::Honest
     }
 }
 
@@ -292,7 +292,7 @@ async fn report(
         .zip(before.iter().zip(after))
         .map(|((index, account), (before, after))| WorkerReport {
             id: account.address(),
-            honest: conduct(options, index) == Conduct::Honest,
+            honest: conduct(options, index) == Behaviour::Honest,
             stake_before_nano: before.stake,
             stake_after_nano: after.stake,
             earned_nano: after.earnings,

@@ -6,10 +6,12 @@
 //! [`demo`] runs a job on one and reports, [`soak`] puts it under load; [`ledger`] reads off the chain where the money went.
 
 mod accounts;
+pub mod cheaters;
 pub mod demo;
 mod ledger;
 mod network;
 mod node_process;
+mod ports;
 mod report;
 pub mod scenario;
 pub mod soak;
@@ -24,7 +26,10 @@ pub use network::{
     node_config, verifier_key,
 };
 pub use node_process::{NodeProcess, NodeSpec};
+pub use ports::free_address;
 pub use report::{Money, NetworkReport, Report, ResultReport, SettledBy, TaskReport, WorkerReport};
 pub use testnet::{ChainSetup, Testnet, TestnetMarket, TestnetOptions};
 pub use verifiers::{VerifierConduct, VerifierProcess, VerifierSpec};
-pub use workers::{Conduct, WorkerProcess, WorkerSpec};
+pub use workers::{WorkerProcess, WorkerSpec};
+
+pub use fog_worker::Behaviour;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -12,7 +12,7 @@ use fog_requestor::NodeClient;
 use fog_wallet::{KdfParams, Keystore, Password, SecretKind, TESTNET, WalletVersion};
 use tokio::process::{Child, Command};
 
-use crate::{LocalChain, NetworkError, verifier_key};
+use crate::{LocalChain, NetworkError, Verifiers, verifier_key};
 
 /// How long a node may take to answer after its start.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -35,6 +35,8 @@ pub struct NodeSpec {
     pub chain: String,
     /// Where it listens; the same after every restart.
     pub listen: SocketAddr,
+    /// Who signs verdicts: its own key, or others.
+    pub verifiers: Verifiers,
     /// Its configuration, TOML.
     pub config: String,
 }
@@ -47,14 +49,6 @@ pub struct NodeProcess {
 }
 
 impl NodeSpec {
-    /// A free address of this machine, to listen at.
-    ///
-    /// # Errors
-    /// [`NetworkError::Setup`].
-    pub fn free_address() -> Result<SocketAddr, NetworkError> {
-        TcpListener::bind("127.0.0.1:0").and_then(|bound| bound.local_addr()).map_err(setup)
-    }
-
     /// Where its database is.
     #[must_use]
     pub fn database(&self) -> PathBuf {
@@ -76,6 +70,9 @@ impl NodeSpec {
         let words = &local.accounts.operator.mnemonic;
         let version = WalletVersion::V5R1;
         keystore.import_mnemonic("operator", &password, words, version, TESTNET).map_err(setup)?;
+        if self.verifiers != Verifiers::InNode {
+            return Ok(());
+        }
         let verifier = verifier_key(self.seed).seed();
         keystore
             .put_secret("verifier", SecretKind::VerifierKey, verifier.as_ref(), &password)

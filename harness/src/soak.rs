@@ -2,6 +2,7 @@
 //! question whether database and chain agree to the last task and nanogram.
 
 mod agreement;
+mod conduct;
 mod faults;
 mod load;
 mod proxy;
@@ -20,13 +21,15 @@ use serde::Serialize;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use agreement::Agreement;
+pub use conduct::WorkerReport;
 pub use faults::{Fault, Injected, UnknownFault};
 pub use recovery::{RecoveryReport, recovery};
 pub use usage::Usage;
 pub use watch::{Ends, Latency};
 
 use crate::{NetworkError, NetworkReport, Timing, ledger::std};
-use load::{INPUTS, Load, PER_MESSAGE, Posted};
+use fog_worker::Behaviour;
+use load::{Load, PER_MESSAGE, Posted};
 use watch::Tracker;
 use world::World;
 
@@ -38,6 +41,9 @@ const SAY: Duration = Duration::from_secs(5);
 const QUIET: Duration = Duration::from_secs(20);
 /// How often at most: bidding, commitment, verdict, and a round to spare.
 const WARPS: u32 = 6;
+/// Steps in which it is moved, and what the node has for each.
+const WARP_STEPS: u32 = 6;
+const WARP_PAUSE: Duration = Duration::from_secs(2);
 /// How long the node may take to read what the chain says already.
 const CATCH_UP: Duration = Duration::from_secs(60);
 /// Most growth of the node's memory after its warm-up that is called bounded, in bytes.
@@ -60,12 +66,32 @@ pub struct SoakOptions {
     pub seed: u64,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// How the last of the workers cheat, from the beginning.
+    pub cheaters: Vec<Behaviour>,
+    /// When the node checks without a draw.
+    pub watched: Watched,
+    /// Different inputs; every task runs on one of them.
+    pub inputs: usize,
     /// The module that all tasks run: it reads text.
     pub guest: Vec<u8>,
     /// The network's files.
     pub data: PathBuf,
     /// The `fog` program.
     pub program: PathBuf,
+}
+
+/// What the node checks whatever the draw says.
+#[derive(Debug, Clone, Copy)]
+pub struct Watched {
+    /// First results of a worker.
+    pub probation: u32,
+    /// Results of a worker after one that was rejected, at least one.
+    pub flag_audits: u32,
+}
+
+impl Watched {
+    /// As long as a soak lasts.
+    pub const SOAK: Self = Self { probation: 2, flag_audits: 50 };
 }
 
 /// Told what is going on.
@@ -152,6 +178,8 @@ pub struct SoakReport {
     pub network: NetworkReport,
     /// Whether database and chain agree.
     pub agreement: Agreement,
+    /// What each worker did and got.
+    pub by_worker: Vec<WorkerReport>,
     /// What the load does not do as strangers would.
     pub shared: Vec<String>,
 }
@@ -180,7 +208,7 @@ pub async fn run(options: SoakOptions, say: Say) -> Result<SoakReport, SoakError
     say(format!(
         "network {} workers online, {} of them cheat; chain and load in this process",
         options.workers,
-        options.cheaters()
+        options.cheaters.len()
     ));
     let tracker = Arc::new(Tracker::new());
     let stop = CancellationToken::new();
@@ -199,6 +227,7 @@ pub async fn run(options: SoakOptions, say: Say) -> Result<SoakReport, SoakError
     let seconds = tracker.last_end().map_or(started.elapsed(), |end| end - started);
     let (posted, warps) = posted?;
     catch_up(&world).await?;
+    let seeds = conduct::seeds(&world).await?;
     stop.cancel();
     joined(looking).await?;
     joined(following).await?;
@@ -206,6 +235,7 @@ pub async fn run(options: SoakOptions, say: Say) -> Result<SoakReport, SoakError
     world.stop_processes().await?;
     say("load    over: comparing the database with the chain".to_owned());
     let agreement = agreement::check(&world, &tracker.postings()).await?;
+    let workers = conduct::read(&world, &seeds, &tracker.postings()).await?;
     let totals = world.local.chain.totals().await?;
     let (assigned, paid) = tracker.latencies();
     let (live, ends) = tracker.counts();
@@ -232,6 +262,7 @@ pub async fn run(options: SoakOptions, say: Say) -> Result<SoakReport, SoakError
         disk: disk(&world),
         network: NetworkReport { blocks: totals.blocks, transactions: totals.transactions },
         agreement,
+        by_worker: workers,
         shared: shared(options),
     };
     judge(&mut report, &posted, live);
@@ -331,9 +362,19 @@ async fn settle(
             warped = Instant::now();
             let live = tracker.counts().0;
             say(format!("warp    {live} tasks wait for a deadline: moving the chain's clock"));
-            world.local.chain.warp(Timing::SOAK.task.bid + 1).await?;
+            pass_deadlines(world).await?;
         }
     }
+}
+
+/// Moves the chain's clock past the longest deadline, in steps: what the node must do before one, it
+/// does in the last quarter of the time.
+async fn pass_deadlines(world: &World) -> Result<(), SoakError> {
+    for _ in 0..WARP_STEPS {
+        world.local.chain.warp(Timing::SOAK.task.bid / WARP_STEPS + 1).await?;
+        tokio::time::sleep(WARP_PAUSE).await;
+    }
+    Ok(())
 }
 
 /// The chain has ended every task; the node reads so.
@@ -366,7 +407,10 @@ fn shared(options: &SoakOptions) -> Vec<String> {
     vec![
         "one requestor posts everything: one key, one wallet".to_owned(),
         format!("its wallet pays up to {PER_MESSAGE} escrows with one message"),
-        format!("all tasks run one small module on one of {INPUTS} inputs, uploaded beforehand"),
+        format!(
+            "all tasks run one small module on one of {} inputs, uploaded beforehand",
+            options.inputs
+        ),
         "what happened is read from the chain in this process, not over HTTP".to_owned(),
         format!("{} workers hold up to 64 tasks each, on this machine", options.workers),
         "the node asks three workers for a bid on each task; window of zero seconds".to_owned(),
@@ -408,6 +452,7 @@ fn judge(report: &mut SoakReport, posted: &Posted, live: usize) {
         let (before, after) = (node.start_descriptors, node.end_descriptors);
         failures.push(format!("the node's descriptors grew from {before} to {after}"));
     }
+    conduct::judge(&report.by_worker, &mut failures);
     report.ok = failures.is_empty();
     report.failures = failures;
 }

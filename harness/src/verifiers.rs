@@ -16,7 +16,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::{LocalChain, NetworkError, NetworkOptions, NodeSpec, Verifiers, apart_key};
+use crate::{LocalChain, NetworkError, NetworkOptions, Verifiers, apart_key};
 
 /// How long a verifier may take to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,7 +76,7 @@ impl VerifierProcess {
                 program: options.program.clone(),
                 data: options.data.clone(),
                 seed: options.seed,
-                listen: NodeSpec::free_address()?,
+                listen: crate::free_address(1).map_err(setup)?,
             };
             running.push(Self::start(local, spec).await?);
         }

@@ -4,21 +4,13 @@ use std::{fs::File, path::PathBuf, process::Stdio};
 
 use fog_protocol::Nano;
 use fog_wallet::{KdfParams, Keystore, Password, SecretKind, TESTNET, WalletVersion};
+use fog_worker::Behaviour;
 use tokio::process::{Child, Command};
 
 use crate::{
     LocalChain, NetworkError,
     accounts::{LocalAccount, local_key},
 };
-
-/// Whether a worker of the harness does its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conduct {
-    /// It returns what its program puts out.
-    Honest,
-    /// It returns something else.
-    Cheating,
-}
 
 /// A worker to start.
 #[derive(Debug, Clone)]
@@ -28,7 +20,7 @@ pub struct WorkerSpec {
     /// What it puts at stake.
     pub stake: Nano,
     /// How it behaves.
-    pub conduct: Conduct,
+    pub conduct: Behaviour,
     /// Least price of a task; `None`: as every worker.
     pub min_price: Option<Nano>,
     /// Most tasks it holds at once.
@@ -118,6 +110,7 @@ impl WorkerProcess {
             .arg("--data")
             .arg(folder.join("journal"))
             .args(["--slots", &spec.slots.to_string()])
+            .args(["--adversary", &spec.conduct.to_string()])
             .env("FOG_PASSWORD", &password)
             // Held open as long as this process lives; its end is the worker's.
             .arg("--tied")
@@ -127,9 +120,6 @@ impl WorkerProcess {
             .kill_on_drop(true);
         if let Some(price) = spec.min_price {
             command.args(["--min-price", &price.to_string()]);
-        }
-        if spec.conduct == Conduct::Cheating {
-            command.arg("--adversary");
         }
         Ok(Self { child: command.spawn().map_err(setup)? })
     }

@@ -232,6 +232,8 @@ pub struct NodeConfig {
     pub bids_per_task: u32,
     /// First assignments of a worker that are always audited.
     pub probation: u32,
+    /// Results of a worker that are audited after one that was rejected, at least one.
+    pub flag_audits: u32,
     /// Lowest audit rate a listing may ask for, in parts per million.
     pub min_rate_ppm: u32,
     /// Seconds of chain time a requestor has to open its nonce.
@@ -267,6 +269,7 @@ impl Default for NodeConfig {
             bid_round_seconds: 3,
             bids_per_task: 256,
             probation: 3,
+            flag_audits: 50,
             min_rate_ppm: 10_000,
             nonce_grace_seconds: 10,
             epoch_seconds: 3600,

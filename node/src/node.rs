@@ -287,6 +287,7 @@ fn rules(config: &NodeConfig, chain: &ChainPort, operator: Address) -> Rules {
     Rules {
         fee_bps: chain.market().fee_bps,
         probation: config.probation,
+        flag_audits: config.flag_audits,
         min_rate_ppm: config.min_rate_ppm,
         max_bids_per_task: config.bids_per_task.max(1),
         bid_round_seconds: narrow(config.bid_round_seconds),

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use fog_harness::{
-    Conduct, LocalNetwork, NetworkOptions, Timing, VerifierConduct, VerifierProcess, VerifierSpec,
-    Verifiers, WorkerProcess, WorkerSpec,
+    Behaviour, LocalNetwork, NetworkOptions, Timing, VerifierConduct, VerifierProcess,
+    VerifierSpec, Verifiers, WorkerProcess, WorkerSpec,
 };
 use fog_protocol::{Durations, Hash32, Nano, RATE_ONE, ResourceLimits, TaskStatus, api::TaskView};
 use fog_requestor::{Draft, DraftPolicy, DraftProgram, Prepared, Requestor};
@@ -34,7 +34,7 @@ async fn worker(
     network: &LocalNetwork,
     data: &Path,
     index: usize,
-    conduct: Conduct,
+    conduct: Behaviour,
 ) -> WorkerProcess {
     let spec = WorkerSpec {
         index,
@@ -107,7 +107,7 @@ fn one_dead_or_lying_verifier_process_of_three_changes_nothing() {
             chain: network.local.client.clone(),
             wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
         };
-        let honest = worker(&network, dir.path(), 0, Conduct::Honest).await;
+        let honest = worker(&network, dir.path(), 0, Behaviour::Honest).await;
         ended_as(&requestor, 1, TaskStatus::Paid).await;
         // One is killed; it comes back with its journal, and lies.
         let spec = network.verifiers.remove(0).kill().await.unwrap();
@@ -115,7 +115,7 @@ fn one_dead_or_lying_verifier_process_of_three_changes_nothing() {
         let lying = again(&network, spec, VerifierConduct::Lying).await;
         ended_as(&requestor, 3, TaskStatus::Paid).await;
         honest.stop().await;
-        let cheat = worker(&network, dir.path(), 1, Conduct::Cheating).await;
+        let cheat = worker(&network, dir.path(), 1, Behaviour::WrongResults).await;
         ended_as(&requestor, 4, TaskStatus::Slashed).await;
         cheat.stop().await;
         // What people see of it.
@@ -130,7 +130,7 @@ fn one_dead_or_lying_verifier_process_of_three_changes_nothing() {
         assert!(verifiers[0]["contrary"].as_u64().unwrap() > 0, "{listed}");
         assert!(verifiers[1]["signed"].as_u64().unwrap() >= 4, "{listed}");
         // Two verifiers on one journal would be two memories.
-        let listen = fog_harness::NodeSpec::free_address().unwrap();
+        let listen = fog_harness::free_address(1).unwrap();
         let twice = VerifierSpec { listen, ..lying.spec().clone() };
         assert!(VerifierProcess::start(&network.local, twice).await.is_err());
         drop(lying);

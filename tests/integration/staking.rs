@@ -3,7 +3,6 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    net::TcpListener,
     path::Path,
     process::Stdio,
     sync::mpsc::{Receiver, channel},
@@ -18,18 +17,6 @@ use crate::{
 };
 
 const GRAM: u64 = 1_000_000_000;
-
-/// An address whose next port is free as well, so that the network can come back where it was.
-fn two_ports() -> String {
-    for _ in 0..100 {
-        let first = TcpListener::bind("127.0.0.1:0").unwrap();
-        let at = first.local_addr().unwrap();
-        if at.port() < u16::MAX && TcpListener::bind(("127.0.0.1", at.port() + 1)).is_ok() {
-            return at.to_string();
-        }
-    }
-    panic!("no two free ports side by side");
-}
 
 /// `fog slashes watch`, piped: killed when dropped.
 struct Watch {
@@ -92,7 +79,7 @@ fn number(of: &Value, name: &str) -> u64 {
 fn a_staker_lends_watches_and_takes_out_what_is_left() {
     let home = tempfile::tempdir().unwrap();
     let (home, data) = (home.path(), home.path().join("network"));
-    let listen = two_ports();
+    let listen = fog_harness::free_address(2).unwrap().to_string();
     let network = dev_at(home, &data, &listen);
     for (index, name) in [(0, "requestor"), (1, "worker"), (2, "staker")] {
         network.import(home, index, name);

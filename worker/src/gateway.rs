@@ -34,8 +34,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Shorter connections do not reset the pauses.
-const STABLE: Duration = Duration::from_secs(30);
+/// Shorter connections do not reset the pauses: longer ones carried work, and a worker that waits long
+/// for its next one is late with it.
+const STABLE: Duration = Duration::from_secs(3);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 

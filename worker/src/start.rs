@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     Shutdown,
+    adversary::Conduct,
     agent::{Agent, Inputs, PinsWanted, Volatile},
     benchmark,
     chain_view::ChainView,
@@ -198,7 +199,7 @@ impl Worker {
             network,
             store: Store::new(journal),
             session: session_in,
-            behaviour: config.behaviour,
+            conduct: Conduct::new(config.behaviour),
             report,
         };
         let agent = Agent {

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    adversary::Behaviour,
+    adversary::Conduct,
     agent::{RailOffer, Shown},
     backoff::Backoff,
     event::WorkerEvent,
@@ -46,7 +46,7 @@ pub(crate) struct Context {
     pub(crate) network: i32,
     pub(crate) store: Store,
     pub(crate) session: watch::Receiver<Option<Session>>,
-    pub(crate) behaviour: Behaviour,
+    pub(crate) conduct: Conduct,
     pub(crate) report: mpsc::Sender<Report>,
 }
 
@@ -171,20 +171,21 @@ impl Context {
             // No contract says whose it is: what it brings was covered when it was bid for.
             (Reason::Assigned, Rail::Account { .. }) | (Reason::ResultLost, _) => {}
         }
-        let execution = if self.behaviour.executes() {
+        let execution = if self.conduct.executes() {
             let payload = self.fetch(task, assignment).await?;
             self.tell(WorkerEvent::Running { task }).await;
             let execution = match assignment.listing.policy.circuit() {
                 Some(key) => self.prove(assignment.escrow, key, payload.input).await?,
                 None => self.run(assignment.listing.clone(), payload).await?,
             };
-            self.behaviour.distort(&task, execution)
+            self.conduct.distort(&task, execution)
         } else {
-            self.behaviour.invent(&assignment.listing)
+            self.conduct.invent(&assignment.listing)
         };
         let salt = self.identity.salt(&task);
         let policy = &assignment.listing.policy;
         let outcome = Outcome::new(&task, &self.identity.worker, policy, salt, &execution);
+        let outcome = self.conduct.commit(outcome);
         let results = self.store.results().clone();
         let stored =
             tokio::task::spawn_blocking(move || results.store(&task, &execution.output)).await;
@@ -319,7 +320,7 @@ impl Context {
                 return;
             };
             let Outcome { exit, fuel_used, salt, .. } = outcome;
-            let reveal = Reveal { task, exit, output, fuel_used, salt };
+            let reveal = self.conduct.reveal(Reveal { task, exit, output, fuel_used, salt });
             let node = self.node().await;
             match self.client.submit(&node.node, &node.seal_key, &reveal).await {
                 Ok(()) => {

@@ -4,7 +4,10 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
-use fog_harness::soak::{self, Fault, Latency, SoakOptions, SoakReport, Usage};
+use fog_harness::{
+    Behaviour,
+    soak::{self, Fault, Latency, Say, SoakError, SoakOptions, SoakReport, Usage, Watched},
+};
 use fog_protocol::{Nano, RATE_ONE};
 
 use crate::{
@@ -12,7 +15,11 @@ use crate::{
     progress::Progress,
 };
 
-const GUEST: &[u8] = include_bytes!("../../guests/wordcount.wasm");
+pub(super) const GUEST: &[u8] = include_bytes!("../../guests/wordcount.wasm");
+/// Different inputs of the tasks.
+const INPUTS: usize = 64;
+/// Among the faults: some workers cheat.
+const CHEATERS: &str = "cheaters";
 /// Tasks a second one worker is counted on for: its stake holds 64 at once.
 const RATE_PER_WORKER: f64 = 12.0;
 const LEAST_WORKERS: u32 = 4;
@@ -33,7 +40,8 @@ pub(crate) struct SoakArgs {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// What goes wrong: `none`, `all`, or a list of node, worker, chain-drop, chain-delay,
-    /// chain-limit, cheaters.
+    /// chain-limit, verifier (three in processes of their own), frames (connections of workers
+    /// break), cheaters.
     #[arg(long, default_value = "all", value_name = "LIST")]
     faults: String,
     /// Share of results that is checked, 0.001 to 1; new workers are checked more.
@@ -44,7 +52,7 @@ pub(crate) struct SoakArgs {
     data: Option<PathBuf>,
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+pub(super) fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
     if (0.1..=10_000.0).contains(&rate) {
         Ok(rate)
@@ -53,15 +61,36 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-fn faults(list: &str) -> anyhow::Result<Vec<Fault>> {
+/// What `--faults` lists: what goes wrong, and whether some workers cheat.
+fn faults(list: &str) -> anyhow::Result<(Vec<Fault>, bool)> {
     match list {
-        "none" => Ok(Vec::new()),
-        "all" => Ok(Fault::ALL.to_vec()),
-        list => list
-            .split(',')
-            .map(|name| name.trim().parse().map_err(|error| usage(format!("{error}"))))
-            .collect(),
+        "none" => Ok((Vec::new(), false)),
+        "all" => Ok((Fault::ALL.to_vec(), true)),
+        list => {
+            let names = || list.split(',').map(str::trim);
+            let faults = names().filter(|name| *name != CHEATERS);
+            let faults = faults.map(|name| name.parse().map_err(|error| usage(format!("{error}"))));
+            Ok((faults.collect::<Result<_, _>>()?, names().any(|name| name == CHEATERS)))
+        }
     }
+}
+
+/// Shows what a run says of itself, until it ends or is interrupted.
+pub(super) async fn watched<T>(
+    output: &Output,
+    run: impl AsyncFnOnce(Say) -> Result<T, SoakError>,
+) -> anyhow::Result<T> {
+    let progress = Arc::new(Progress::new(output, 0));
+    let say = {
+        let progress = Arc::clone(&progress);
+        Arc::new(move |line: String| progress.line(&line))
+    };
+    let report = tokio::select! {
+        report = run(say) => report?,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+    };
+    progress.finish();
+    Ok(report)
 }
 
 pub(crate) async fn soak(args: SoakArgs, output: &Output) -> anyhow::Result<ExitCode> {
@@ -71,27 +100,24 @@ pub(crate) async fn soak(args: SoakArgs, output: &Output) -> anyhow::Result<Exit
         Some(data) => crate::files::empty_folder(data)?,
         None => temporary.path().to_owned(),
     };
+    let workers = args.workers.unwrap_or(wanted.clamp(LEAST_WORKERS, MOST_WORKERS));
+    let (faults, cheat) = faults(&args.faults)?;
+    let cheaters = if cheat { workers.div_ceil(8) } else { 0 };
     let options = SoakOptions {
         rate: args.tasks_per_second,
         seconds: args.duration,
-        workers: args.workers.unwrap_or(wanted.clamp(LEAST_WORKERS, MOST_WORKERS)),
+        workers,
         rate_ppm: (args.audit_rate * f64::from(RATE_ONE)).round() as u32,
         seed: args.seed,
-        faults: faults(&args.faults)?,
+        cheaters: vec![Behaviour::WrongResults; cheaters as usize],
+        faults,
+        watched: Watched::SOAK,
+        inputs: INPUTS,
         guest: GUEST.to_vec(),
         data,
         program: std::env::current_exe().context("cannot find this program's own file")?,
     };
-    let progress = Arc::new(Progress::new(output, 0));
-    let say = {
-        let progress = Arc::clone(&progress);
-        Arc::new(move |line: String| progress.line(&line))
-    };
-    let report = tokio::select! {
-        report = soak::run(options, say) => report?,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-    };
-    progress.finish();
+    let report = watched(output, |say| soak::run(options, say)).await?;
     output.document(&report, || text_report(&report))?;
     Ok(if report.ok { ExitCode::SUCCESS } else { failed() })
 }
@@ -118,20 +144,14 @@ pub(crate) async fn recovery(args: RecoveryArgs, output: &Output) -> anyhow::Res
         rate_ppm: RATE_ONE / 20,
         seed: args.seed,
         faults: Vec::new(),
+        cheaters: Vec::new(),
+        watched: Watched::SOAK,
+        inputs: INPUTS,
         guest: GUEST.to_vec(),
         data: temporary.path().to_owned(),
         program: std::env::current_exe().context("cannot find this program's own file")?,
     };
-    let progress = Arc::new(Progress::new(output, 0));
-    let say = {
-        let progress = Arc::clone(&progress);
-        Arc::new(move |line: String| progress.line(&line))
-    };
-    let report = tokio::select! {
-        report = soak::recovery(options, say) => report?,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-    };
-    progress.finish();
+    let report = watched(output, |say| soak::recovery(options, say)).await?;
     output.document(&report, || {
         format!(
             "{} open tasks, database {}: answers after {} ms, ready after {} ms (promised: {} ms); \

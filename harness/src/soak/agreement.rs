@@ -223,7 +223,13 @@ mod tests {
     fn compared(row: Option<(TaskStatus, Address)>, state: Option<TaskState>) -> Agreement {
         let mut agreement = Agreement::default();
         let row = row.map(|(status, escrow)| Row { status, escrow, price: 10_000 });
-        compare(&mut agreement, 200, &Posting { task: TASK, escrow: ESCROW }, row, state);
+        compare(
+            &mut agreement,
+            200,
+            &Posting { task: TASK, escrow: ESCROW, salt: Hash32([3; 32]) },
+            row,
+            state,
+        );
         assert_eq!(agreement.tasks, 1);
         agreement
     }

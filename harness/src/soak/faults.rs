@@ -15,7 +15,7 @@ const DELAY: Duration = Duration::from_millis(150);
 /// Shortest time between the beginnings of two faults.
 const LEAST_GAP: Duration = Duration::from_secs(8);
 /// Faults in a run that is long enough for them.
-const FAULTS: u32 = 12;
+const FAULTS: u32 = 100;
 
 /// Something that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,19 +31,22 @@ pub enum Fault {
     ChainDelay,
     /// The chain's gateway answers every request of the node 429.
     ChainLimit,
-    /// Some workers return wrong results, from the beginning.
-    Cheaters,
+    /// A verifier is killed (SIGKILL) and started again: there are three, in processes of their own.
+    Verifier,
+    /// Every connection between workers and node breaks within ten seconds, from the beginning.
+    Frames,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Node,
         Self::Worker,
         Self::ChainDrop,
         Self::ChainDelay,
         Self::ChainLimit,
-        Self::Cheaters,
+        Self::Verifier,
+        Self::Frames,
     ];
 
     /// Its name.
@@ -55,14 +58,17 @@ impl Fault {
             Self::ChainDrop => "chain-drop",
             Self::ChainDelay => "chain-delay",
             Self::ChainLimit => "chain-limit",
-            Self::Cheaters => "cheaters",
+            Self::Verifier => "verifier",
+            Self::Frames => "frames",
         }
     }
 }
 
 /// A fault that there is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no fault `{0}`: node, worker, chain-drop, chain-delay, chain-limit, cheaters")]
+#[error(
+    "there is no fault `{0}`: node, worker, chain-drop, chain-delay, chain-limit, verifier, frames, cheaters"
+)]
 pub struct UnknownFault(String);
 
 impl FromStr for Fault {
@@ -89,8 +95,8 @@ pub struct Injected {
 pub(super) async fn inject(world: &World, until: Instant) -> Result<Vec<Injected>, SoakError> {
     let started = Instant::now();
     let mut injected = Vec::new();
-    let mut kinds: Vec<_> =
-        world.options.faults.iter().copied().filter(|fault| *fault != Fault::Cheaters).collect();
+    let mut kinds = world.options.faults.clone();
+    kinds.retain(|fault| *fault != Fault::Frames);
     if kinds.is_empty() {
         return Ok(injected);
     }
@@ -125,10 +131,11 @@ async fn perform(world: &World, fault: Fault, number: usize) -> Result<(), SoakE
     match fault {
         Fault::Node => world.restart_node().await?,
         Fault::Worker => world.restart_worker(number).await?,
+        Fault::Verifier => world.restart_verifier(number).await?,
+        Fault::Frames => {}
         Fault::ChainDrop => during(Line::Down).await,
         Fault::ChainDelay => during(Line::Slow(DELAY)).await,
         Fault::ChainLimit => during(Line::Limited).await,
-        Fault::Cheaters => {}
     }
     Ok(())
 }

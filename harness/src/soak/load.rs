@@ -29,8 +29,6 @@ use crate::{Timing, network::salt};
 
 /// Most a task may cost.
 pub(super) const PRICE: Nano = Nano::new(20_000_000);
-/// Different inputs; every task runs on one of them.
-pub(super) const INPUTS: usize = 64;
 /// Escrows paid by one wallet message: an external message holds at most 64 KiB.
 pub(super) const PER_MESSAGE: usize = 100;
 /// Listings on their way to the node at once.
@@ -63,7 +61,8 @@ pub(super) struct Posted {
 /// One input: a few hundred words, different in each.
 fn input(seed: u64, number: usize) -> Vec<u8> {
     let word = |at: usize| format!("w{} ", (seed as usize + number * 31 + at * 7) % 97);
-    (0..100).map(word).collect::<String>().into_bytes()
+    // Its own first word, so that no two have the same result.
+    std::iter::once(format!("input{number} ")).chain((0..100).map(word)).collect::<String>().into()
 }
 
 impl Load {
@@ -88,7 +87,7 @@ impl Load {
     pub(super) async fn upload(&self) -> Result<(), SoakError> {
         let key = &self.requestor.wallet.key;
         self.requestor.node.put_blob(key, self.options.guest.clone()).await?;
-        for number in 0..INPUTS {
+        for number in 0..self.options.inputs {
             let bytes = input(self.options.seed, number);
             self.requestor.node.put_blob(key, bytes).await?;
         }
@@ -158,7 +157,7 @@ impl Load {
     fn prepare(&self, template: &Prepared, number: u64) -> Result<Prepared, SoakError> {
         let salt = salt(self.options.seed, &format!("soak/{number}"));
         let mut listing = template.listing.clone();
-        let input = input(self.options.seed, number as usize % INPUTS);
+        let input = input(self.options.seed, number as usize % self.options.inputs);
         listing.input = BlobRef::of(&input);
         listing.salt = salt;
         let nonce = fog_requestor::nonce(&self.requestor.wallet.key, &salt);
@@ -245,4 +244,6 @@ fn passes(error: &NodeError) -> bool {
 pub(super) struct Posting {
     pub(super) task: TaskId,
     pub(super) escrow: Address,
+    /// Of its listing: its nonce follows from it.
+    pub(super) salt: Hash32,
 }

@@ -1,4 +1,4 @@
-//! The line between node and chain: passes bytes on, or fails as told.
+//! The line between two processes: passes bytes on, or fails as told.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -12,11 +12,15 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::network::salt;
+
 /// What an overloaded gateway answers; the connection ends with it.
 const LIMITED: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\n\
     retry-after: 1\r\ncontent-length: 52\r\nconnection: close\r\n\r\n\
     {\"ok\":false,\"error\":\"Ratelimit exceed\",\"code\":429}  ";
 const BUFFER: usize = 16 << 10;
+/// Longest life of a connection on a fraying line.
+const LONGEST_LIFE: Duration = Duration::from_secs(10);
 
 /// How the line behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,34 +33,37 @@ pub(crate) enum Line {
     Slow(Duration),
     /// Every request is answered 429.
     Limited,
+    /// Every connection breaks soon, wherever it is in what it carries.
+    Fraying,
 }
 
-/// A TCP proxy in front of the chain's API.
+/// A TCP proxy in front of one address.
 #[derive(Debug)]
-pub(crate) struct ChainLine {
+pub(crate) struct Wire {
     address: SocketAddr,
     line: watch::Sender<Line>,
     _accepting: AbortOnDropHandle<()>,
 }
 
-impl ChainLine {
-    /// Listens, and passes on to `chain`.
-    pub(crate) async fn start(chain: SocketAddr) -> std::io::Result<Self> {
+impl Wire {
+    /// Listens, and passes on to `far`. Where connections break, `seed` says.
+    pub(crate) async fn start(far: SocketAddr, seed: u64) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (line, seen) = watch::channel(Line::Up);
         let accepting = tokio::spawn(async move {
-            loop {
+            for number in 0_u64.. {
                 let Ok((stream, _)) = listener.accept().await else { continue };
-                tokio::spawn(serve(stream, chain, seen.clone()));
+                let life = life(seed, number);
+                tokio::spawn(serve(stream, far, life, seen.clone()));
             }
         });
         Ok(Self { address, line, _accepting: AbortOnDropHandle::new(accepting) })
     }
 
-    /// The toncenter v2 endpoint behind the line.
-    pub(crate) fn endpoint(&self) -> String {
-        format!("http://{}/api/v2", self.address)
+    /// The address that stands for the far one.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Changes how the line behaves, for open connections too.
@@ -65,16 +72,30 @@ impl ChainLine {
     }
 }
 
-async fn serve(mut stream: TcpStream, chain: SocketAddr, mut line: watch::Receiver<Line>) {
+/// How long a connection holds on a fraying line.
+fn life(seed: u64, number: u64) -> Duration {
+    let drawn = salt(seed, &format!("soak/wire/{number}"));
+    let mut first = [0; 8];
+    first.copy_from_slice(&drawn.0[..8]);
+    LONGEST_LIFE.mul_f64(u64::from_le_bytes(first) as f64 / u64::MAX as f64)
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    far: SocketAddr,
+    life: Duration,
+    mut line: watch::Receiver<Line>,
+) {
     let now = *line.borrow_and_update();
     match now {
         Line::Down => return,
         Line::Limited => return refuse(&mut stream).await,
-        Line::Up | Line::Slow(_) => {}
+        Line::Up | Line::Slow(_) | Line::Fraying => {}
     }
-    let Ok(mut upstream) = TcpStream::connect(chain).await else { return };
+    let Ok(mut upstream) = TcpStream::connect(far).await else { return };
     // Small requests and answers: waiting to fill packets would be a fault of the proxy's own.
     let _ = (stream.set_nodelay(true), upstream.set_nodelay(true));
+    let frays = now == Line::Fraying;
     let (near_in, near_out) = stream.split();
     let (far_in, far_out) = upstream.split();
     let delays = line.clone();
@@ -90,6 +111,7 @@ async fn serve(mut stream: TcpStream, chain: SocketAddr, mut line: watch::Receiv
     };
     tokio::select! {
         () = broken => {}
+        () = tokio::time::sleep(life), if frays => {}
         () = pass(near_in, far_out, delays.clone()) => {}
         () = pass(far_in, near_out, delays) => {}
     }
@@ -103,11 +125,8 @@ async fn pass(
     let mut buffer = vec![0; BUFFER];
     loop {
         let Ok(read) = from.read(&mut buffer).await else { return };
-        let delay = match *line.borrow() {
-            Line::Slow(delay) => Some(delay),
-            Line::Up | Line::Down | Line::Limited => None,
-        };
-        if let Some(delay) = delay {
+        let now = *line.borrow();
+        if let Line::Slow(delay) = now {
             tokio::time::sleep(delay).await;
         }
         if read == 0 || to.write_all(&buffer[..read]).await.is_err() {

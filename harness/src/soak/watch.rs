@@ -123,7 +123,7 @@ impl Tracker {
     pub(super) fn posted(&self, task: TaskId, escrow: Address, salt: Hash32, due: Instant) {
         let mut state = self.state();
         state.live.insert(task, Live { salt, due, assigned: false, committed: false });
-        state.all.push(Posting { task, escrow });
+        state.all.push(Posting { task, escrow, salt });
     }
 
     /// The node did not take it: nothing will be heard of it.

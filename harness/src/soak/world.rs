@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use fog_node::VerifierConfig;
 use fog_protocol::Nano;
 use fog_requestor::NodeClient;
 use fog_wallet::UnlockedWallet;
@@ -10,16 +11,16 @@ use fog_wallet::UnlockedWallet;
 use super::{
     Say, SoakError, SoakOptions,
     faults::Fault,
-    proxy::ChainLine,
+    proxy::{Line, Wire},
     usage::{Gauge, Usage},
 };
 use crate::{
-    Conduct, LocalChain, NetworkOptions, NodeProcess, NodeSpec, Timing, WorkerProcess, WorkerSpec,
-    ledger::std,
+    Behaviour, LocalChain, NetworkOptions, NodeProcess, NodeSpec, Timing, VerifierProcess,
+    Verifiers, WorkerProcess, WorkerSpec, ledger::std,
 };
 
 /// What every worker puts at stake.
-const STAKE: Nano = Nano::grams(100);
+pub(super) const STAKE: Nano = Nano::grams(100);
 /// Reservations a stake holds at most, so also the tasks a worker takes on.
 const SLOTS: u16 = 64;
 /// What each task may need in wallets while it runs, most of which comes back.
@@ -27,17 +28,21 @@ const PURSE_PER_TASK: Nano = Nano::new(500_000_000);
 /// A cheater asks for a fifth less than the others: who computes nothing has no costs, and with the
 /// same price it might never get a task.
 const UNDERCUT: Nano = Nano::new(8_000_000);
-/// A worker's first results that are always checked.
-const PROBATION: u32 = 2;
+/// Chain seconds of an epoch, the node's default.
+pub(super) const EPOCH_SECONDS: u32 = 3_600;
 /// Workers asked for a bid on each task.
 const ASKED: u32 = 3;
+/// Verifiers, where they are processes of their own.
+const VERIFIERS: u8 = 3;
 
 /// The network under load.
 pub(super) struct World {
     pub(super) options: SoakOptions,
     pub(super) watch: Say,
     pub(super) local: LocalChain,
-    pub(super) line: ChainLine,
+    pub(super) line: Wire,
+    /// Between workers and node.
+    frames: Wire,
     pub(super) node: NodeSpec,
     pub(super) api: NodeClient,
     parts: tokio::sync::Mutex<Parts>,
@@ -47,6 +52,7 @@ pub(super) struct World {
 struct Parts {
     node: Option<NodeProcess>,
     workers: Vec<Option<WorkerProcess>>,
+    verifiers: Vec<Option<VerifierProcess>>,
 }
 
 struct Gauges {
@@ -66,7 +72,8 @@ pub(super) struct Usages {
 impl World {
     pub(super) async fn start(options: SoakOptions, watch: Say) -> Result<Self, SoakError> {
         let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        let local = LocalChain::start(&NetworkOptions {
+        let verifiers = options.verifiers();
+        let network = NetworkOptions {
             data: options.data.clone(),
             seed: options.seed,
             workers: options.workers,
@@ -74,32 +81,40 @@ impl World {
             chain: any,
             timing: Timing::SOAK,
             program: options.program.clone(),
-            probation: PROBATION,
-            verifiers: crate::Verifiers::InNode,
+            probation: options.watched.probation,
+            verifiers,
             pledge: Nano::ZERO,
-        })
-        .await?;
+        };
+        let local = LocalChain::start(&network).await?;
         fill_purses(&local, &options).await?;
         let broken = |error: std::io::Error| SoakError::Broken(error.to_string());
-        let line = ChainLine::start(local.chain.address()).await.map_err(broken)?;
+        let line = Wire::start(local.chain.address(), options.seed).await.map_err(broken)?;
+        let apart = VerifierProcess::start_all(&network, &local).await?;
         let node = NodeSpec {
             program: options.program.clone(),
             data: options.data.clone(),
             seed: options.seed,
-            chain: line.endpoint(),
-            listen: NodeSpec::free_address()?,
-            config: config(),
+            chain: format!("http://{}/api/v2", line.address()),
+            listen: crate::free_address(1).map_err(broken)?,
+            verifiers,
+            config: config(&options, &apart),
         };
         let (process, api) = node.start(&local).await?;
+        let frames = Wire::start(node.listen, options.seed).await.map_err(broken)?;
+        if options.faults.contains(&Fault::Frames) {
+            frames.set(Line::Fraying);
+        }
+        let gateway = format!("http://{}", frames.address());
         let starting = (0..options.workers as usize).map(|index| {
-            let (local, api, spec) = (&local, &api, worker(&options, index));
-            async move { WorkerProcess::start(local, api.url(), &spec).await.map(Some) }
+            let (local, gateway, spec) = (&local, &gateway, worker(&options, index));
+            async move { WorkerProcess::start(local, gateway, &spec).await.map(Some) }
         });
         let workers = futures_util::future::try_join_all(starting).await?;
-        let parts = Parts { node: Some(process), workers };
+        let verifiers = apart.into_iter().map(Some).collect();
+        let parts = Parts { node: Some(process), workers, verifiers };
         let gauges = Gauges { node: Gauge::new(), workers: Gauge::new(), this: Gauge::new() };
         let (parts, gauges) = (tokio::sync::Mutex::new(parts), Mutex::new(gauges));
-        Ok(Self { options, watch, local, line, node, api, parts, gauges })
+        Ok(Self { options, watch, local, line, frames, node, api, parts, gauges })
     }
 
     /// The wallet that posts and pays.
@@ -137,8 +152,24 @@ impl World {
             worker.kill().await?;
         }
         let spec = worker(&self.options, index);
-        *place = Some(WorkerProcess::resume(&self.local, self.api.url(), &spec)?);
+        *place = Some(WorkerProcess::resume(&self.local, &self.gateway(), &spec)?);
         self.gauges.lock().unwrap_or_else(PoisonError::into_inner).workers.restarted();
+        Ok(())
+    }
+
+    /// Where workers reach the node.
+    fn gateway(&self) -> String {
+        format!("http://{}", self.frames.address())
+    }
+
+    pub(super) async fn restart_verifier(&self, number: usize) -> Result<(), SoakError> {
+        let mut parts = self.parts.lock().await;
+        let index = number % parts.verifiers.len().max(1);
+        let Some(place) = parts.verifiers.get_mut(index) else { return Ok(()) };
+        if let Some(verifier) = place.take() {
+            let spec = verifier.kill().await?;
+            *place = Some(VerifierProcess::start(&self.local, spec).await?);
+        }
         Ok(())
     }
 
@@ -205,12 +236,12 @@ impl World {
 }
 
 fn worker(options: &SoakOptions, index: usize) -> WorkerSpec {
-    let cheats = index >= (options.workers - options.cheaters()) as usize;
+    let conduct = options.behaviour(index);
     WorkerSpec {
         index,
         stake: STAKE,
-        conduct: if cheats { Conduct::Cheating } else { Conduct::Honest },
-        min_price: cheats.then_some(UNDERCUT),
+        conduct,
+        min_price: (conduct != Behaviour::Honest).then_some(UNDERCUT),
         slots: SLOTS,
         program: options.program.clone(),
         data: options.data.join("workers"),
@@ -219,10 +250,19 @@ fn worker(options: &SoakOptions, index: usize) -> WorkerSpec {
 }
 
 impl SoakOptions {
-    /// How many workers cheat: one of eight, at least one.
+    /// Who signs verdicts: processes of their own, where one is to be killed.
     #[must_use]
-    pub fn cheaters(&self) -> u32 {
-        if self.faults.contains(&Fault::Cheaters) { self.workers.div_ceil(8) } else { 0 }
+    pub fn verifiers(&self) -> Verifiers {
+        let apart = self.faults.contains(&Fault::Verifier);
+        if apart { Verifiers::Apart(VERIFIERS) } else { Verifiers::InNode }
+    }
+
+    /// How the worker with this number behaves: the last are those that cheat.
+    #[must_use]
+    pub fn behaviour(&self, index: usize) -> Behaviour {
+        let honest = (self.workers as usize).saturating_sub(self.cheaters.len());
+        let cheat = index.checked_sub(honest).and_then(|place| self.cheaters.get(place));
+        cheat.copied().unwrap_or(Behaviour::Honest)
     }
 }
 
@@ -237,13 +277,22 @@ async fn fill_purses(local: &LocalChain, options: &SoakOptions) -> Result<(), So
 }
 
 /// The node's settings: what one requestor and few busy workers need, otherwise as usual.
-fn config() -> String {
-    format!(
+fn config(options: &SoakOptions, verifiers: &[VerifierProcess]) -> String {
+    let settings = format!(
         "min_durations = {{ bid = 1, commit = 1, verdict = 1, window = 0 }}\n\
          min_rate_ppm = 1000\n\
-         probation = {PROBATION}\n\
+         probation = {}\n\
+         flag_audits = {}\n\
+         epoch_seconds = {EPOCH_SECONDS}\n\
          bids_per_task = {ASKED}\n\
          [chain]\npoll_millis = 50\n\
-         [limits]\ntasks_per_key = 100000\nframes_per_second = 1000\nframe_burst = 2000\n"
+         [limits]\ntasks_per_key = 100000\nframes_per_second = 1000\nframe_burst = 2000\n",
+        options.watched.probation, options.watched.flag_audits,
+    );
+    verifiers.iter().map(VerifierProcess::config).fold(
+        settings,
+        |settings, VerifierConfig { url, key }| {
+            format!("{settings}[[verifiers]]\nurl = \"{url}\"\nkey = \"{key}\"\n")
+        },
     )
 }

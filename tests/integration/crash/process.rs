@@ -1,14 +1,10 @@
 //! Chain in the test, node and worker as processes.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    path::Path,
-    process::Stdio,
-};
+use std::{net::SocketAddr, path::Path, process::Stdio};
 
 use fog_contracts::stake::StakeData;
 use fog_harness::{
-    Conduct, LocalChain, NetworkOptions, Timing, WorkerProcess, WorkerSpec, verifier_key,
+    Behaviour, LocalChain, NetworkOptions, Timing, WorkerProcess, WorkerSpec, verifier_key,
 };
 use fog_protocol::{Durations, Hash32, Nano, RATE_ONE, ResourceLimits, TaskStatus, api::TaskView};
 use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor};
@@ -55,7 +51,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let local = LocalChain::start(&options(folder.path())).await.unwrap();
         let gateway = Gateway::start(local.endpoint()).await;
-        let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let listen = fog_harness::free_address(1).unwrap();
         write_node_keys(folder.path(), &local);
         let node = spawn_node(folder.path(), &local, &gateway, listen);
         let api = connect(listen).await;
@@ -178,7 +174,7 @@ fn spec(data: &Path) -> WorkerSpec {
     WorkerSpec {
         index: 0,
         stake: Nano::grams(20),
-        conduct: Conduct::Honest,
+        conduct: Behaviour::Honest,
         min_price: None,
         slots: 4,
         program: program(),

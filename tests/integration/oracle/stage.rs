@@ -1,12 +1,7 @@
 //! A market on the independent gateway, with `fog node`, `fog worker` and `fog task post` as their
 //! users start them: told where things are, and nothing else.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::Stdio,
-};
+use std::{net::SocketAddr, os::unix::fs::PermissionsExt as _, path::Path, process::Stdio};
 
 use fog_chain::ChainClient;
 use fog_contracts::{
@@ -119,7 +114,7 @@ impl Stage {
         }
         let (market, config) = deploy_market(&oracle, &verifier).await;
         std::fs::write(folder.path().join("node.toml"), NODE_TOML).unwrap();
-        let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let listen = fog_harness::free_address(1).unwrap();
         let key = oracle.key().map(|key| format!("chain_api_key = \"{key}\"\n"));
         let settings = format!(
             "chain = \"{}\"\nnode = \"http://{listen}\"\n{}{settings}",

@@ -98,7 +98,7 @@ impl Agent {
 
     /// Starts what is queued, in order, as slots allow.
     pub(super) fn start_work(&mut self) {
-        if !self.context.behaviour.commits() {
+        if !self.context.conduct.commits() {
             return;
         }
         let parallel = usize::from(self.governor.limits.parallel);
@@ -301,7 +301,7 @@ impl Agent {
 
     /// Starts handing in what is committed to.
     pub(super) fn upload_committed(&mut self) {
-        if !self.context.behaviour.reveals() {
+        if !self.context.conduct.reveals() {
             return;
         }
         let committed = self.store().read(|state| {

@@ -1,6 +1,6 @@
 //! The node of a scenario: in this process, or a process of its own where it is to be killed.
 
-use std::{net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
+use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use fog_node::{Node, NodeConfig, NodeHandle, NodeKeys};
 use fog_requestor::NodeClient;
@@ -82,7 +82,7 @@ impl NodeHost {
         let endpoint = endpoint.to_owned();
         for attempt in 1.. {
             if killed {
-                host.config.listen = free_port()?;
+                host.config.listen = crate::free_address(1)?;
             }
             match host.resume(&endpoint).await {
                 Err(ScenarioError::NodeDied(_)) if killed && attempt < PORTS => {}
@@ -230,8 +230,4 @@ impl NodeHost {
             .spawn()?;
         Ok(child)
     }
-}
-
-fn free_port() -> std::io::Result<SocketAddr> {
-    std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()
 }

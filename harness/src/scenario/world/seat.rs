@@ -11,7 +11,7 @@ use fog_worker::{
 use tokio::task::JoinHandle;
 
 use crate::{
-    Conduct, LocalChain, NetworkOptions, WorkerProcess, WorkerSpec,
+    LocalChain, NetworkOptions, WorkerProcess, WorkerSpec,
     scenario::{
         ScenarioError,
         format::{Manner, WorkerDef},
@@ -161,7 +161,11 @@ impl Seat {
         WorkerSpec {
             index: self.index,
             stake: self.def.stake.0,
-            conduct: if self.def.manner.is_honest() { Conduct::Honest } else { Conduct::Cheating },
+            conduct: if self.def.manner.is_honest() {
+                Behaviour::Honest
+            } else {
+                Behaviour::WrongResults
+            },
             min_price: None,
             slots: self.def.slots,
             program: options.program.clone(),
