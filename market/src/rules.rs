@@ -16,7 +16,8 @@ pub struct Rules {
     pub operator: Address,
     /// Fee in basis points of the price.
     pub fee_bps: u16,
-    /// First assignments of a worker that are always audited.
+    /// First assignments of a worker that are always audited; later ones at a rate that falls with
+    /// history ([`Rules::rate_of_history`]).
     pub probation: u32,
     /// Accepted audits after which a worker caught once is trusted with the draw again.
     pub flag_audits: u32,
@@ -67,6 +68,15 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// The rate, in parts per million, at which this node audits a worker of `index` assignments
+    /// whatever a lower rate the listing asks for: one in probation, falling with history. With the
+    /// listing's rate as its floor it costs `probation * ln(n / probation)` audits in `n` tasks.
+    #[must_use]
+    pub fn rate_of_history(&self, index: u64) -> u32 {
+        let rate = u64::from(RATE_ONE) * u64::from(self.probation) / index.saturating_add(1);
+        u32::try_from(rate).map_or(RATE_ONE, |rate| rate.min(RATE_ONE))
+    }
+
     /// The usual rules for a market: 5 % fee and lowest audit rate, probation of 5, two-second
     /// rounds.
     #[must_use]

@@ -230,7 +230,8 @@ pub struct NodeConfig {
     pub bid_round_seconds: u64,
     /// Workers asked for a bid in one round of a task, cheapest first; also its bids, at most.
     pub bids_per_task: u32,
-    /// First assignments of a worker that are always audited.
+    /// First assignments of a worker that are always audited; of the n-th later on at least
+    /// `probation / n`, until the listing's rate is more.
     pub probation: u32,
     /// Results of a worker that are audited after one that was rejected, at least one.
     pub flag_audits: u32,

@@ -33,7 +33,7 @@ pub enum AuditBasis {
     },
     /// The requestor did not open its nonce in time.
     NonceWithheld,
-    /// One of the worker's first assignments.
+    /// One of the worker's first assignments, or drawn at the higher rate of a short history.
     Probation,
     /// The worker was caught before: everything it returns is checked.
     Flagged,
@@ -68,7 +68,7 @@ impl AuditBasis {
             Self::Drawn { .. } => "drawn for audit",
             Self::NotDrawn { .. } => "not drawn for audit",
             Self::NonceWithheld => "audited: the requestor did not open its nonce",
-            Self::Probation => "audited: one of the worker's first results",
+            Self::Probation => "audited: the worker's history is short",
             Self::Flagged => "audited: the worker was caught before",
             Self::Proof => "proof checked",
             Self::Disputed => "audited: somebody challenged the verdict",

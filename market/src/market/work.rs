@@ -184,9 +184,12 @@ impl Market {
         }
         let drawn = || match work.nonce {
             Some(nonce) => {
-                let rate = task.listing.policy.rate_ppm();
-                Some(if draw::is_drawn(&seed, &nonce, &task.id, &work.commitment, rate) {
+                let is_drawn =
+                    |rate| draw::is_drawn(&seed, &nonce, &task.id, &work.commitment, rate);
+                Some(if is_drawn(task.listing.policy.rate_ppm()) {
                     AuditBasis::Drawn { seed, nonce }
+                } else if is_drawn(self.rules.rate_of_history(task.assignment()?.index)) {
+                    AuditBasis::Probation
                 } else {
                     AuditBasis::NotDrawn { seed, nonce }
                 })

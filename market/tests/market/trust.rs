@@ -41,6 +41,43 @@ fn the_first_results_are_always_checked() {
 }
 
 #[test]
+fn who_has_little_history_is_checked_more_than_the_listing_asks_for() {
+    let mut world = World::new(Rules { probation: 2, ..rules() });
+    world.join(1, Nano::grams(10_000));
+    let mut extra = 0;
+    for salt in 1..=200 {
+        let task = world.run(salt, 1);
+        let index = world.market.task(&task).unwrap().assignment().unwrap().index;
+        world.submit(task, 1, Result_::Right);
+        if index >= 2 {
+            world.open_nonce(task);
+        }
+        let rate =
+            rules().min_rate_ppm.max(Rules { probation: 2, ..rules() }.rate_of_history(index));
+        match basis(&world, task) {
+            AuditBasis::Probation => extra += u32::from(index >= 2),
+            AuditBasis::NotDrawn { .. } => assert!(rate < 1_000_000, "{index}"),
+            AuditBasis::Drawn { .. } => {}
+            other => panic!("{other:?}"),
+        }
+        world.verdict(task, Result_::Right);
+    }
+    // 2/3 + 2/4 + .. until 5 % is more, less what is drawn anyway: 4 expected, by this seed's luck.
+    assert!((1..=12).contains(&extra), "{extra}");
+    world.assert_replays();
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_rate_falls_with_history_and_begins_at_one(probation in 0_u32..100, index in 0_u64..10_000) {
+        let rules = Rules { probation, ..rules() };
+        let (rate, next) = (rules.rate_of_history(index), rules.rate_of_history(index + 1));
+        proptest::prop_assert!(next <= rate && rate <= 1_000_000);
+        proptest::prop_assert_eq!(rate == 1_000_000, index < u64::from(probation));
+    }
+}
+
+#[test]
 fn undrawn_results_wait_for_clean_audits() {
     let mut world = World::new(rules());
     world.join(1, MUCH);
