@@ -34,6 +34,8 @@ const QUEUED: usize = 4096;
 const PER_ROUND: u32 = 500;
 /// Pause before a contract that moved a moment ago is read again.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Ended tasks that are read once more after a start.
+const UNREAD: u32 = 64;
 /// How often a reading that failed is tried again.
 const ATTEMPTS: u8 = 5;
 /// Transactions of one task read at once.
@@ -109,6 +111,9 @@ pub(crate) async fn run(
     let mut again = tokio::time::interval(AGAIN);
     again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut reader = Reader { shared, steady: Steadiness::default(), later: VecDeque::new() };
+    for (task, escrow) in reader.shared.store.ends_unread(UNREAD).await? {
+        reader.put_off(Reading::Task { task, escrow, thrown_back: None }, 0);
+    }
     let mut after = 0;
     loop {
         let reading = tokio::select! {

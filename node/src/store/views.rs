@@ -226,6 +226,32 @@ impl Store {
             .collect()
     }
 
+    /// Recent tasks that have ended without the transaction that ended them in their list: the node
+    /// stopped between the two. At most `limit`, newest first.
+    pub(crate) async fn ends_unread(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<(TaskId, Address)>, NodeError> {
+        let rows = sqlx::query(
+            "SELECT t.id, t.escrow FROM tasks t JOIN statuses s ON s.name = t.status
+             WHERE s.terminal = 1 AND t.status <> 'dropped'
+               AND t.row > (SELECT max(row) FROM tasks) - 10000
+               AND t.id NOT IN (SELECT task FROM rail_tasks)
+               AND NOT EXISTS (SELECT 1 FROM transactions x WHERE x.task = t.id
+                               AND x.kind IN ('close', 'cancel', 'expire'))
+             ORDER BY t.row DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(self.reader())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let id = TaskId(to_hash(row.try_get("id")?)?);
+                Ok((id, to_address(row.try_get("escrow")?)?))
+            })
+            .collect()
+    }
+
     /// The task's stored submission: hash of the reveal and length of the sealed file.
     pub(crate) async fn submission(
         &self,

@@ -319,3 +319,32 @@ async fn an_end_that_was_not_heard_is_read() {
     node.shutdown();
     node.join().await.unwrap();
 }
+
+/// Killed between an end and the reading of its contract, a node reads it after its next start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_was_not_noted_is_read_again() {
+    let world = World::new(0).await;
+    let node = world.node().await;
+    let posted = world.post(&node, b"unnoted", 36).await;
+    world.fund(&world.listing(&node, b"unnoted", 36)).await;
+    world.reaches(&node, &posted.task, TaskStatus::Open).await;
+    world.expire_by_anybody(&posted.escrow).await;
+    let noted = async |node: &NodeHandle| {
+        until("the end's transaction", || async {
+            let view = world.view(node, &posted.task).await;
+            view.transactions.iter().any(|tx| tx.kind == "expire").then_some(())
+        })
+        .await;
+    };
+    noted(&node).await;
+    node.shutdown();
+    node.join().await.unwrap();
+    let path = world.node_config.data_dir.join("fog.db");
+    let mut db = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::raw_sql("DELETE FROM transactions WHERE kind = 'expire'").execute(&mut db).await.unwrap();
+    drop(db);
+    let node = world.node().await;
+    noted(&node).await;
+    node.shutdown();
+    node.join().await.unwrap();
+}
