@@ -256,10 +256,17 @@ pub(crate) struct DevArgs {
     /// Seed of the LOCAL ONLY accounts.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// The node takes tasks in this jetton, so many of its smallest units for one GRAM of guarantee.
+    #[arg(long = "jetton", value_name = "MASTER=UNITS", value_parser = crate::jetton::rate)]
+    pub(crate) jettons: Vec<fog_protocol::JettonRate>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct NodeArgs {
+    /// Take tasks in this jetton, so many of its smallest units for one GRAM of guarantee; several
+    /// times for several.
+    #[arg(long = "jetton", value_name = "MASTER=UNITS", value_parser = crate::jetton::rate)]
+    pub(crate) jettons: Vec<fog_protocol::JettonRate>,
     /// TOML file with any of the node's settings.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -386,6 +393,20 @@ pub(crate) enum TaskCommand {
         #[arg(long, value_name = "FILE")]
         evidence: PathBuf,
     },
+    /// Have a task that was paid in a jetton send this wallet its share: the worker's pay, the
+    /// requestor's change, the node's fee.
+    Claim {
+        /// The task.
+        id: TaskId,
+        /// To another address, where one's own jetton wallet is locked.
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<fog_protocol::Address>,
+    },
+    /// A day after everybody has claimed: take the rent of one's own task in a jetton back.
+    Close {
+        /// The task.
+        id: TaskId,
+    },
     /// Take back a task nobody has been assigned to.
     Cancel {
         /// The task.
@@ -444,9 +465,19 @@ pub(crate) struct PostArgs {
     /// Its standard input (or the circuit's input.json, or input).
     #[arg(long, value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// The most you pay: 0.5, 0.5GRAM, 500000000n.
+    /// The most you pay: 0.5, 0.5GRAM, 500000000n; with `--jetton` in whole jettons.
     #[arg(long, value_name = "AMOUNT")]
-    pub(crate) price: Nano,
+    pub(crate) price: String,
+    /// Pay in the jetton with this master instead of GRAM.
+    #[arg(long, value_name = "MASTER", requires = "guarantee", conflicts_with_all = ["account", "no_pay"])]
+    pub(crate) jetton: Option<fog_protocol::Address>,
+    /// With `--jetton`: what stands for the price where only GRAM will do, in the worker's stake and
+    /// the node's bond. You pay none of it.
+    #[arg(long, value_name = "AMOUNT", requires = "jetton")]
+    pub(crate) guarantee: Option<Nano>,
+    /// With `--jetton`: its decimals, where its master does not say them on chain.
+    #[arg(long, requires = "jetton", value_parser = crate::jetton::decimals)]
+    pub(crate) decimals: Option<u8>,
     /// From funding to result: 10m, 1h.
     #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
     pub(crate) deadline: std::time::Duration,
@@ -590,6 +621,10 @@ pub(crate) struct WorkerUpArgs {
     /// Price of a billion units of fuel.
     #[arg(long, default_value = "0.02")]
     pub(crate) price_per_gigafuel: Nano,
+    /// Take this jetton, so many of its smallest units for one GRAM of these prices; several times for
+    /// several. None is taken otherwise.
+    #[arg(long = "jetton", value_name = "MASTER=UNITS", value_parser = crate::jetton::rate)]
+    pub(crate) jettons: Vec<fog_protocol::JettonRate>,
     /// Tasks held at once.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) slots: u16,

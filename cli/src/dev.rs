@@ -65,6 +65,7 @@ pub(crate) async fn dev(args: DevArgs, output: &Output) -> anyhow::Result<ExitCo
         probation: PROBATION,
         verifiers: fog_harness::Verifiers::InNode,
         pledge: args.pledge,
+        jettons: args.jettons.clone(),
     };
     let network = LocalNetwork::start_with(&options, &setup).await?;
     let banner = Banner {

@@ -4,7 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use fog_chain::{ChainClient, Tx};
-use fog_contracts::task::{TaskInit, op};
+use fog_contracts::{rail::place_of, task::op};
 use fog_evidence::{Bundle, Report, Status, Step, Told, check};
 use fog_protocol::{Address, Hash32, Listing, Policy, TaskId};
 use fog_verifier::{Executor, sandbox::process::RunnerConfig};
@@ -80,7 +80,7 @@ pub(crate) async fn write(
         );
     }
     let evidence = node.evidence(id).await?;
-    let escrow = TaskInit::of(&view.listing).address()?;
+    let escrow = place_of(&view.listing)?;
     let told = messages(&chain::connect(settings)?, &escrow).await?;
     let mut bundle = Bundle {
         listing: view.listing,
@@ -201,7 +201,7 @@ async fn anchored(bundle: &Bundle, settings: &Settings) -> anyhow::Result<Step> 
     if network != bundle.listing.network {
         bail!("the bundle is of network {}, --chain of {network}", bundle.listing.network);
     }
-    let escrow = TaskInit::of(&bundle.listing).address()?;
+    let escrow = place_of(&bundle.listing)?;
     let there = messages(&client, &escrow).await?;
     let pairs = [
         ("opening", &bundle.opened, &there.opened),

@@ -1,6 +1,10 @@
 //! `fog account` where the money is a jetton.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use fog_chain::ChainClient;
@@ -9,7 +13,9 @@ use fog_contracts::{
     channel::{Channel, ChannelStatus, Purpose},
     jetton::{JettonChannel, JettonData},
 };
-use fog_protocol::{Address, EntryTree, Hash32, Nano, PublicKey, SecretKey};
+use fog_protocol::{
+    Address, EntryTree, Hash32, JettonAmount, JettonRate, Listing, Nano, PublicKey, SecretKey,
+};
 use fog_requestor::{
     JettonVoucherFile, claim_jettons, end_in_jetton, open_in_jetton, read_jetton,
     read_jetton_channel, set_jetton_key, settle_in_jetton, sweep_jettons, top_up_jetton,
@@ -17,7 +23,7 @@ use fog_requestor::{
 use fog_wallet::{TESTNET, UnlockedWallet};
 use serde::Serialize;
 
-use crate::output::Output;
+use crate::{chain, output::Output, settings::Settings};
 
 /// How amounts of a jetton are written.
 pub(crate) struct Money {
@@ -41,7 +47,7 @@ impl Money {
         }
     }
 
-    fn parse(&self, text: &str) -> anyhow::Result<Units> {
+    pub(crate) fn parse(&self, text: &str) -> anyhow::Result<Units> {
         let decimals = self.decimals.context(
             "the jetton's master does not say on chain how many decimals it has: give --decimals",
         )?;
@@ -56,10 +62,55 @@ impl Money {
     }
 }
 
+/// Masters asked for one listing of tasks; what is paid in more jettons is shown in their units.
+const MOST_MASTERS: usize = 8;
+
+/// How the prices of tasks are written, each in what it is paid in.
+pub(crate) struct Prices(BTreeMap<Address, Money>);
+
+impl Prices {
+    /// Asks the masters of these tasks' jettons. Where one does not answer its units are shown.
+    pub(crate) async fn of(listings: impl Iterator<Item = &Listing>, settings: &Settings) -> Self {
+        let masters =
+            listings.filter_map(|listing| listing.rail.jetton().map(|(master, _)| master));
+        let masters: BTreeSet<_> = masters.collect();
+        let mut all = BTreeMap::new();
+        if !masters.is_empty()
+            && let Ok(chain) = chain::connect(settings)
+        {
+            for master in masters.into_iter().take(MOST_MASTERS) {
+                if let Ok(money) = Money::of(&chain, &master, None).await {
+                    all.insert(master, money);
+                }
+            }
+        }
+        Self(all)
+    }
+
+    /// `0.5 GRAM`, or what that comes to in the listing's jetton: `3 USDT (jetton)`.
+    pub(crate) fn shown(&self, listing: &Listing, price: Nano) -> String {
+        let Some(JettonAmount { master, units }) = listing.in_jetton(price) else {
+            return price.to_string();
+        };
+        let known = self.0.get(&master).map(|money| money.shown(units));
+        format!("{} (jetton)", known.unwrap_or_else(|| units.to_string()))
+    }
+}
+
 /// `--decimals`, as the parser checks it.
 pub(crate) fn decimals(text: &str) -> Result<u8, String> {
     let number = text.parse().ok().filter(|number| *number <= MAX_DECIMALS);
     number.ok_or_else(|| format!("a jetton has 0 to {MAX_DECIMALS} decimals"))
+}
+
+/// `MASTER=UNITS`: so many of its smallest units for one GRAM.
+pub(crate) fn rate(text: &str) -> Result<JettonRate, String> {
+    let (master, units) =
+        text.split_once('=').ok_or("write MASTER=UNITS: its smallest units for one GRAM")?;
+    let master = master.parse::<Address>().map_err(|error| error.to_string())?;
+    let units = units.parse().ok().and_then(Units::new).filter(|units| *units > Units::ZERO);
+    let units_per_gram = units.ok_or("UNITS is a whole number above zero")?;
+    Ok(JettonRate { master, units_per_gram })
 }
 
 /// What `fog account open` asks for.

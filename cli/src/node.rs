@@ -91,6 +91,7 @@ fn config(args: &NodeArgs, settings: &Settings) -> anyhow::Result<NodeConfig> {
     if let Some(market) = args.market.or(settings.market) {
         config.market = market;
     }
+    config.jettons.extend(&args.jettons);
     Ok(config)
 }
 

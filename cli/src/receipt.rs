@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use fog_protocol::{
-    Hash32, JournalStart, Nano, Policy, RATE_ONE, TaskId, TaskStatus, api::TaskView,
+    Hash32, JettonAmount, JournalStart, Nano, Policy, RATE_ONE, TaskId, TaskStatus, api::TaskView,
 };
 use serde::Serialize;
 
-use crate::{chain, market, output::Output, settings::Settings, task};
+use crate::{chain, jetton::Prices, market, output::Output, settings::Settings, task};
 
 /// Why trust this result?
 #[derive(Debug, Serialize)]
@@ -28,6 +28,12 @@ struct Receipt {
     /// Wrong results after which a worker has been caught with 95 % certainty.
     caught_within: u32,
     price_nano: Option<Nano>,
+    /// The price, for people.
+    #[serde(skip)]
+    price: Option<String>,
+    /// What is paid, and in which jetton; `price_nano` only guarantees it then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price_in_jetton: Option<JettonAmount>,
     stake_at_risk_nano: Option<Nano>,
     /// What one wrong result earns its worker on average: price kept where it is not found, stake
     /// lost where it is.
@@ -45,7 +51,11 @@ pub(crate) async fn receipt(
 ) -> anyhow::Result<ExitCode> {
     let view = task::find(&task::connect(settings).await?, id).await?;
     let config = market::config(&chain::connect(settings)?, view.listing.market).await?;
-    let receipt = of(&view, config.verifiers.len(), config.threshold);
+    let mut receipt = of(&view, config.verifiers.len(), config.threshold);
+    if let Some(price) = view.price {
+        let prices = Prices::of(std::iter::once(&view.listing), settings).await;
+        receipt.price = Some(prices.shown(&view.listing, price));
+    }
     output.document(&receipt, || text(&receipt))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -53,7 +63,9 @@ pub(crate) async fn receipt(
 fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
     let rate = f64::from(view.listing.policy.rate_ppm()) / f64::from(RATE_ONE);
     let audited = view.verdict.as_ref().is_some_and(|verdict| verdict.audited);
-    let cheating = view.price.zip(view.reserve).map(|(price, reserve)| {
+    // A price in a jetton cannot be set against a stake in GRAM.
+    let comparable = view.price.filter(|_| view.listing.rail.jetton().is_none());
+    let cheating = comparable.zip(view.reserve).map(|(price, reserve)| {
         let ppm = i128::from(view.listing.policy.rate_ppm());
         let one = i128::from(RATE_ONE);
         let (price, reserve) = (i128::from(price.get()), i128::from(reserve.get()));
@@ -70,6 +82,8 @@ fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
         detection: if audited { 1.0 } else { rate },
         caught_within: caught_within(rate),
         price_nano: view.price,
+        price: None,
+        price_in_jetton: view.price.and_then(|price| view.listing.in_jetton(price)),
         stake_at_risk_nano: view.reserve,
         cheating_earns_nano: cheating,
         verifiers,
@@ -154,7 +168,7 @@ fn text(receipt: &Receipt) -> String {
         format!(
             "at stake   {} for a price of {}",
             shown(receipt.stake_at_risk_nano),
-            shown(receipt.price_nano)
+            receipt.price.as_deref().unwrap_or("-")
         ),
     ];
     if let Some(nano) = receipt.cheating_earns_nano {

@@ -4,18 +4,21 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use fog_protocol::{
-    Durations, Hash32, JournalStart, PublicInput, RATE_ONE, Rail, ResourceLimits, TaskId,
-    TaskStatus, api::TaskView,
+    Address, Durations, Hash32, JournalStart, Nano, PublicInput, RATE_ONE, Rail, ResourceLimits,
+    TaskId, TaskStatus, Units, api::TaskView,
 };
 use fog_requestor::{
-    Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor, RequestorError,
+    Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor, RequestorError, bury_task,
+    claim_shares,
 };
 use serde::Serialize;
 
 use crate::{
     account,
     args::{PolicyName, PostArgs, RailName, TaskArgs, TaskCommand},
-    chain, challenge, evidence, files, keys,
+    chain, challenge, evidence, files,
+    jetton::{Money, Prices},
+    keys,
     output::{Output, exit_with, failed, table},
     receipt,
     settings::Settings,
@@ -36,7 +39,8 @@ pub(crate) async fn task(
         TaskCommand::Ls { limit } => ls(limit, settings, output).await,
         TaskCommand::Show { id } => {
             let view = find(&connect(settings).await?, &id).await?;
-            output.document(&view, || describe(&view))?;
+            let prices = Prices::of(std::iter::once(&view.listing), settings).await;
+            output.document(&view, || describe(&view, &prices))?;
             Ok(ExitCode::SUCCESS)
         }
         TaskCommand::Watch { id } => watch(&id, settings, output).await,
@@ -65,6 +69,8 @@ pub(crate) async fn task(
         TaskCommand::Challenge { id, evidence } => {
             challenge::challenge(&id, &evidence, settings, output).await
         }
+        TaskCommand::Claim { id, to } => claim(&id, to, settings, output).await,
+        TaskCommand::Close { id } => close(&id, settings, output).await,
         TaskCommand::Cancel { id } => cancel(&id, settings, output).await,
     }
 }
@@ -82,19 +88,27 @@ async fn requestor(settings: &Settings) -> anyhow::Result<Requestor> {
 }
 
 pub(crate) async fn find(node: &NodeClient, id: &TaskId) -> anyhow::Result<TaskView> {
-    node.task(id).await.map_err(|error| {
+    let view = node.task(id).await.map_err(|error| {
         if error.is_not_found() {
             anyhow::anyhow!("this node knows no task {id}: `fog task ls` lists those it knows")
         } else {
             error.into()
         }
-    })
+    })?;
+    // The id is the hash of what the listing says, its jetton and amount too.
+    anyhow::ensure!(view.listing.id() == *id, "the node answers with another task than {id}");
+    Ok(view)
 }
 
 /// Largest verifying key of a circuit.
 const MAX_CIRCUIT_KEY: u64 = 4 << 10;
 
 fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
+    // In a jetton the listing's cap is what guarantees the price.
+    let price = match args.guarantee {
+        Some(guarantee) => guarantee,
+        None => args.price.parse::<Nano>()?,
+    };
     let program = match (&args.module, &args.zkey, &args.witness) {
         (None, None, _) if args.elf.is_some() => {
             let elf = args.elf.as_deref().context("--elf is missing")?;
@@ -111,7 +125,7 @@ fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
         }
         _ => bail!("give either --module, or --zkey with --witness, or --circuit, or --elf"),
     };
-    let rate = args.audit_rate.unwrap_or(if rail.is_escrow() { 0.05 } else { 1.0 });
+    let rate = args.audit_rate.unwrap_or(if rail.has_contract() { 0.05 } else { 1.0 });
     let rate_ppm = (rate * f64::from(RATE_ONE)).round() as u32;
     let policy = match (args.policy, args.strategy.policy(args.policy, rate_ppm)?) {
         (_, Some(policy)) => policy,
@@ -140,7 +154,7 @@ fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
             memory_bytes: args.memory << 20,
             ..ResourceLimits::default()
         },
-        price: args.price,
+        price,
         policy,
         durations: durations(args.deadline, args.window)?,
         salt: Hash32(salt),
@@ -149,10 +163,18 @@ fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
 }
 
 /// How the task is paid, and out of which account.
-fn rail(args: &PostArgs, settings: &Settings) -> anyhow::Result<Rail> {
-    match args.rail {
-        RailName::Escrow => Ok(Rail::Escrow),
-        RailName::Account => {
+async fn rail(args: &PostArgs, settings: &Settings) -> anyhow::Result<Rail> {
+    match (args.rail, args.jetton) {
+        (RailName::Escrow, None) => Ok(Rail::Escrow),
+        (RailName::Escrow, Some(master)) => {
+            let money = Money::of(&chain::connect(settings)?, &master, args.decimals).await?;
+            Ok(Rail::Jetton { master, units: money.parse(&args.price)? })
+        }
+        (RailName::Account, Some(_)) => bail!(
+            "tasks on the account rail are paid in GRAM: vouchers in a jetton are signed with `fog \
+             account`, by both sides' hand"
+        ),
+        (RailName::Account, None) => {
             anyhow::ensure!(
                 !args.no_pay,
                 "--no-pay is for escrows: an account is paid into before"
@@ -209,7 +231,7 @@ struct ToPay {
 }
 
 async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
-    let draft = draft(&args, rail(&args, settings)?)?;
+    let draft = draft(&args, rail(&args, settings).await?)?;
     let requestor = requestor(settings).await?;
     if args.policy == PolicyName::Redundant {
         anyhow::ensure!(!args.no_pay, "--no-pay is for one task: copies are paid together");
@@ -220,7 +242,7 @@ async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::R
     if args.no_pay {
         return to_pay(&requestor, &prepared, output);
     }
-    pay(&requestor, std::slice::from_ref(&prepared), output).await?;
+    pay(&requestor, std::slice::from_ref(&prepared), settings, output).await?;
     if !args.wait && args.out.is_none() {
         let view = find(&requestor.node, &prepared.task).await?;
         output.document(&view, || prepared.task.to_string())?;
@@ -234,21 +256,28 @@ async fn post(args: PostArgs, settings: &Settings, output: &Output) -> anyhow::R
     if view.status == TaskStatus::Paid {
         acknowledge(&requestor, &view, settings, output).await?;
     }
-    end(&view, output)
+    end(&view, settings, output).await
 }
 
-async fn pay(requestor: &Requestor, prepared: &[Prepared], output: &Output) -> anyhow::Result<()> {
+async fn pay(
+    requestor: &Requestor,
+    prepared: &[Prepared],
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<()> {
     let escrowed: Vec<_> =
-        prepared.iter().filter(|task| task.listing.rail.is_escrow()).cloned().collect();
+        prepared.iter().filter(|task| task.listing.rail.has_contract()).cloned().collect();
     if !escrowed.is_empty() {
         requestor.fund(&escrowed).await?;
     }
+    let prices = Prices::of(prepared.iter().map(|task| &task.listing), settings).await;
     for Prepared { task, escrow, listing, .. } in prepared {
         let paid_from = match listing.rail {
-            Rail::Escrow => format!("escrow {escrow}"),
+            Rail::Escrow | Rail::Jetton { .. } => format!("escrow {escrow}"),
             Rail::Account { account } => format!("account {account}"),
         };
-        output.note(&format!("posted {task}\n  {paid_from}\n  at most {}", listing.price_cap));
+        let most = prices.shown(listing, listing.price_cap);
+        output.note(&format!("posted {task}\n  {paid_from}\n  at most {most}"));
     }
     Ok(())
 }
@@ -261,7 +290,7 @@ async fn copied(
     settings: &Settings,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
-    pay(requestor, copies, output).await?;
+    pay(requestor, copies, settings, output).await?;
     let waits = args.wait || args.out.is_some();
     let mut views = Vec::new();
     if waits {
@@ -359,14 +388,14 @@ async fn watch(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Res
         if view.status == TaskStatus::Paid {
             acknowledge(&requestor, &view, settings, output).await?;
         }
-        return end(&view, output);
+        return end(&view, settings, output).await;
     }
     let mut shown = 0;
     loop {
         let view = find(&node, id).await?;
         show_steps(&view, &mut shown, output);
         if view.status.is_terminal() {
-            return end(&view, output);
+            return end(&view, settings, output).await;
         }
         tokio::select! {
             () = tokio::time::sleep(POLL) => {}
@@ -386,8 +415,9 @@ impl Ownership for TaskView {
     }
 }
 
-fn end(view: &TaskView, output: &Output) -> anyhow::Result<ExitCode> {
-    output.document(view, || describe(view))?;
+async fn end(view: &TaskView, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let prices = Prices::of(std::iter::once(&view.listing), settings).await;
+    output.document(view, || describe(view, &prices))?;
     Ok(if view.status == TaskStatus::Paid { ExitCode::SUCCESS } else { failed() })
 }
 
@@ -404,28 +434,41 @@ async fn verified(requestor: &Requestor, view: &TaskView) -> anyhow::Result<Vec<
 async fn cancel(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
     let requestor = requestor(settings).await?;
     let view = find(&requestor.node, id).await?;
+    // In a jetton it may have begun and never been paid in whole: only its contract knows.
+    let begun = view.listing.rail.jetton().is_some() && view.status == TaskStatus::AwaitingFunds;
+    if begun {
+        requestor.cancel(&view).await?;
+        let told = serde_json::json!({ "task": id, "status": TaskStatus::Refunded });
+        output.document(&told, || {
+            format!("{id}: taken back; `fog task claim` sends jettons that came there")
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if view.status != TaskStatus::Open {
         bail!("task {id} is {}: only an open task can be taken back", view.status);
     }
-    if !view.listing.rail.is_escrow() {
+    if !view.listing.rail.has_contract() {
         bail!("on the account rail a task has no contract to take it back from: it ends by itself");
     }
     requestor.cancel(&view).await?;
-    end_of_cancel(&requestor, id, output).await
+    end_of_cancel(&requestor, id, settings, output).await
 }
 
 async fn end_of_cancel(
     requestor: &Requestor,
     id: &TaskId,
+    settings: &Settings,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
     let view = follow(requestor, id, output).await?;
-    output.document(&view, || describe(&view))?;
+    let prices = Prices::of(std::iter::once(&view.listing), settings).await;
+    output.document(&view, || describe(&view, &prices))?;
     Ok(if view.status == TaskStatus::Refunded { ExitCode::SUCCESS } else { failed() })
 }
 
 async fn ls(limit: u16, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
     let page = connect(settings).await?.tasks(limit, None).await?;
+    let prices = Prices::of(page.tasks.iter().map(|task| &task.listing), settings).await;
     output.document(&page, || {
         if page.tasks.is_empty() {
             return "no tasks yet: `fog task post` posts one".to_owned();
@@ -436,7 +479,7 @@ async fn ls(limit: u16, settings: &Settings, output: &Output) -> anyhow::Result<
                 task.id.to_string(),
                 task.status.to_string(),
                 task.listing.policy.name().to_owned(),
-                task.price.unwrap_or(task.listing.price_cap).to_string(),
+                prices.shown(&task.listing, task.price.unwrap_or(task.listing.price_cap)),
                 task.worker.map(|worker| worker.to_string()).unwrap_or_default(),
             ]);
         }
@@ -445,19 +488,28 @@ async fn ls(limit: u16, settings: &Settings, output: &Output) -> anyhow::Result<
     Ok(ExitCode::SUCCESS)
 }
 
-fn describe(view: &TaskView) -> String {
+fn describe(view: &TaskView, prices: &Prices) -> String {
     let mut lines = vec![
         format!("task      {}", view.id),
         format!("status    {}", view.status),
         format!("policy    {}", view.listing.policy.name()),
         match view.listing.rail {
-            Rail::Escrow => format!("escrow    {}", view.escrow),
+            Rail::Escrow | Rail::Jetton { .. } => format!("escrow    {}", view.escrow),
             Rail::Account { account } => format!("account   {account}"),
         },
-        format!("price     {} (at most {})", shown(view.price), view.listing.price_cap),
+        format!(
+            "price     {} (at most {})",
+            shown(view.price.map(|price| prices.shown(&view.listing, price))),
+            prices.shown(&view.listing, view.listing.price_cap)
+        ),
         format!("worker    {}", shown(view.worker)),
         format!("reserve   {}", shown(view.reserve)),
     ];
+    if let Some((master, _)) = view.listing.rail.jetton() {
+        lines.push(format!("jetton    {master} (names are free: the master is what counts)"));
+        let whole = view.price.unwrap_or(view.listing.price_cap);
+        lines.push(format!("guarantee {whole}, in stake and bond"));
+    }
     if let Some(verdict) = &view.verdict {
         lines.push(format!("verdict   {}: {}", verdict.verdict, verdict.reason));
         lines.push(format!("evidence  {}", verdict.evidence));
@@ -475,6 +527,64 @@ fn describe(view: &TaskView) -> String {
         lines.push(format!("  tx {:10} {}", tx.kind, tx.hash));
     }
     lines.join("\n")
+}
+
+#[derive(Serialize)]
+struct Claimed {
+    task: TaskId,
+    jetton: String,
+    to: String,
+    shares: Vec<ClaimedShare>,
+}
+
+#[derive(Serialize)]
+struct ClaimedShare {
+    share: &'static str,
+    units: Units,
+}
+
+async fn claim(
+    id: &TaskId,
+    to: Option<Address>,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let Requestor { node, chain, wallet } = requestor(settings).await?;
+    let view = find(&node, id).await?;
+    let Some((master, _)) = view.listing.rail.jetton() else {
+        bail!("task {id} is paid in GRAM: a worker's pay comes to its stake by itself")
+    };
+    let to = to.unwrap_or_else(|| wallet.wallet.address());
+    let sent = claim_shares(&chain, &wallet, &view.listing, &to).await?;
+    let money = Money::of(&chain, &master, None).await?;
+    let told = Claimed {
+        task: *id,
+        jetton: master.to_string(),
+        to: to.to_string(),
+        shares: sent
+            .iter()
+            .map(|(share, units)| ClaimedShare { share: share.name(), units: *units })
+            .collect(),
+    };
+    let lines: Vec<_> = sent
+        .iter()
+        .map(|(share, units)| format!("{}: {}", share.name(), money.shown(*units)))
+        .collect();
+    output.document(&told, || format!("{}\nto {}", lines.join("\n"), told.to))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn close(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
+    let Requestor { node, chain, wallet } = requestor(settings).await?;
+    let view = find(&node, id).await?;
+    if view.listing.rail.jetton().is_none() {
+        bail!("task {id} is paid in GRAM: its contract gave everything back when it ended")
+    }
+    let swept = bury_task(&chain, &wallet, &view.listing).await?;
+    output.document(&serde_json::json!({ "task": id, "swept_units": swept }), || {
+        format!("{id}: its rent came back")
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn shown<T: ToString>(value: Option<T>) -> String {

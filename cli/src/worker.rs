@@ -325,6 +325,7 @@ async fn up(args: WorkerUpArgs, settings: &Settings, output: &Output) -> anyhow:
         pricing: Pricing {
             base: args.min_price,
             per_gigafuel: args.price_per_gigafuel,
+            jettons: fog_protocol::JettonRates::new(&args.jettons)?,
             ..Pricing::default()
         },
         speed: None,

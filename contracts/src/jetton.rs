@@ -4,7 +4,7 @@
 //! The channel asks the master for its own jetton wallet (TEP-89) and believes nobody else, and only
 //! that wallet's word counts for what came in. What it owes it sends when the one it is owed to asks.
 
-use fog_protocol::{Address, Hash32, Nano, SecretKey, Signature};
+use fog_protocol::{Address, Hash32, Nano, SecretKey, Signature, Units};
 use tycho_types::{
     cell::{Cell, CellSlice},
     error::Error,
@@ -12,7 +12,7 @@ use tycho_types::{
 };
 
 use crate::{
-    amount::{Amount as _, Units},
+    amount::Amount as _,
     cells::{self, ContractError, Fields as _, take_address},
     channel::{Channel, ChannelData, Fields, Purpose, Voucher, VoucherError, VoucherSignatures},
     code::{Code, jetton_account_code, jetton_earnings_code},

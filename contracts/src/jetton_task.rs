@@ -4,7 +4,7 @@
 //! the worker's stake and the node's bond stand for, since currencies are never converted on chain. The
 //! price in the terms stands for all units of the jetton, another price for its part of them.
 
-use fog_protocol::{Address, Hash32, Nano};
+use fog_protocol::{Address, Hash32, Listing, Nano, Tagged as _};
 use tycho_types::{
     cell::{Cell, CellSlice},
     error::Error,
@@ -91,6 +91,16 @@ impl JettonTask {
         Ok(Self { task, jetton })
     }
 
+    /// The escrow of a listing, if it is paid in a jetton.
+    ///
+    /// # Errors
+    /// [`ContractError::Build`].
+    pub fn of(listing: &Listing) -> Result<Option<Self>, ContractError> {
+        let Some((master, units)) = listing.rail.jetton() else { return Ok(None) };
+        let jetton = JettonTerms { listing: listing.digest(), master, units };
+        Self::new(TaskInit::of(listing), jetton).map(Some)
+    }
+
     /// Code and data of the fresh contract.
     ///
     /// # Errors
@@ -110,7 +120,7 @@ impl JettonTask {
     /// What a price comes to in the jetton.
     #[must_use]
     pub fn units_of(&self, price: Nano) -> Units {
-        part(self.jetton.units, price, self.task.terms.price)
+        self.jetton.units.part(price, self.task.terms.price)
     }
 
     /// Whose units are how many where a task of this price is paid.
@@ -128,13 +138,6 @@ impl JettonTask {
     }
 }
 
-/// `units * price / whole`, rounded down: what a price comes to where `whole` stands for `units`.
-/// At most all of them, and none where `whole` is zero.
-#[must_use]
-pub fn part(units: Units, price: Nano, whole: Nano) -> Units {
-    scaled(units, price.get().min(whole.get()), whole.get())
-}
-
 /// The least price that comes to at least `wanted` where `whole` stands for `units`; `None` if the whole
 /// does not.
 #[must_use]
@@ -146,7 +149,7 @@ pub fn least_price(units: Units, whole: Nano, wanted: Units) -> Option<Nano> {
     let (mut low, mut high) = (0, whole.get());
     while low < high {
         let middle = low + (high - low) / 2;
-        if part(units, Nano::new(middle), whole) >= wanted {
+        if units.part(Nano::new(middle), whole) >= wanted {
             high = middle;
         } else {
             low = middle + 1;
@@ -156,19 +159,7 @@ pub fn least_price(units: Units, whole: Nano, wanted: Units) -> Option<Nano> {
 }
 
 fn of_bps(units: Units, bps: u16) -> Units {
-    scaled(units, bps.into(), 10_000)
-}
-
-/// `units * numerator / denominator`, rounded down, for a numerator that is not above the denominator.
-fn scaled(units: Units, numerator: u64, denominator: u64) -> Units {
-    let (numerator, denominator) = (u128::from(numerator), u128::from(denominator));
-    if denominator == 0 {
-        return Units::ZERO;
-    }
-    // The whole product has up to 184 bits; of these two one is at most the units, and the other
-    // below 2^128.
-    let (times, rest) = (units.get() / denominator, units.get() % denominator);
-    Units::new(times * numerator + rest * numerator / denominator).unwrap_or(Units::MAX)
+    units.scaled(bps.into(), 10_000)
 }
 
 /// Whose share of an ended task.
@@ -188,6 +179,17 @@ pub enum Share {
 impl Share {
     /// Every share.
     pub const ALL: [Self; 4] = [Self::Requestor, Self::Worker, Self::Treasury, Self::Node];
+
+    /// Whose it is, in a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requestor => "requestor",
+            Self::Worker => "worker",
+            Self::Treasury => "treasury",
+            Self::Node => "node",
+        }
+    }
 }
 
 /// Shares, in units.
@@ -278,7 +280,7 @@ impl JettonTaskData {
     /// What a price of this task comes to, if it has begun.
     #[must_use]
     pub fn units_of(&self, price: Nano) -> Option<Units> {
-        self.money.map(|money| part(money.units, price, self.task.init.terms.price))
+        self.money.map(|money| money.units.part(price, self.task.init.terms.price))
     }
 }
 

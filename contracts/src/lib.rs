@@ -31,7 +31,7 @@ mod signing;
 pub mod stake;
 pub mod task;
 
-pub use amount::{Amount, MAX_DECIMALS, Units, UnitsError};
+pub use amount::Amount;
 pub use cells::ContractError;
 pub use code::{
     Code, account_code, delegation_code, earnings_code, jetton_account_code, jetton_earnings_code,
@@ -46,6 +46,7 @@ pub use fees::{
     OWNER_VALUE, PROVE_VALUE, REDEEM_VALUE, STAKE_RENT, UNDELEGATE_VALUE, ruling_value,
     verdict_value,
 };
+pub use fog_protocol::{MAX_DECIMALS, Units, UnitsError};
 pub use log::{Movement, Reward, Slash, StakeLog, StakeMove};
 pub use notify::{Notify, TaskState, op};
 pub use signing::{Consent, VerdictTerms, commit_hash, consent_hash, ruling_hash, verdict_hash};

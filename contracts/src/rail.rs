@@ -5,12 +5,15 @@
 //! So what is signed for such a task is worth nothing to any contract, and nothing else changes.
 
 use fog_protocol::{
-    Address, Listing, Nano, Rail, SecretKey, Signature, TaskId, VoucherFile, tagged_hash,
+    Address, Listing, Nano, SecretKey, Signature, TaskId, VoucherFile, tagged_hash,
 };
+
+use tycho_types::models::StateInit;
 
 use crate::{
     ContractError,
     channel::{ChannelData, Voucher, VoucherError, VoucherSignatures},
+    jetton_task::JettonTask,
     task::TaskInit,
 };
 
@@ -27,9 +30,22 @@ pub fn place(task: &TaskId) -> Address {
 /// # Errors
 /// [`ContractError::Build`].
 pub fn place_of(listing: &Listing) -> Result<Address, ContractError> {
-    match listing.rail {
-        Rail::Escrow => TaskInit::of(listing).address(),
-        Rail::Account { .. } => Ok(place(&listing.id())),
+    match (JettonTask::of(listing)?, listing.rail.has_contract()) {
+        (Some(task), _) => task.address(),
+        (None, true) => TaskInit::of(listing).address(),
+        (None, false) => Ok(place(&listing.id())),
+    }
+}
+
+/// Code and data of a listing's escrow; none where the rail has no contracts.
+///
+/// # Errors
+/// [`ContractError::Build`].
+pub fn state_init_of(listing: &Listing) -> Result<Option<StateInit>, ContractError> {
+    match (JettonTask::of(listing)?, listing.rail.has_contract()) {
+        (Some(task), _) => task.state_init().map(Some),
+        (None, true) => TaskInit::of(listing).state_init().map(Some),
+        (None, false) => Ok(None),
     }
 }
 

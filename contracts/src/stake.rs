@@ -252,6 +252,14 @@ impl StakeData {
         bonded.saturating_sub(self.reserved)
     }
 
+    /// Does others' stake lie in it, bonded, leaving or still vesting? Then it backs no task in a jetton.
+    #[must_use]
+    pub fn is_delegated(&self) -> bool {
+        [self.pool.coins, self.pool.leaving, self.pool.vesting]
+            .iter()
+            .any(|part| *part > Nano::ZERO)
+    }
+
     /// What the worker may still take back.
     #[must_use]
     pub fn unbondable(&self) -> Nano {

@@ -15,6 +15,7 @@ use crate::{
     cells::{self, ContractError, Fields as _, take_address, take_coins, take_hash, take_maybe},
     code::task_code,
     dispute::Dispute,
+    market::Settings,
 };
 
 /// Opcodes of messages to a task.
@@ -285,6 +286,8 @@ pub struct TaskData {
     pub escrowed: Nano,
     /// What its address is made of.
     pub init: TaskInit,
+    /// Where the market's part of its fee goes, once the market has said so.
+    pub treasury: Option<Address>,
     /// The assignment.
     pub work: Option<Work>,
 }
@@ -300,19 +303,21 @@ impl TaskData {
 
     /// With the cell behind it, which a task in a jetton has.
     pub(crate) fn parse_with_rest(data: &Cell) -> Result<(Self, Option<Cell>), ContractError> {
-        let (state, deadline, escrowed, init, (work, rest)) =
+        let (state, deadline, escrowed, init, (settings, work, rest)) =
             cells::read("TaskStorage", data, |slice| {
                 let state = TaskState::from_number(slice.load_u8()?).ok_or(Error::InvalidData)?;
                 let (deadline, escrowed) = (slice.load_u32()?, take_coins(slice)?);
                 let init = slice.load_reference_cloned()?;
-                let _settings = take_maybe(slice)?;
+                let settings = take_maybe(slice)?;
                 let work = take_maybe(slice)?;
                 let rest =
                     if slice.is_refs_empty() { None } else { Some(slice.load_reference_cloned()?) };
-                Ok((state, deadline, escrowed, init, (work, rest)))
+                Ok((state, deadline, escrowed, init, (settings, work, rest)))
             })?;
         let work = work.as_ref().map(parse_work).transpose()?;
-        Ok((Self { state, deadline, escrowed, init: TaskInit::parse(&init)?, work }, rest))
+        let settings = settings.as_ref().map(Settings::parse).transpose()?;
+        let (init, treasury) = (TaskInit::parse(&init)?, settings.map(|said| said.treasury));
+        Ok((Self { state, deadline, escrowed, init, treasury, work }, rest))
     }
 }
 

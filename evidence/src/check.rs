@@ -1,11 +1,8 @@
 //! The checks, in the order of a task's life; each says what it found.
 
 use fog_contracts::{
-    Consent, VerdictTerms, commit_hash, consent_hash,
-    stake::StakeInit,
-    stake_code,
-    task::{Outcome, TaskInit},
-    verdict_hash,
+    Consent, VerdictTerms, commit_hash, consent_hash, rail::place_of, stake::StakeInit, stake_code,
+    task::Outcome, verdict_hash,
 };
 use fog_protocol::{Address, Hash32, Reveal, Tagged as _};
 use fog_verifier::{
@@ -143,10 +140,10 @@ fn stake(bundle: &Bundle, heard: &Heard) -> Result<Address, String> {
 }
 
 fn escrow(bundle: &Bundle) -> Result<Address, String> {
-    if !bundle.listing.rail.is_escrow() {
+    if !bundle.listing.rail.has_contract() {
         return Err("the listing is of the account rail: no contract holds it".to_owned());
     }
-    TaskInit::of(&bundle.listing).address().map_err(|error| error.to_string())
+    place_of(&bundle.listing).map_err(|error| error.to_string())
 }
 
 fn assignment(bundle: &Bundle, heard: &Heard) -> Result<String, String> {

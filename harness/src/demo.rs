@@ -160,6 +160,7 @@ pub async fn run(options: &DemoOptions, watch: Watch<'_>) -> Result<Report, Demo
         probation: PROBATION,
         verifiers: crate::Verifiers::InNode,
         pledge: Nano::ZERO,
+        jettons: Vec::new(),
     })
     .await?;
     say(format!("chain   {}  (embedded, LOCAL ONLY)", network.local.endpoint()));

@@ -9,7 +9,7 @@ use fog_contracts::{
     operator,
 };
 use fog_node::{Node, NodeConfig, NodeHandle, NodeKeys};
-use fog_protocol::{Address, Durations, Hash32, Nano};
+use fog_protocol::{Address, Durations, Hash32, JettonRate, Nano};
 use fog_requestor::NodeClient;
 use fog_testnet::toncenter;
 use fog_wallet::{OutMessage, TESTNET};
@@ -118,6 +118,8 @@ pub struct NetworkOptions {
     pub verifiers: Verifiers,
     /// Stake that workers are asked to reserve in bulk for the account rail; zero: none.
     pub pledge: Nano,
+    /// Jettons the node takes tasks in.
+    pub jettons: Vec<JettonRate>,
 }
 
 /// Who signs verdicts on a local network.
@@ -400,6 +402,7 @@ pub fn node_config(options: &NetworkOptions, market: Address, endpoint: &str) ->
         },
         probation: options.probation,
         rail: fog_node::RailConfig { pledge: options.pledge, ..fog_node::RailConfig::default() },
+        jettons: options.jettons.clone(),
         min_rate_ppm: 1_000,
         min_durations: Durations { bid: 1, commit: 1, verdict: 1, window: 0 },
         max_durations: Durations {

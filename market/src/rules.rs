@@ -120,7 +120,7 @@ impl Rules {
     /// # Errors
     /// [`Refused::NoReserveSuffices`].
     pub fn reserve_for(&self, listing: &Listing, price: Nano) -> Result<Nano, Refused> {
-        if !listing.rail.is_escrow() && listing.policy.rate_ppm() >= RATE_ONE {
+        if !listing.rail.has_contract() && listing.policy.rate_ppm() >= RATE_ONE {
             return Ok(Nano::ZERO);
         }
         let rate_ppm = listing.policy.rate_ppm();
@@ -149,7 +149,7 @@ impl Rules {
     /// What is wrong with it, and what would be accepted.
     pub fn check_listing(&self, listing: &Listing) -> Result<(), Refused> {
         self.check_bounds(listing)?;
-        if listing.rail.is_escrow() || listing.policy.rate_ppm() >= RATE_ONE {
+        if listing.rail.has_contract() || listing.policy.rate_ppm() >= RATE_ONE {
             return Ok(());
         }
         self.check_pledge(listing, self.reserve_for(listing, listing.price_cap)?)

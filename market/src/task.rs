@@ -402,7 +402,7 @@ impl Task {
     pub(crate) fn deliver_by(&self) -> Option<u64> {
         let Phase::Committed { work, .. } = &self.phase else { return None };
         // Without a contract there is no stake to take a penalty of.
-        if !self.listing.rail.is_escrow() {
+        if !self.listing.rail.has_contract() {
             return None;
         }
         if work.seed.is_some() || work.window_until.is_some() || work.delivery == Delivery::Missed {

@@ -4,11 +4,12 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fog_chain::{AccountInfo, ApiKey, ChainClient, ChainError, Follower};
 use fog_contracts::{
-    Consent, ContractError, dispute,
+    Consent, ContractError, JETTON_TASK_VALUE, dispute,
+    jetton_task::{self, JettonTask},
     market::{Config, MarketData},
     operator::{self, OperatorData},
     proof::{Context, Prove, VerifyingKey, binding},
-    rail::place_of,
+    rail::{place_of, state_init_of},
     stake::StakeData,
     task::{self, Outcome, ProofRole, TaskInit},
 };
@@ -205,14 +206,16 @@ impl ChainPort {
 
     /// How `listing` is funded.
     pub(crate) fn posted(&self, listing: &Listing) -> Result<Posted, PortError> {
-        if !listing.rail.is_escrow() {
-            return Ok(Posted::on_account(listing.id(), place_of(listing)?));
-        }
-        let init = TaskInit::of(listing);
-        let escrow = init.address()?;
-        let state_init = CellBuilder::build_from(init.state_init()?)?;
-        let body = task::fund(0)?;
-        let amount = listing.price_cap.saturating_add(self.task_gas());
+        let escrow = place_of(listing)?;
+        let Some(state_init) = state_init_of(listing)? else {
+            return Ok(Posted::on_account(listing.id(), escrow));
+        };
+        let state_init = CellBuilder::build_from(state_init)?;
+        // In a jetton this only begins the task; it opens when its jettons have come, too.
+        let (body, amount) = match JettonTask::of(listing)? {
+            Some(in_jetton) => (jetton_task::begin(0, &in_jetton.jetton)?, JETTON_TASK_VALUE),
+            None => (task::fund(0)?, listing.price_cap.saturating_add(self.task_gas())),
+        };
         // Test networks have friendly addresses of their own.
         let form = if self.network == fog_wallet::MAINNET {
             AddressForm::Bounceable
@@ -299,7 +302,7 @@ impl ChainPort {
         if init.terms.proof != ProofRole::Decides(prove.statement.hash()?) {
             return Err(PortError::Proof("it is of another statement than the task's".into()));
         }
-        let context = Context { network, task: init.address()?, stake: *stake };
+        let context = Context { network, task: place_of(listing)?, stake: *stake };
         let result = Hash32(prove.result.repr_hash().0);
         let bound = binding(&context.hash()?, &prove.statement.input, &result);
         let refused = |malformed: Malformed| PortError::Proof(malformed.to_string());

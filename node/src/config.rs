@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use fog_protocol::{Address, Durations, Hash32, Nano, PublicKey, SecretKey};
+use fog_protocol::{Address, Durations, Hash32, JettonRate, Nano, PublicKey, SecretKey};
 use serde::{Deserialize, Serialize};
 
 /// Where the chain is reached.
@@ -226,6 +226,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// The account rail.
     pub rail: RailConfig,
+    /// Jettons that tasks may be paid in, and how many units stand for one GRAM of guarantee: none.
+    pub jettons: Vec<JettonRate>,
     /// Seconds of chain time a round of bids stays open at most.
     pub bid_round_seconds: u64,
     /// Workers asked for a bid in one round of a task, cheapest first; also its bids, at most.
@@ -267,6 +269,7 @@ impl Default for NodeConfig {
             ringer_ppm: 20_000,
             limits: Limits::default(),
             rail: RailConfig::default(),
+            jettons: Vec::new(),
             bid_round_seconds: 3,
             bids_per_task: 256,
             probation: 3,

@@ -11,7 +11,9 @@ use fog_jury::{
     listen::{self, Bounds},
 };
 use fog_market::Rules;
-use fog_protocol::{Address, Hash32, Nano, PublicKey, SealKey, SecretKey, tagged_hash};
+use fog_protocol::{
+    Address, Hash32, JettonRates, Nano, PublicKey, SealKey, SecretKey, tagged_hash,
+};
 use fog_verifier::{Executor, Independent, sandbox::process::RunnerConfig};
 use fog_wallet::{Wallet, WalletVersion};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -121,6 +123,8 @@ impl Node {
         let secrets = Derived::of(&key, epoch_seed);
         let chain = ChainPort::connect(&config, operator).await?;
         check_verifiers(&chain, &config, &verifiers)?;
+        JettonRates::new(&config.jettons)
+            .map_err(|error| NodeError::Config(format!("jettons: {error}")))?;
         let (market, network) = (config.market, config.network);
         let lock = lock(&config)?;
         let identity = Identity { node, network, market, operator };

@@ -26,8 +26,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Durations, GuestExit, Hash32, Listing, Nano, PublicKey, SealPublicKey, TaskId,
-    TaskStatus,
+    Address, Durations, GuestExit, Hash32, JettonAmount, JettonRate, Listing, Nano, PublicKey,
+    SealPublicKey, TaskId, TaskStatus,
 };
 
 /// How long a node or a verifier keeps a connection on which nothing is asked.
@@ -86,6 +86,9 @@ pub struct NodeInfo {
     pub probation: u32,
     /// Lowest audit rate a listing may ask for, in parts per million.
     pub min_rate_ppm: u32,
+    /// Jettons that tasks may be paid in, and the least of each for one GRAM of guarantee.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jettons: Vec<JettonRate>,
 }
 
 impl Posted {
@@ -176,8 +179,11 @@ pub struct TaskView {
     pub escrow: Address,
     /// The assigned worker.
     pub worker: Option<Address>,
-    /// The agreed price.
+    /// The agreed price; where the task is paid in a jetton, what guarantees it in stake and bond.
     pub price: Option<Nano>,
+    /// The agreed price, where the task is paid in a jetton; none in GRAM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_in_jetton: Option<JettonAmount>,
     /// Stake reserved for it.
     pub reserve: Option<Nano>,
     /// The worker's commitment.

@@ -21,6 +21,7 @@ mod rail;
 mod seal;
 mod status;
 mod strategy;
+mod units;
 mod zkvm;
 
 pub use address::{Address, AddressError, AddressForm};
@@ -41,6 +42,9 @@ pub use seal::{SealError, SealKey, SealPublicKey, seal};
 pub use status::{TaskStatus, UnknownStatus};
 pub use strategy::{
     BLIND_BYTES, Bound, CHUNK_OVERHEAD, Chunks, Cut, Direction, Group, MAX_CHUNKS, MAX_FIELDS,
+};
+pub use units::{
+    JettonAmount, JettonRate, JettonRates, MAX_DECIMALS, RatesError, Units, UnitsError,
 };
 pub use zkvm::{JournalStart, UnknownZkVm, ZkVm, journal_binding};
 

@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Decimal, Hash32, Nano, PublicKey, Rail, TaskId,
+    Address, Decimal, Hash32, JettonAmount, Nano, PublicKey, Rail, TaskId,
     envelope::Tagged,
     strategy::{self, Bound, Chunks, Direction},
     zkvm::{JournalStart, ZkVm},
@@ -19,8 +19,9 @@ const VERSION: u16 = 1;
 /// The version that names a rail. A version of its own, so that listings of the escrow rail keep their
 /// bytes, and whoever knows only the first version refuses what it does not know.
 const RAIL_VERSION: u16 = 2;
-/// The version of listings with a policy that the versions before do not know, on any rail. 3 is
-/// left out.
+/// The version that is paid in a jetton.
+const JETTON_VERSION: u16 = 3;
+/// The version of listings with a policy that the versions before do not know, on any rail.
 const STRATEGY_VERSION: u16 = 4;
 const MAX_FUEL: u64 = 1_000_000_000_000;
 const MAX_MEMORY: u64 = 4 << 30;
@@ -32,10 +33,7 @@ const MAX_DURATION: u32 = 30 * 24 * 3600;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListingError {
     /// Another version of the listing's format.
-    #[error(
-        "listing version {0} is unknown: this software speaks {VERSION}, {RAIL_VERSION} and \
-         {STRATEGY_VERSION}"
-    )]
+    #[error("listing version {0} is unknown: this software speaks {VERSION} to {STRATEGY_VERSION}")]
     Version(u16),
     /// A version that is not the one of rail and policy.
     #[error("a listing of this rail with a `{policy}` policy has version {wanted}, not {version}")]
@@ -50,7 +48,7 @@ pub enum ListingError {
     /// The version of one rail with the other rail.
     #[error(
         "a listing of version {version} cannot name this rail: version {VERSION} is for escrow, \
-             {RAIL_VERSION} for an account"
+             {RAIL_VERSION} for an account, {JETTON_VERSION} for a jetton"
     )]
     Rail {
         /// The listing's version.
@@ -59,6 +57,9 @@ pub enum ListingError {
     /// A policy that only a task's own contract can judge.
     #[error("on the account rail no contract checks a proof: post it with `--rail escrow`")]
     NoContract,
+    /// A jetton elsewhere.
+    #[error("the jetton's master must be on the basechain (0:...)")]
+    Master,
     /// A field outside its bounds.
     #[error("listing field `{field}` is {given}: it must be between {min} and {max}")]
     OutOfBounds {
@@ -468,6 +469,8 @@ impl Listing {
     pub const VERSION: u16 = VERSION;
     /// The format's version on the account rail.
     pub const RAIL_VERSION: u16 = RAIL_VERSION;
+    /// The format's version in a jetton.
+    pub const JETTON_VERSION: u16 = JETTON_VERSION;
 
     /// The format's version with a policy that versions before do not know.
     pub const STRATEGY_VERSION: u16 = STRATEGY_VERSION;
@@ -479,10 +482,25 @@ impl Listing {
         if policy.is_strategy() { STRATEGY_VERSION } else { rail.listing_version() }
     }
 
-    /// The task's id.
+    /// The task's id: the listing's hash. Where it is paid in a jetton it is the hash of the cell that
+    /// tells the task's contract what it costs (`JettonTerms`: the listing's hash, the jetton, the
+    /// units), which is the cell's two descriptors and its 80 bytes.
     #[must_use]
     pub fn id(&self) -> TaskId {
-        TaskId(self.digest())
+        let digest = self.digest();
+        let Some((master, units)) = self.rail.jetton() else { return TaskId(digest) };
+        let mut cell = vec![0x00, 0xa0];
+        cell.extend_from_slice(&digest.0);
+        cell.extend_from_slice(&master.hash.0);
+        cell.extend_from_slice(&units.get().to_be_bytes());
+        TaskId(Hash32::of(&cell))
+    }
+
+    /// What a price of this task comes to in the jetton it is paid in; `None` where that is GRAM.
+    #[must_use]
+    pub fn in_jetton(&self, price: Nano) -> Option<JettonAmount> {
+        let (master, units) = self.rail.jetton()?;
+        Some(JettonAmount { master, units: units.part(price, self.price_cap) })
     }
 
     /// Checks what can be checked without looking anything up.
@@ -490,7 +508,7 @@ impl Listing {
     /// # Errors
     /// The first field that is outside its bounds.
     pub fn check(&self) -> Result<(), ListingError> {
-        if ![VERSION, RAIL_VERSION, STRATEGY_VERSION].contains(&self.version) {
+        if ![VERSION, RAIL_VERSION, JETTON_VERSION, STRATEGY_VERSION].contains(&self.version) {
             return Err(ListingError::Version(self.version));
         }
         let (version, policy) = (self.version, self.policy.name());
@@ -503,6 +521,14 @@ impl Listing {
         }
         if let (Policy::Proof { .. }, Rail::Account { .. }) = (&self.policy, &self.rail) {
             return Err(ListingError::NoContract);
+        }
+        if let Some((master, units)) = self.rail.jetton() {
+            if master.workchain != 0 {
+                return Err(ListingError::Master);
+            }
+            let most = u64::MAX;
+            let given = u64::try_from(units.get()).unwrap_or(most);
+            within("rail.units", given, 1, most)?;
         }
         within("limits.fuel", self.limits.fuel, 1, MAX_FUEL)?;
         within("limits.memory_bytes", self.limits.memory_bytes, 64 << 10, MAX_MEMORY)?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Entry, EntryTree, Hash32, Listing, Nano, Signature, Signed};
+use crate::{Address, Entry, EntryTree, Hash32, Listing, Nano, Signature, Signed, Units};
 
 /// How a task is paid.
 #[derive(
@@ -31,9 +31,32 @@ pub enum Rail {
         /// The `Account` contract; the listing's key is its payer's.
         account: Address,
     },
+    /// Out of an escrow of its own, in a jetton. The listing's price cap is its guarantee: what the
+    /// worker's stake and the node's bond stand for in GRAM, and what all units stand for.
+    Jetton {
+        /// The jetton's master, on the basechain.
+        master: Address,
+        /// What the price cap comes to.
+        units: Units,
+    },
 }
 
 impl Rail {
+    /// Has the task a contract of its own?
+    #[must_use]
+    pub const fn has_contract(&self) -> bool {
+        !matches!(self, Self::Account { .. })
+    }
+
+    /// The jetton and what the price cap comes to, on that rail.
+    #[must_use]
+    pub const fn jetton(&self) -> Option<(Address, Units)> {
+        match self {
+            Self::Jetton { master, units } => Some((*master, *units)),
+            Self::Escrow | Self::Account { .. } => None,
+        }
+    }
+
     /// The default?
     #[must_use]
     pub const fn is_escrow(&self) -> bool {
@@ -44,7 +67,7 @@ impl Rail {
     #[must_use]
     pub const fn account(&self) -> Option<Address> {
         match self {
-            Self::Escrow => None,
+            Self::Escrow | Self::Jetton { .. } => None,
             Self::Account { account } => Some(*account),
         }
     }
@@ -55,6 +78,7 @@ impl Rail {
         match self {
             Self::Escrow => Listing::VERSION,
             Self::Account { .. } => Listing::RAIL_VERSION,
+            Self::Jetton { .. } => Listing::JETTON_VERSION,
         }
     }
 }
@@ -252,7 +276,11 @@ mod tests {
         assert_eq!(hidden.check(), Err(ListingError::Rail { version: 1 }));
         let none = Listing { version: 2, ..escrowed };
         assert_eq!(none.check(), Err(ListingError::Rail { version: 2 }));
-        assert_eq!(Listing { version: 3, ..paid }.check(), Err(ListingError::Version(3)));
+        let later = Listing { version: 3, ..paid.clone() };
+        assert_eq!(later.check(), Err(ListingError::Rail { version: 3 }));
+        let strategy = Listing { version: 4, ..paid.clone() };
+        assert!(matches!(strategy.check(), Err(ListingError::OtherVersion { .. })));
+        assert_eq!(Listing { version: 5, ..paid }.check(), Err(ListingError::Version(5)));
     }
 
     #[test]
@@ -265,12 +293,39 @@ mod tests {
         assert_eq!(proof.check(), Err(ListingError::NoContract));
     }
 
+    fn jetton() -> Rail {
+        let units = Units::new(3_000_007).unwrap();
+        Rail::Jetton { master: Address::basechain([7; 32]), units }
+    }
+
+    /// Its id is what its contract can check: everything the price is made of.
+    #[test]
+    fn a_listing_in_a_jetton_is_known_by_its_price_too() {
+        let in_jetton = listing(jetton());
+        assert_eq!((in_jetton.version, in_jetton.check()), (3, Ok(())));
+        assert_ne!(in_jetton.id().0, in_jetton.digest());
+        let with = |master: [u8; 32], units| {
+            let units = Units::new(units).unwrap();
+            listing(Rail::Jetton { master: Address::basechain(master), units })
+        };
+        for other in [with([8; 32], 3_000_007), with([7; 32], 3_000_008)] {
+            assert_ne!(other.id(), in_jetton.id());
+        }
+        assert!(matches!(with([7; 32], 0).check(), Err(ListingError::OutOfBounds { .. })));
+        let far = Address { workchain: -1, hash: Hash32([7; 32]) };
+        let far = listing(Rail::Jetton { master: far, units: Units::new(1).unwrap() });
+        assert_eq!(far.check(), Err(ListingError::Master));
+        let json = serde_json::to_value(&in_jetton).unwrap();
+        assert_eq!(json["rail"]["units"], "3000007");
+        assert_eq!(serde_json::from_value::<Listing>(json).unwrap(), in_jetton);
+    }
+
     proptest! {
         #[test]
-        fn listings_of_both_rails_are_read_back_and_nothing_else_is(
-            escrow: bool, cut in 0usize..400, noise in proptest::collection::vec(any::<u8>(), 0..400),
+        fn listings_of_all_rails_are_read_back_and_nothing_else_is(
+            which in 0usize..3, cut in 0usize..400, noise in proptest::collection::vec(any::<u8>(), 0..400),
         ) {
-            let listing = listing(if escrow { Rail::Escrow } else { account() });
+            let listing = listing([Rail::Escrow, account(), jetton()][which]);
             let bytes = borsh::to_vec(&listing).unwrap();
             prop_assert_eq!(&borsh::from_slice::<Listing>(&bytes).unwrap(), &listing);
             let cut = cut % bytes.len();

@@ -179,7 +179,14 @@ mod tests {
         };
         change(&mut work);
         let init = epoch.task();
-        TaskData { state, deadline: 0, escrowed: Nano::ZERO, init, work: Some(work) }
+        TaskData {
+            state,
+            deadline: 0,
+            escrowed: Nano::ZERO,
+            init,
+            treasury: None,
+            work: Some(work),
+        }
     }
 
     fn check(data: Option<TaskData>) -> Result<(), NotOwed> {

@@ -46,6 +46,9 @@ pub enum JettonError {
     /// Neither contract is there.
     #[error("{0} is no account and no earnings in a jetton of this program's code")]
     NotAChannel(Address),
+    /// Something else is where the task's contract should be.
+    #[error("{0} is no task of this program's code")]
+    NotATask(Address),
     /// No master of a jetton.
     #[error("{0} is no jetton's master")]
     NotAJetton(Address),
@@ -53,7 +56,10 @@ pub enum JettonError {
     #[error("the jetton's master names another wallet than the contract was told: leave it")]
     OtherWallet,
     /// The contract has not been told its wallet.
-    #[error("the contract does not know its jetton wallet yet: `fog account open` asks for it")]
+    #[error(
+        "the contract does not know its jetton wallet yet, for its jetton's master has not answered: \
+             `fog account open` asks again, a task is taken back with `fog task cancel`"
+    )]
     NoWallet,
     /// Not enough of the jetton.
     #[error("the wallet has {has} of this jetton, and {wanted} are wanted")]
@@ -115,10 +121,24 @@ pub async fn read_jetton(chain: &ChainClient, master: &Address) -> Result<Jetton
     let field = |name| content_field(content, name).ok().flatten();
     let decimals = field("decimals").and_then(|text| text.parse().ok());
     let symbol = field("symbol").filter(|text| {
-        text.len() <= MAX_SYMBOL && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '$')
+        let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '$');
+        text.len() <= MAX_SYMBOL && plain && !is_like_the_coin(text)
     });
     let decimals = decimals.filter(|decimals| *decimals <= MAX_DECIMALS);
     Ok(JettonInfo { master: *master, decimals, symbol })
+}
+
+/// Could it be read as GRAM's own name? A jetton's maker names it as it likes.
+fn is_like_the_coin(symbol: &str) -> bool {
+    let read = |c: char| match c.to_ascii_uppercase() {
+        '0' => 'O',
+        '4' => 'A',
+        '6' => 'G',
+        '7' => 'T',
+        other => other,
+    };
+    let name: String = symbol.chars().filter(|c| *c != '$').map(read).collect();
+    name.contains("GRAM") || name.starts_with("TON")
 }
 
 /// A field of on-chain content: a dictionary by the hash of the field's name.
@@ -246,7 +266,7 @@ pub async fn open_in_jetton(
 }
 
 /// The user's own wallet of a jetton, which has at least `amount`.
-async fn own_wallet(
+pub(crate) async fn own_wallet(
     chain: &ChainClient,
     wallet: &UnlockedWallet,
     master: &Address,
@@ -602,6 +622,17 @@ mod tests {
 
     fn file(amount: u64) -> JettonVoucherFile {
         JettonVoucherFile::of(NETWORK, &channel(), &entries(amount), NOW + 3600).unwrap()
+    }
+
+    #[test]
+    fn no_jetton_is_shown_as_the_coin() {
+        for name in ["GRAM", "gram", "$GRAM", "6r4m", "GRAMs", "nanogram", "TON", "Toncoin", "7on"]
+        {
+            assert!(is_like_the_coin(name), "{name}");
+        }
+        for name in ["USDT", "STON", "tsTON", "NOT", "TST"] {
+            assert!(!is_like_the_coin(name), "{name}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod channel;
 mod cover;
 mod draft;
 mod jetton;
+mod jetton_task;
 mod node;
 mod pay;
 mod proof;
@@ -19,6 +20,7 @@ pub use jetton::{
     jetton_balance, jetton_wallet, open_in_jetton, read_jetton, read_jetton_channel,
     set_jetton_key, settle_in_jetton, sweep_jettons, top_up_jetton,
 };
+pub use jetton_task::{bury_task, claim_shares, fund_in_jetton, read_jetton_task};
 pub use node::{NodeClient, NodeError};
 pub use pay::{PayError, call, confirm, send};
 
@@ -39,6 +41,9 @@ pub enum RequestorError {
     /// The listing is out of bounds.
     #[error(transparent)]
     Listing(#[from] fog_protocol::ListingError),
+    /// The jetton.
+    #[error(transparent)]
+    Jetton(#[from] JettonError),
     /// Cells.
     #[error(transparent)]
     Contract(#[from] fog_contracts::ContractError),
@@ -110,7 +115,7 @@ impl Requestor {
         Ok(prepared)
     }
 
-    /// The payment that funds a posted task.
+    /// The payment that funds a posted task in GRAM.
     ///
     /// # Errors
     /// [`RequestorError::Contract`].
@@ -128,10 +133,15 @@ impl Requestor {
     /// # Errors
     /// [`RequestorError`]; payments already made stay made.
     pub async fn fund(&self, prepared: &[Prepared]) -> Result<(), RequestorError> {
+        let (in_jetton, in_gram): (Vec<_>, Vec<_>) =
+            prepared.iter().partition(|task| task.listing.rail.jetton().is_some());
         let payments =
-            prepared.iter().map(|task| self.payment(task)).collect::<Result<Vec<_>, _>>()?;
+            in_gram.into_iter().map(|task| self.payment(task)).collect::<Result<Vec<_>, _>>()?;
         for batch in payments.chunks(self.wallet.wallet.version().max_messages()) {
             send(&self.chain, &self.wallet, batch).await?;
+        }
+        for task in in_jetton {
+            fund_in_jetton(&self.chain, &self.wallet, &task.listing).await?;
         }
         Ok(())
     }

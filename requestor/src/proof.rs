@@ -2,6 +2,7 @@
 
 use fog_contracts::{
     proof::{Context, Prove, binding, result_bytes},
+    rail::place_of,
     task::{ProofRole, TaskInit},
 };
 use fog_protocol::{Address, Hash32, api::TaskView};
@@ -23,7 +24,7 @@ pub(crate) fn result(
     if init.terms.proof != ProofRole::Decides(prove.statement.hash()?) {
         return Err(wrong("it is of another statement"));
     }
-    let context = Context { network: view.listing.network, task: init.address()?, stake };
+    let context = Context { network: view.listing.network, task: place_of(&view.listing)?, stake };
     let hash = Hash32(prove.result.repr_hash().0);
     let bound = binding(&context.hash()?, &prove.statement.input, &hash);
     let refused = |malformed: fog_verifier::groth16::Malformed| wrong(&malformed.to_string());

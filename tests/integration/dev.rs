@@ -85,7 +85,12 @@ impl Dev {
     }
 
     pub(crate) fn worker(&self, home: &Path) -> Guard {
-        let mut command = self.fog(home, &["worker", "up", "--wallet", "worker"]);
+        self.worker_with(home, &[])
+    }
+
+    pub(crate) fn worker_with(&self, home: &Path, args: &[&str]) -> Guard {
+        let args = [&["worker", "up", "--wallet", "worker"], args].concat();
+        let mut command = self.fog(home, &args);
         let log = std::fs::File::create(home.join("worker.log")).unwrap();
         Guard(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }

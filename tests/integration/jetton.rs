@@ -1,8 +1,14 @@
 //! `fog account` in a jetton: the built program, two people, and other people's jetton between them.
 
+use fog_protocol::Units;
 use serde_json::{Value, json};
 
-use crate::{clients::tools, dev::dev, fog::run, scene::Scene};
+use crate::{
+    clients::tools,
+    dev::{dev, dev_with, until},
+    fog::{file, run},
+    scene::Scene,
+};
 
 impl Scene<'_> {
     /// What an owner has, as the chain's own index tells it.
@@ -106,4 +112,107 @@ async fn an_account_in_a_jetton_lives_and_ends() {
         got = scene.jettons(master, node).await;
     }
     assert_eq!((left, got), (all - 3_000_000, 3_000_000));
+}
+
+/// A task from end to end: posted and paid in a jetton, done, and its pay claimed; refused by a node or a
+/// worker that takes no such jetton.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_is_paid_in_a_jetton() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    network.import(home, 0, "requestor");
+    network.import(home, 1, "worker");
+    let scene = Scene { network: &network, home, command: &["account"] };
+    let chain = network.text("chain").trim_end_matches("/api/v2").to_owned();
+    let wallet = |name| scene.ok(name, &["key"])["wallet"].as_str().unwrap().to_owned();
+    let (requestor, worker) = (wallet("requestor"), wallet("worker"));
+    let minted = scene.file("masters.json");
+    tools::python(&chain, &format!("mint_jettons.py {requestor} {}", minted.display())).await;
+    let masters: Vec<String> = serde_json::from_slice(&std::fs::read(minted).unwrap()).unwrap();
+    let (master, other) = (masters[0].as_str(), masters[1].as_str());
+    let (module, input) = (file("cli/guests/wordcount.wasm"), home.join("in.txt"));
+    std::fs::write(&input, b"one two two").unwrap();
+    let (module, input) = (module.to_str().unwrap(), input.to_str().unwrap());
+    let post = |price, guarantee, jetton| {
+        let work = ["post", "--module", module, "--input", input, "--window", "0s"];
+        let paid = ["--price", price, "--guarantee", guarantee, "--jetton", jetton];
+        [&work[..], &paid, &["--deadline", "4m", "--audit-rate", "1"]].concat()
+    };
+    // This node takes no jettons, and says so before anything is sent.
+    let tasks = Scene { command: &["task"], ..scene };
+    assert!(tasks.refused("requestor", &post("3", "0.5", master)).contains("no jettons of"));
+    drop(network);
+
+    let rate = format!("{master}=5000000");
+    let network = dev_with(home, &data, &["--listen", "127.0.0.1:0", "--jetton", &rate]);
+    let scene = Scene { network: &network, home, command: &["task"] };
+    network.ok(home, &["worker", "stake", "20", "--wallet", "worker", "--json"]);
+    // A guarantee that is worth more than what is paid, another jetton, one without decimals.
+    let cheap = scene.refused("requestor", &post("2", "0.5", master));
+    assert!(cheap.contains("too little for a guarantee"), "{cheap}");
+    let unknown = [&post("3", "0.5", other)[..], &["--decimals", "6"]].concat();
+    assert!(scene.refused("requestor", &unknown).contains("no jettons of"));
+    // A worker that knows no jettons passes; one that does takes it.
+    let unwilling = network.worker(home);
+    let first = scene.ok("requestor", &post("3", "0.5", master));
+    let id = first["id"].as_str().unwrap().to_owned();
+    let show = |id: &str| network.ok(home, &["task", "show", id, "--json"]);
+    until("a worker that passes", || {
+        std::fs::read_to_string(home.join("worker.log")).unwrap().contains("takes no jettons of")
+    });
+    drop(unwilling);
+    let _willing = network.worker_with(home, &["--jetton", &rate]);
+    until("the payment", || show(&id)["status"] == "paid");
+    let paid = show(&id);
+    let agreed = paid["price"].as_u64().unwrap();
+    let (cap, units) = (500_000_000, 3_000_000u64);
+    assert!(agreed > 0 && agreed <= cap);
+    let due = units * agreed / cap;
+
+    // People see the jetton; contracts hold what each is due.
+    let said = run(&mut network.fog(home, &["task", "show", &id]));
+    let said = String::from_utf8(said.stdout).unwrap();
+    let whole = Units::new(due.into()).unwrap().shown(6);
+    let price = format!("price     {whole} TST (jetton) (at most 3 TST (jetton))");
+    assert!(said.contains(&price) && !said.contains(&format!("price     {cap}")), "{said}");
+    let in_jetton = json!({ "master": master, "units": due.to_string() });
+    assert_eq!(paid["price_in_jetton"], in_jetton);
+    let receipt = network.ok(home, &["task", "receipt", &id, "--json"]);
+    assert_eq!(receipt["price_in_jetton"], in_jetton);
+    assert_eq!(receipt["cheating_earns_nano"], Value::Null);
+    let all = String::from_utf8(run(&mut network.fog(home, &["task", "ls"])).stdout).unwrap();
+    assert!(all.contains(&format!("{whole} TST (jetton)")), "{all}");
+    let escrow = paid["escrow"].as_str().unwrap();
+    let contract = network.ok(home, &["contract", "show", escrow, "--json"]);
+    assert_eq!(contract["contract"], "JettonTask");
+    let shares = &contract["state"]["jetton"]["due"];
+    let number = |name: &str| shares[name].as_str().unwrap().parse::<u64>().unwrap();
+    let fee = due - number("worker_units");
+    assert!(fee < due / 10, "{contract}");
+    let (mine, change) = (number("worker_units"), number("requestor_units"));
+    assert_eq!(mine + change + number("treasury_units") + number("node_units"), units);
+
+    // Each takes what is its own, once.
+    assert!(scene.refused("worker", &["close", &id]).contains("its requestor's"));
+    assert!(scene.refused("requestor", &["close", &id]).contains("`fog task claim` first"));
+    let claimed = scene.ok("worker", &["claim", &id]);
+    assert_eq!(claimed["shares"][0], json!({ "share": "worker", "units": mine.to_string() }));
+    assert!(scene.refused("worker", &["claim", &id]).contains("nothing is due"));
+    let log = std::fs::read_to_string(home.join("worker.log")).unwrap();
+    assert!(log.contains(&format!("paid: {mine} units of jetton {master}")), "{log}");
+    let mut has = 0;
+    for _ in 0..200 {
+        has = scene.jettons(master, &worker).await;
+        if has == mine {
+            break;
+        }
+    }
+    assert_eq!(has, mine);
+    assert!(change > 0 && number("treasury_units") > 0 && number("node_units") > 0, "{shares}");
+    let back = scene.ok("requestor", &["claim", &id])["shares"].clone();
+    let treasury = number("treasury_units").to_string();
+    assert_eq!(back[0], json!({ "share": "requestor", "units": change.to_string() }));
+    assert_eq!(back[1], json!({ "share": "treasury", "units": treasury }));
+    assert!(scene.refused("requestor", &["close", &id]).contains("its worker or node"));
 }

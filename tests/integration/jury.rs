@@ -27,6 +27,7 @@ fn options(data: &Path) -> NetworkOptions {
         probation: 3,
         verifiers: Verifiers::Apart(3),
         pledge: Nano::ZERO,
+        jettons: Vec::new(),
     }
 }
 

@@ -98,6 +98,7 @@ impl ChainView {
             free: data.free(),
             reserved: data.reserved,
             earnings: data.earnings,
+            delegated: data.is_delegated(),
             session: data.session,
         };
         Ok(ChainStatus { time, stake })

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use fog_protocol::{Address, Hash32, Nano, SecretKey, ZkVm};
+use fog_protocol::{Address, Hash32, JettonRates, Nano, SecretKey, ZkVm};
 
 use crate::adversary::Behaviour;
 
@@ -116,6 +116,8 @@ pub struct Pricing {
     pub per_gigafuel: Nano,
     /// Price of a proof; `None`: it makes none.
     pub proof: Option<Nano>,
+    /// Jettons it takes instead, and how many units for one GRAM of these prices: none by default.
+    pub jettons: JettonRates,
 }
 
 impl Default for Pricing {
@@ -124,6 +126,7 @@ impl Default for Pricing {
             base: Nano::new(10_000_000),
             per_gigafuel: Nano::new(20_000_000),
             proof: Some(Nano::new(100_000_000)),
+            jettons: JettonRates::default(),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use fog_protocol::{GuestExit, Hash32, Nano, TaskId, TaskStatus, gateway::PassReason};
+use fog_protocol::{
+    GuestExit, Hash32, JettonAmount, Nano, TaskId, TaskStatus, gateway::PassReason,
+};
 
 use crate::pledges::PledgeStage;
 
@@ -71,8 +73,10 @@ pub enum WorkerEvent {
     Bid {
         /// The task.
         task: TaskId,
-        /// Asked price.
+        /// Asked price; where the task is paid in a jetton, the guarantee that stands for it.
         price: Nano,
+        /// What that comes to in the jetton.
+        in_jetton: Option<JettonAmount>,
         /// Stake it puts at risk.
         reserve: Nano,
     },
@@ -135,8 +139,10 @@ pub enum WorkerEvent {
         task: TaskId,
         /// How.
         status: TaskStatus,
-        /// What was earned or lost.
+        /// What was earned or lost, in GRAM.
         amount: Nano,
+        /// What was earned, where the task was paid in a jetton.
+        in_jetton: Option<JettonAmount>,
         /// Why.
         reason: String,
     },
@@ -273,7 +279,12 @@ impl WorkerEvent {
             write!(f, "{} ", short(&task))?;
         }
         match self {
-            Self::Bid { price, reserve, .. } => write!(f, "bid {price}, {reserve} at stake"),
+            Self::Bid { price, reserve, in_jetton: None, .. } => {
+                write!(f, "bid {price}, {reserve} at stake")
+            }
+            Self::Bid { price, reserve, in_jetton: Some(paid), .. } => {
+                write!(f, "bid {paid}, guaranteed by {price}, {reserve} at stake")
+            }
             Self::Passed { detail, .. } => write!(f, "passed: {detail}"),
             Self::Lost { reason, .. } => write!(f, "lost: {reason}"),
             Self::Assigned { commit_by, .. } => write!(f, "assigned, commit by {commit_by}"),
@@ -284,6 +295,9 @@ impl WorkerEvent {
             ),
             Self::Committed { commitment, .. } => write!(f, "committed to {commitment}"),
             Self::Submitted { .. } => f.write_str("result submitted"),
+            Self::Closed { status, in_jetton: Some(paid), reason, .. } => {
+                write!(f, "{status}: {paid} to be had with `fog task claim` ({reason})")
+            }
             Self::Closed { status, amount, reason, .. } => {
                 write!(f, "{status}: {amount} ({reason})")
             }

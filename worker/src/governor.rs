@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use fog_contracts::jetton_task::least_price;
 use fog_protocol::{Listing, Nano, Program, TaskId, gateway::PassReason};
 
 use fog_verifier::sandbox::Limits;
@@ -170,6 +171,34 @@ impl Governor {
         }
     }
 
+    /// The part of the listing's guarantee that comes to what this worker asks in GRAM, by the rate it
+    /// takes the listing's jetton at; never less than what it asks, for that is what it gets where no
+    /// verdict comes.
+    fn in_currency(&self, listing: &Listing, asked: Nano) -> Result<Nano, Pass> {
+        let Some((master, units)) = listing.rail.jetton() else { return Ok(asked) };
+        let wanted = self.pricing.jettons.worth(&master, asked).ok_or_else(|| Pass {
+            reason: PassReason::Unsupported,
+            ask: None,
+            detail: format!("this worker takes no jettons of {master}: give it a rate for them"),
+        })?;
+        let part = least_price(units, listing.price_cap, wanted).ok_or_else(|| Pass {
+            reason: PassReason::PriceTooLow,
+            ask: None,
+            detail: format!("the cap is {units}, this worker asks {wanted}"),
+        })?;
+        if asked > listing.price_cap {
+            return Err(Pass {
+                reason: PassReason::PriceTooLow,
+                ask: Some(asked),
+                detail: format!(
+                    "the guarantee is {}, this worker asks for {asked} of it",
+                    listing.price_cap
+                ),
+            });
+        }
+        Ok(part.max(asked))
+    }
+
     /// How long `listing` takes at most, and by when it must be done after an assignment.
     #[must_use]
     pub fn load(&self, listing: &Listing) -> Load {
@@ -227,6 +256,7 @@ impl Governor {
             ask: None,
             detail: "this worker makes no proofs: give it a price for proofs".into(),
         })?;
+        let price = self.in_currency(listing, price)?;
         if price > listing.price_cap {
             return Err(Pass {
                 reason: PassReason::PriceTooLow,

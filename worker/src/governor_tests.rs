@@ -1,7 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use fog_protocol::{
-    Address, BlobRef, Curve, Durations, Hash32, Policy, PublicInput, ResourceLimits, SecretKey,
+    Address, BlobRef, Curve, Durations, Hash32, JettonRate, JettonRates, Policy, PublicInput,
+    ResourceLimits, SecretKey, Units,
 };
 use proptest::prelude::*;
 
@@ -65,6 +66,40 @@ fn price_and_reserve_follow_the_fuel() {
     listing.price_cap = Nano::new(30_000_001);
     let offer = consider(&listing, &BTreeMap::new()).unwrap();
     assert_eq!(offer.reserve, Nano::new(6_333_333_123));
+}
+
+fn in_jetton(master: Address, units: u128) -> Listing {
+    let rail = fog_protocol::Rail::Jetton { master, units: Units::new(units).unwrap() };
+    Listing { rail, version: Listing::JETTON_VERSION, ..listing() }
+}
+
+#[test]
+fn a_jetton_is_taken_by_its_rate_and_no_other() {
+    let (master, other) = (Address::basechain([7; 32]), Address::basechain([8; 32]));
+    let units_per_gram = Units::new(3_000_000).unwrap();
+    let jettons = JettonRates::new(&[JettonRate { master, units_per_gram }]).unwrap();
+    let taking = Governor { pricing: Pricing { jettons, ..Pricing::default() }, ..governor() };
+    let none = BTreeMap::new();
+    let situation = Situation { held: &none, free_stake: Nano::grams(100) };
+    let offer =
+        |governor: Governor, listing| governor.consider(&listing, Nano::grams(19), &situation);
+    // What is asked in GRAM, 0.02, is worth 60,000 units here, whatever a guarantee says.
+    let fair = offer(taking, in_jetton(master, 3_000_000)).unwrap();
+    assert_eq!(fair.price, Nano::new(20_000_000));
+    let poor = offer(taking, in_jetton(master, 120_001)).unwrap();
+    assert_eq!(poor.price, Nano::new(499_995_834));
+    let units = |cap: u128, price| Units::new(cap).unwrap().part(price, Nano::grams(1)).get();
+    assert_eq!(units(120_001, poor.price), 60_000);
+    assert_eq!(units(120_001, poor.price.saturating_sub(Nano::new(1))), 59_999);
+    // Without a verdict it gets the guarantee: never less of it than it asks.
+    let rich = offer(taking, in_jetton(master, 300_000_000)).unwrap();
+    assert_eq!(rich.price, Nano::new(20_000_000));
+    let reason = |answer: Result<Offer, Pass>| answer.unwrap_err().reason;
+    assert_eq!(reason(offer(taking, in_jetton(master, 59_999))), PassReason::PriceTooLow);
+    assert_eq!(reason(offer(taking, in_jetton(other, 3_000_000))), PassReason::Unsupported);
+    assert_eq!(reason(offer(governor(), in_jetton(master, 3_000_000))), PassReason::Unsupported);
+    let small = Listing { price_cap: Nano::new(19_999_999), ..in_jetton(master, 3_000_000) };
+    assert_eq!(reason(offer(taking, small)), PassReason::PriceTooLow);
 }
 
 #[test]

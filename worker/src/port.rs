@@ -26,6 +26,8 @@ pub(crate) struct StakeStatus {
     pub(crate) reserved: Nano,
     /// Earned and not withdrawn.
     pub(crate) earnings: Nano,
+    /// Is anybody else's stake in it, bonded, leaving or vesting?
+    pub(crate) delegated: bool,
     /// The registered session key.
     pub(crate) session: PublicKey,
 }

@@ -167,7 +167,9 @@ impl Context {
 
     async fn produce(&self, task: TaskId, assignment: &Assignment) -> Result<Outcome, Failure> {
         match (assignment.reason, assignment.listing.rail) {
-            (Reason::Assigned, Rail::Escrow) => self.confirm(task, assignment).await?,
+            (Reason::Assigned, Rail::Escrow | Rail::Jetton { .. }) => {
+                self.confirm(task, assignment).await?;
+            }
             // No contract says whose it is: what it brings was covered when it was bid for.
             (Reason::Assigned, Rail::Account { .. }) | (Reason::ResultLost, _) => {}
         }

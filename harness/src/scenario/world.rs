@@ -84,6 +84,7 @@ impl World {
             probation: scenario.network.probation,
             verifiers: crate::Verifiers::InNode,
             pledge: Nano::ZERO,
+            jettons: Vec::new(),
         };
         let thrower = match scenario.network.treasury {
             WalletKind::Wallet => None,

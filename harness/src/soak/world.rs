@@ -84,6 +84,7 @@ impl World {
             probation: options.watched.probation,
             verifiers,
             pledge: Nano::ZERO,
+            jettons: Vec::new(),
         };
         let local = LocalChain::start(&network).await?;
         fill_purses(&local, &options).await?;

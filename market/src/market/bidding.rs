@@ -64,7 +64,7 @@ impl Market {
         if reserve < required {
             return Err(Refused::ReserveTooSmall { price, reserve, required });
         }
-        if task.listing.rail.is_escrow() {
+        if task.listing.rail.has_contract() {
             let free = worker.free_stake();
             if reserve > free {
                 return Err(Refused::StakeTooSmall { reserve, free });

@@ -42,7 +42,7 @@ impl Market {
             actions.push(Action::Reconcile { task: id });
             return Ok(());
         }
-        let escrow = task.listing.rail.is_escrow();
+        let escrow = task.listing.rail.has_contract();
         let matched = task.assignment().is_some_and(|made| made.worker == fact.worker);
         // What the chain shows holds, even if another match was made here meanwhile. On the account rail
         // the match is all there is, and the pledge that stands for it stays.
@@ -79,7 +79,7 @@ impl Market {
         let Some(task) = self.tasks.get(&id) else { return };
         let Phase::Assigning { assignment, .. } = &task.phase else { return };
         let (address, reserve) = (assignment.worker, assignment.reserve);
-        let escrow = task.listing.rail.is_escrow();
+        let escrow = task.listing.rail.has_contract();
         if let Ok(worker) = self.worker_mut(&address) {
             if escrow {
                 worker.pending = worker.pending.saturating_sub(reserve);

@@ -67,7 +67,7 @@ impl Market {
         self.release_match(id);
         let task = self.tasks.get(&id)?;
         let assignment = task.assignment()?.clone();
-        let on_chain = task.status() != TaskStatus::Assigning && task.listing.rail.is_escrow();
+        let on_chain = task.status() != TaskStatus::Assigning && task.listing.rail.has_contract();
         let worker = self.worker_mut(&assignment.worker).ok()?;
         worker.in_hand.remove(&id);
         worker.audits.remove(&id);

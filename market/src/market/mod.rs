@@ -365,7 +365,7 @@ impl Market {
         let round = task.round().map(|round| round.until);
         let complete = task.round().is_some_and(crate::task::Round::all_answered);
         // On the account rail nothing is assigned on chain.
-        let live = !task.status().is_terminal() && task.listing.rail.is_escrow();
+        let live = !task.status().is_terminal() && task.listing.rail.has_contract();
         let backed = task.assignment().filter(|_| live).map_or(Nano::ZERO, |made| made.price);
         let before = std::mem::replace(&mut task.indexed.backed, backed);
         self.backed = self.backed.saturating_sub(before).saturating_add(backed);

@@ -194,7 +194,7 @@ impl Market {
             return;
         };
         let cap = task.listing.price_cap;
-        let backing = if task.listing.rail.is_escrow() {
+        let backing = if task.listing.rail.has_contract() {
             Backing::Stake
         } else {
             Backing::Pledge { until: now.saturating_add(way(&task.listing)) }

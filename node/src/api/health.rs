@@ -38,6 +38,7 @@ pub(super) async fn info(State(app): State<App>) -> Json<NodeInfo> {
         max_durations: config.max_durations,
         probation: config.probation,
         min_rate_ppm: config.min_rate_ppm,
+        jettons: config.jettons.clone(),
     })
 }
 

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fog_protocol::{
-    Durations, Group, Hash32, Listing, Nano, Signed, TaskId, TaskStatus,
+    Durations, Group, Hash32, JettonRate, JettonRates, Listing, Nano, Signed, TaskId, TaskStatus,
     api::{OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
 use fog_verifier::{AuditBasis, ExecuteError, Job};
@@ -68,6 +68,37 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Result<Jso
     Ok(Json(posted))
 }
 
+/// In which jettons, and for what at least: a guarantee that is worth more than its jettons would bind
+/// the node's bond for nothing.
+fn check_jetton(taken: &[JettonRate], listing: &Listing) -> Result<(), Denied> {
+    let Some((master, units)) = listing.rail.jetton() else { return Ok(()) };
+    let refused = |code: &str, message: String| Err(Denied::new(Why::Invalid, code, message));
+    // Checked when the node started; none otherwise.
+    let rates = JettonRates::new(taken).unwrap_or_default();
+    let Some(least) = rates.worth(&master, listing.price_cap) else {
+        let known: Vec<_> = taken.iter().map(|rate| rate.master.to_string()).collect();
+        let instead = match &known[..] {
+            [] => "post the task in GRAM, or to another node".to_owned(),
+            known => format!("it takes those of {}", known.join(", ")),
+        };
+        return refused(
+            "jetton_not_taken",
+            format!("this node takes no jettons of {master}: {instead}"),
+        );
+    };
+    if units < least {
+        return refused(
+            "jetton_too_little",
+            format!(
+                "{units} are too little for a guarantee of {}: at least {least}, or a smaller \
+                 guarantee",
+                listing.price_cap
+            ),
+        );
+    }
+    Ok(())
+}
+
 fn check_terms(app: &App, listing: &Listing) -> Result<(), Denied> {
     let invalid = |code: &str, message: String| Err(Denied::new(Why::Invalid, code, message));
     if let Err(error) = listing.check() {
@@ -87,6 +118,7 @@ fn check_terms(app: &App, listing: &Listing) -> Result<(), Denied> {
         let least = config.min_rate_ppm;
         return invalid("rate_too_low", format!("the audit rate must be at least {least} ppm"));
     }
+    check_jetton(&config.jettons, listing)?;
     within("durations.bid", listing, app, |d| d.bid)?;
     within("durations.commit", listing, app, |d| d.commit)?;
     within("durations.verdict", listing, app, |d| d.verdict)?;

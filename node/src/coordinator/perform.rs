@@ -263,7 +263,7 @@ impl Actor {
         let assignment = task.assignment()?;
         let listing = task.listing().clone();
         // A contract takes it until then; what no contract holds counts longer.
-        let until = if listing.rail.is_escrow() {
+        let until = if listing.rail.has_contract() {
             task.deadline()?
         } else {
             self.now().saturating_add(super::rail::VERDICT_SECONDS)

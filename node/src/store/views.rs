@@ -292,13 +292,15 @@ fn bare_view(row: &SqliteRow) -> Result<TaskView, sqlx::Error> {
         row.try_get::<Option<&[u8]>, _>("exit")?.map(to_value).transpose()?;
     let result_hash = row.try_get::<Option<&[u8]>, _>("result_hash")?.map(to_hash).transpose()?;
     let result_bytes = row.try_get::<Option<i64>, _>("result_bytes")?.map(to_u64).transpose()?;
+    let price = row.try_get::<Option<i64>, _>("price")?.map(to_nano).transpose()?;
     Ok(TaskView {
         id: TaskId(to_hash(row.try_get("id")?)?),
         status,
+        price_in_jetton: price.and_then(|price| listing.in_jetton(price)),
         listing,
         escrow: to_address(row.try_get("escrow")?)?,
         worker: row.try_get::<Option<&str>, _>("worker")?.map(to_address).transpose()?,
-        price: row.try_get::<Option<i64>, _>("price")?.map(to_nano).transpose()?,
+        price,
         reserve: row.try_get::<Option<i64>, _>("reserve")?.map(to_nano).transpose()?,
         commitment: row.try_get::<Option<&[u8]>, _>("commitment")?.map(to_hash).transpose()?,
         result_bytes: result_bytes.filter(|_| accepted),

@@ -1,6 +1,9 @@
 //! What the API does with requests it should refuse.
 
-use fog_protocol::{Hash32, Signed, api::ApiError};
+use fog_node::Node;
+use fog_protocol::{
+    Address, Hash32, JettonRate, Listing, Nano, Rail, Signed, Units, api::ApiError,
+};
 
 use super::world::{MODULE, World};
 
@@ -141,6 +144,52 @@ async fn garbage_gets_4xx() {
     }
     let alive = world.http.get(format!("{}/readyz", node.url())).send().await.unwrap();
     assert_eq!(alive.status(), 200);
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+/// A node takes the jettons that it was told of, and enough of them for the guarantee its bond stands for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jettons_are_taken_by_name() {
+    let mut world = World::new(0).await;
+    let (taken, other) = (Address::basechain([7; 32]), Address::basechain([8; 32]));
+    let rate = |units| JettonRate { master: taken, units_per_gram: Units::new(units).unwrap() };
+    let none = world.node().await;
+    let listing = |master, units| {
+        let rail = Rail::Jetton { master, units: Units::new(units).unwrap() };
+        let version = Listing::JETTON_VERSION;
+        Listing { rail, version, price_cap: Nano::grams(2), ..world.listing(&none, b"x", 1) }
+    };
+    let (enough, short) = (listing(taken, 6_000_000), listing(taken, 5_999_999));
+    let (stranger, hidden) = (listing(other, 6_000_000), Listing { version: 1, ..enough.clone() });
+    let key = world.requestor.key.clone();
+    let answers = async |node: &fog_node::NodeHandle, all: [&Listing; 4]| {
+        let mut codes = Vec::new();
+        for listing in all {
+            let body = serde_json::to_vec(&Signed::new(listing.clone(), &key)).unwrap();
+            let url = format!("{}/v1/tasks", node.url());
+            codes.push(
+                error(reqwest::Client::new().post(url).body(body).send().await.unwrap()).await,
+            );
+        }
+        codes.into_iter().map(|(status, code)| format!("{status} {code}")).collect::<Vec<_>>()
+    };
+    let all = [&enough, &short, &stranger, &hidden];
+    let not = "422 jetton_not_taken";
+    assert_eq!(answers(&none, all).await, [not, not, not, "422 bad_listing"]);
+    assert_eq!(world.info(&none).await.jettons, []);
+    none.shutdown();
+    none.join().await.unwrap();
+
+    // One jetton at two rates.
+    world.node_config.jettons = vec![rate(3_000_000), rate(1)];
+    let twice = Node::start(world.node_config.clone(), world.keys.clone()).await.unwrap_err();
+    assert!(twice.to_string().contains("jettons"), "{twice}");
+    world.node_config.jettons = vec![rate(3_000_000)];
+    let node = world.node().await;
+    let codes = answers(&node, all).await;
+    assert_eq!(codes, ["422 missing_blob", "422 jetton_too_little", not, "422 bad_listing"]);
+    assert_eq!(world.info(&node).await.jettons, world.node_config.jettons);
     node.shutdown();
     node.join().await.unwrap();
 }

@@ -167,6 +167,7 @@ fn options(data: &Path) -> NetworkOptions {
         probation: 2,
         verifiers: fog_harness::Verifiers::InNode,
         pledge: Nano::ZERO,
+        jettons: Vec::new(),
     }
 }
 

@@ -56,7 +56,7 @@ impl Agent {
     ) {
         let task = listing.id();
         match (listing.rail, rail) {
-            (Rail::Escrow, _) => {}
+            (Rail::Escrow | Rail::Jetton { .. }, _) => {}
             (Rail::Account { .. }, None) => {
                 let detail = "the node has not opened this worker's earnings yet".to_owned();
                 return self.send_pass(task, PassReason::Busy, None, detail);
@@ -77,7 +77,8 @@ impl Agent {
                     return self.on_disk_trouble(&error);
                 }
                 self.send(WorkerFrame::Bid { bid: self.context.identity.sign(bid) });
-                self.tell(WorkerEvent::Bid { task, price, reserve });
+                let in_jetton = listing.in_jetton(price);
+                self.tell(WorkerEvent::Bid { task, price, in_jetton, reserve });
             }
             Err(no) => self.decline(task, no),
         }
@@ -116,6 +117,12 @@ impl Agent {
         }
         if let Some((reason, detail)) = self.blocked() {
             return Err(pass(reason, detail));
+        }
+        let delegated = self.state.chain.is_some_and(|(status, _)| status.stake.delegated);
+        if delegated && listing.rail.jetton().is_some() {
+            let detail = "others' stake stands for no task in a jetton, which pays this worker alone: \
+                          such tasks need a stake nobody has delegated to";
+            return Err(pass(PassReason::Unsupported, detail.to_owned()));
         }
         let chain = &self.context.chain;
         let computed = chain.escrow(listing).map_err(|error| No::Refuse(error.to_string()))?;

@@ -102,7 +102,7 @@ impl Agent {
         }
         let (price, reserve) = (bid.price, bid.reserve);
         self.send(WorkerFrame::Bid { bid: self.context.identity.sign(bid) });
-        self.tell(WorkerEvent::Bid { task, price, reserve });
+        self.tell(WorkerEvent::Bid { task, price, in_jetton: None, reserve });
     }
 
     pub(super) fn check_earnings(&self, at: &ChannelData) -> Result<(), String> {

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use fog_contracts::jetton_task::JettonTask;
 use fog_protocol::{
-    Address, Commit, Listing, Nano, Policy, TaskId, TaskStatus, gateway::WorkerFrame,
+    Address, Commit, JettonAmount, Listing, Nano, Policy, TaskId, TaskStatus, gateway::WorkerFrame,
 };
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -348,17 +349,33 @@ impl Agent {
             }
             (Some(false), _) => {}
         }
+        let in_jetton = self.pay_in_jetton(&task).filter(|_| status == TaskStatus::Paid);
         self.drop_work(&task);
         if status == TaskStatus::Paid {
             self.expect_voucher(&task);
         } else {
             self.drop_claim(&task);
         }
-        let ending = Ending::Final { status, amount };
+        let (ending, amount) = match in_jetton {
+            Some(paid) => (Ending::InJetton(paid), Nano::ZERO),
+            None => (Ending::Final { status, amount }, amount),
+        };
         if let Err(error) = self.store().close(task, ending).await {
             return self.on_disk_trouble(&error);
         }
-        self.tell(WorkerEvent::Closed { task, status, amount, reason });
+        self.tell(WorkerEvent::Closed { task, status, amount, in_jetton, reason });
+    }
+
+    /// What this worker is due for `task` where that is paid in a jetton: its contract's own sum.
+    fn pay_in_jetton(&self, task: &TaskId) -> Option<JettonAmount> {
+        let (listing, price) = self.store().read(|state| {
+            let entry = state.get(task)?;
+            Some((Arc::clone(entry.phase.listing()?), entry.price))
+        })?;
+        let terms = JettonTask::of(&listing).ok()??;
+        let fee_bps = self.context.chain.fee_bps().unwrap_or(0);
+        let units = terms.shares(price, fee_bps, 0).worker;
+        Some(JettonAmount { master: terms.jetton.master, units })
     }
 
     fn drop_work(&mut self, task: &TaskId) {

@@ -11,8 +11,8 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use fog_protocol::{
-    Address, GuestExit, Hash32, Listing, Nano, Policy, TaskId, TaskStatus, commitment_hash,
-    tagged_hash,
+    Address, GuestExit, Hash32, JettonAmount, Listing, Nano, Policy, TaskId, TaskStatus,
+    commitment_hash, tagged_hash,
 };
 
 use crate::governor::Load;
@@ -147,7 +147,7 @@ pub enum Record {
 pub struct Totals {
     /// Tasks paid.
     pub paid: u64,
-    /// What they paid.
+    /// What they paid in GRAM; what others paid in jettons lies in their contracts.
     pub earned: Nano,
     /// Tasks slashed.
     pub slashed: u64,
@@ -174,6 +174,8 @@ pub enum Ending {
         /// Why, at most 500 bytes.
         reason: String,
     },
+    /// It was paid in a jetton: so much lies in its contract.
+    InJetton(JettonAmount),
 }
 
 impl Record {

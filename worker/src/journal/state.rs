@@ -81,6 +81,18 @@ impl Phase {
         }
     }
 
+    /// The listing, once it is ours.
+    #[must_use]
+    pub const fn listing(&self) -> Option<&Arc<Listing>> {
+        match self {
+            Self::Bid { .. } => None,
+            Self::Assigned { listing, .. }
+            | Self::Executed { listing, .. }
+            | Self::Committed { listing, .. }
+            | Self::Submitted { listing, .. } => Some(listing),
+        }
+    }
+
     const fn name(&self) -> &'static str {
         match self {
             Self::Bid { .. } => "bid",
@@ -325,6 +337,7 @@ impl State {
                 self.totals.paid += 1;
                 self.totals.earned = self.totals.earned.saturating_add(*amount);
             }
+            Ending::InJetton(_) => self.totals.paid += 1,
             Ending::Final { status: TaskStatus::Slashed, amount } => {
                 self.totals.slashed += 1;
                 self.totals.lost = self.totals.lost.saturating_add(*amount);

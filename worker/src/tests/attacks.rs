@@ -4,14 +4,14 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use axum::extract::ws::Message;
 use fog_protocol::{
-    Address, Hash32, SealKey,
+    Address, Hash32, Listing, Rail, SealKey, Units,
     api::{PAYLOAD_CONTEXT, Payload, seal_context},
     gateway::{MAX_FRAME_BYTES, PassReason, ServerFrame, WorkerFrame},
     seal,
 };
 
 use super::world::{
-    MODULE, OPERATOR, World, assigned, committed, escrow_of, listing, now, offer, wait_for,
+    JETTON, MODULE, OPERATOR, World, assigned, committed, escrow_of, listing, now, offer, wait_for,
 };
 use crate::{WorkerEvent, port::TaskOnChain};
 
@@ -59,6 +59,31 @@ async fn offers_no_honest_node_makes_are_passed() {
     }
     line.send(&offer(&good));
     let WorkerFrame::Bid { .. } = line.next().await else { panic!("no bid") };
+}
+
+/// Nobody else's stake stands for what pays this worker alone: no contract would take it.
+#[tokio::test]
+async fn delegated_stake_bids_for_no_jettons() {
+    for delegated in [false, true] {
+        let mut world = World::new().await;
+        world.chain.delegated.store(delegated, Ordering::SeqCst);
+        let (mut handle, mut line) = world.bidding().await;
+        let rail = Rail::Jetton { master: JETTON, units: Units::new(3_000_000).unwrap() };
+        let in_gram = listing(INPUT);
+        let listing = Listing { rail, version: Listing::JETTON_VERSION, ..in_gram.clone() };
+        line.send(&offer(&listing));
+        match (delegated, line.next().await) {
+            (false, WorkerFrame::Bid { .. }) => {}
+            (true, WorkerFrame::Pass { reason: PassReason::Unsupported, .. }) => {
+                let passed = |event: &WorkerEvent| matches!(event, WorkerEvent::Passed { .. });
+                let event = wait_for(&mut handle, passed).await;
+                assert!(event.to_string().contains("delegated"), "{event}");
+            }
+            (_, other) => panic!("{other:?}"),
+        }
+        line.send(&offer(&in_gram));
+        let WorkerFrame::Bid { .. } = line.next().await else { panic!("no bid in GRAM") };
+    }
 }
 
 #[tokio::test]

@@ -83,6 +83,7 @@ impl Node {
             min_durations: fog_protocol::Durations::default(),
             max_durations: fog_protocol::Durations::default(),
             probation: 0,
+            jettons: Vec::new(),
             min_rate_ppm: 1,
         };
         let answers = Answers {

@@ -5,15 +5,15 @@ use std::{
     path::Path,
     sync::{
         Arc, Condvar, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, SystemTime},
 };
 
 use fog_contracts::channel::ChannelData;
 use fog_protocol::{
-    Address, BlobRef, Durations, GuestExit, Hash32, Listing, Nano, Policy, Program, ResourceLimits,
-    SecretKey, TaskId,
+    Address, BlobRef, Durations, GuestExit, Hash32, JettonRate, JettonRates, Listing, Nano, Policy,
+    Program, ResourceLimits, SecretKey, TaskId, Units,
     api::{PAYLOAD_CONTEXT, Payload, seal_context},
     gateway::ServerFrame,
     seal, tagged_hash,
@@ -36,6 +36,8 @@ pub(super) const NETWORK: i32 = -3;
 pub(super) const MARKET: Address = Address::basechain([1; 32]);
 pub(super) const OPERATOR: Address = Address::basechain([2; 32]);
 pub(super) const WORKER: Address = Address::basechain([3; 32]);
+/// The jetton that the worker takes.
+pub(super) const JETTON: Address = Address::basechain([10; 32]);
 pub(super) const STAKE: Address = Address::basechain([4; 32]);
 
 pub(super) fn now() -> u64 {
@@ -49,6 +51,8 @@ pub(super) fn session() -> SecretKey {
 /// The chain: a task is assigned to the worker unless said otherwise.
 #[derive(Default)]
 pub(super) struct Chain {
+    /// Has anybody delegated to the worker?
+    pub(super) delegated: AtomicBool,
     pub(super) tasks: Mutex<HashMap<Address, TaskOnChain>>,
     /// Accounts and earnings; none unless said otherwise.
     pub(super) channels: Mutex<HashMap<Address, ChannelData>>,
@@ -69,6 +73,7 @@ impl ChainPort for Chain {
             free: Nano::grams(1000),
             reserved: Nano::ZERO,
             earnings: Nano::ZERO,
+            delegated: self.delegated.load(Ordering::SeqCst),
             session: session().public(),
         };
         std::future::ready(Ok(ChainStatus { time: now(), stake })).boxed()
@@ -250,6 +255,7 @@ pub(super) fn committed(task: TaskId) -> ServerFrame {
 }
 
 fn config(url: &str, folder: &Path, behaviour: Behaviour) -> WorkerConfig {
+    let rate = JettonRate { master: JETTON, units_per_gram: Units::new(3_000_000).unwrap() };
     WorkerConfig {
         node_url: url.into(),
         node_id: None,
@@ -273,7 +279,7 @@ fn config(url: &str, folder: &Path, behaviour: Behaviour) -> WorkerConfig {
             max_output_bytes: 16 << 20,
             ..WorkerLimits::default()
         },
-        pricing: Pricing::default(),
+        pricing: Pricing { jettons: JettonRates::new(&[rate]).unwrap(), ..Pricing::default() },
         speed: None,
         behaviour,
     }

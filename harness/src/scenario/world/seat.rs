@@ -145,7 +145,12 @@ impl Seat {
             circuits: None,
             provers: std::collections::BTreeMap::new(),
             limits: WorkerLimits { slots: self.def.slots, parallel: 1, ..WorkerLimits::default() },
-            pricing: Pricing { base: self.def.price.0, per_gigafuel: Nano::ZERO, proof: None },
+            pricing: Pricing {
+                base: self.def.price.0,
+                per_gigafuel: Nano::ZERO,
+                proof: None,
+                ..Pricing::default()
+            },
             speed: Some(SPEED),
             behaviour: behaviour(&self.def),
         };
