@@ -6,4 +6,5 @@ mod bounces;
 mod gates;
 pub(crate) mod kit;
 mod matrix;
+mod orders;
 mod whole;
