@@ -90,6 +90,7 @@ fn arrivals(rules: &Rules, number: u32) -> Result<Arrivals> {
         policy: Policy::Replay { rate_ppm: RATE_PPM },
         durations: Durations::default(),
         nonce_hash: draw::nonce_hash(&nonce),
+        epoch: None,
         salt: Hash32::of(&number.to_be_bytes()),
         rail: fog_protocol::Rail::Escrow,
     };

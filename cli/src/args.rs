@@ -84,6 +84,10 @@ pub(crate) enum Command {
     /// Check an evidence bundle again, without any network: who agreed to what, what was found, who
     /// signed. Exit 0 holds, 1 does not, 2 damaged.
     Verify(VerifyArgs),
+    /// Did a node look at every result that the draw chose? Recomputes the draws of an epoch from its
+    /// revealed seed, and checks what node and chain show of each. Exit 0 it kept its word, 1 it broke
+    /// it (names the tasks), 2 it cannot be told.
+    Audit(crate::audit::AuditArgs),
     /// Circuits whose proofs contracts check, and their keys.
     Circuit(CircuitArgs),
     /// Print a completion script for your shell.

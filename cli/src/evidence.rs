@@ -25,16 +25,16 @@ const MAX_PAGES: usize = 64;
 const PAGE: usize = 100;
 
 /// The five messages of a task's life that a bundle holds.
-struct Messages {
-    opened: Told,
-    assign: Told,
-    reserved: Told,
-    commit: Told,
-    verdict: Told,
+pub(crate) struct Messages {
+    pub(crate) opened: Told,
+    pub(crate) assign: Told,
+    pub(crate) reserved: Told,
+    pub(crate) commit: Told,
+    pub(crate) verdict: Told,
 }
 
 /// Reads them from the chain.
-async fn messages(chain: &ChainClient, escrow: &Address) -> anyhow::Result<Messages> {
+pub(crate) async fn messages(chain: &ChainClient, escrow: &Address) -> anyhow::Result<Messages> {
     let mut history = Vec::new();
     let mut next = chain.account(escrow).await?.last;
     for _ in 0..MAX_PAGES {
@@ -82,6 +82,10 @@ pub(crate) async fn write(
     let evidence = node.evidence(id).await?;
     let escrow = place_of(&view.listing)?;
     let told = messages(&chain::connect(settings)?, &escrow).await?;
+    let epoch = match view.listing.named_epoch() {
+        Some(named) => node.epoch(named.number).await?.signed,
+        None => None,
+    };
     let mut bundle = Bundle {
         listing: view.listing,
         opened: told.opened,
@@ -94,6 +98,7 @@ pub(crate) async fn write(
         input: None,
         key: None,
         output: None,
+        epoch,
     };
     let mut files = files.clone();
     if let (Policy::Redundant { .. }, Some(path)) = (&bundle.listing.policy, &files.input) {

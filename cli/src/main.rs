@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod audit;
 mod bond;
 mod chain;
 mod challenge;
@@ -65,6 +66,7 @@ fn dispatch(cli: Cli, output: &Output) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(&args, output),
         Command::Verify(args) => block_on(evidence::verify(args, &settings, output)),
+        Command::Audit(args) => block_on(audit::audit(args, &settings, output)),
         Command::Proof(args) => proof::proof(&args, output),
         Command::Circuit(args) => circuit::circuit(args, &settings, output),
         Command::Completion(args) => complete::print(&args),

@@ -6,13 +6,13 @@ use fog_contracts::{
     market::Settings,
     task::{Assign, Verdict},
 };
-use fog_protocol::{Hash32, Listing, PublicKey, Signature};
+use fog_protocol::{Epoch, Hash32, Listing, PublicKey, Signature, Signed};
 use fog_verifier::Evidence;
 use tycho_types::{boc::Boc, cell::Cell};
 
 use crate::{
     Part,
-    container::{STRATEGIES, decode, encode},
+    container::{EPOCHS, STRATEGIES, decode, encode},
 };
 
 /// Why a file is no bundle.
@@ -22,7 +22,7 @@ pub enum BundleError {
     #[error("this is no evidence bundle: `fog task evidence ID --out FILE` makes one")]
     NotABundle,
     /// A version this program does not know.
-    #[error("the bundle has version {0}, this program knows 1 and 2: use a newer `fog`")]
+    #[error("the bundle has version {0}, this program knows 1 to 3: use a newer `fog`")]
     Version(u8),
     /// Too long.
     #[error("the bundle has {given} bytes, {allowed} are the most")]
@@ -53,6 +53,9 @@ pub enum BundleError {
     /// A part that every bundle has.
     #[error("the bundle has no part `{0}`")]
     Missing(Part),
+    /// A part that only bundles of another version have.
+    #[error("the bundle has a part `{0}`, which belongs to another version of it")]
+    Foreign(Part),
     /// The version is not the one of its listing.
     #[error("the bundle has version {given}, one of such a task has version {wanted}")]
     OtherVersion {
@@ -133,6 +136,8 @@ pub struct Bundle {
     pub key: Option<Vec<u8>>,
     /// The result.
     pub output: Option<Vec<u8>>,
+    /// The epoch that the listing names, signed by its node; there exactly if it names one.
+    pub epoch: Option<Signed<Epoch>>,
 }
 
 impl Bundle {
@@ -163,6 +168,10 @@ impl Bundle {
         {
             parts.extend(bytes.clone().map(|bytes| (part, bytes)));
         }
+        if let Some(epoch) = &self.epoch {
+            let epoch = borsh::to_vec(epoch).map_err(borsh);
+            parts.push((Part::Epoch, epoch.map_err(wrong(Part::Epoch))?));
+        }
         Ok(encode(version(&self.listing), &parts))
     }
 
@@ -190,6 +199,7 @@ impl Bundle {
             input: owned(Part::Input),
             key: owned(Part::Key),
             output: owned(Part::Output),
+            epoch: find(Part::Epoch).map(|bytes| read(Part::Epoch, bytes)).transpose()?,
         };
         if find(Part::Witness).is_some() && find(Part::Program).is_none() {
             return Err(BundleError::Missing(Part::Program));
@@ -198,7 +208,11 @@ impl Bundle {
         if given != wanted {
             return Err(BundleError::OtherVersion { given, wanted });
         }
-        Ok(bundle)
+        match (&bundle.epoch, wanted == EPOCHS) {
+            (None, true) => Err(BundleError::Missing(Part::Epoch)),
+            (Some(_), false) => Err(BundleError::Foreign(Part::Epoch)),
+            (Some(_), true) | (None, false) => Ok(bundle),
+        }
     }
 
     pub(crate) fn heard(&self) -> Result<Heard, (Part, ContractError)> {
@@ -217,7 +231,11 @@ impl Bundle {
 
 /// The version of bundles of a task with this listing.
 const fn version(listing: &Listing) -> u8 {
-    if listing.policy.is_strategy() { STRATEGIES } else { 1 }
+    match listing.named_epoch() {
+        Some(_) => EPOCHS,
+        None if listing.policy.is_strategy() => STRATEGIES,
+        None => 1,
+    }
 }
 
 /// What the messages say.

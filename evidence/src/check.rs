@@ -4,9 +4,9 @@ use fog_contracts::{
     Consent, VerdictTerms, commit_hash, consent_hash, rail::place_of, stake::StakeInit, stake_code,
     task::Outcome, verdict_hash,
 };
-use fog_protocol::{Address, Hash32, Reveal, Tagged as _};
+use fog_protocol::{Address, EpochError, Hash32, Reveal, Tagged as _, node_id};
 use fog_verifier::{
-    AuditBasis, Evidence, Execute, Finding, Submission, Work, check_proof, find, produce,
+    AuditBasis, Evidence, Execute, Finding, Submission, Work, check_proof, draw, find, produce,
     result_root,
 };
 use serde::Serialize;
@@ -105,6 +105,9 @@ pub fn check(bundle: &Bundle, execute: &dyn Execute) -> Report {
             add("commitment", commitment(bundle, &heard).into());
             add("verdict", verdict(bundle, &heard).into());
         }
+    }
+    if let Some(found) = epoch(bundle) {
+        add("epoch", found);
     }
     add("evidence", evidence(bundle).into());
     add("result", result(bundle, execute));
@@ -216,6 +219,31 @@ fn verdict(bundle: &Bundle, heard: &Heard) -> Result<String, String> {
     }
     let word = if evidence.accepts() { "accepted" } else { "rejected" };
     Ok(format!("{word}, signed by verifiers {:?}", verdict.signatures.keys().collect::<Vec<_>>()))
+}
+
+/// Was the seed of the draw fixed before the commitment? Nothing to say where nothing was drawn.
+fn epoch(bundle: &Bundle) -> Option<Found> {
+    let (listing, seed) = (&bundle.listing, bundle.evidence.basis.seed());
+    let Some(named) = listing.named_epoch() else {
+        let older = "the listing is of a time before listings named an epoch: nothing shows when \
+                     the draw's seed was chosen";
+        return seed.map(|_| Found::Unknown(older.to_owned()));
+    };
+    let node = node_id(listing.network, &listing.market, &listing.operator);
+    let looked = || -> Result<String, String> {
+        let signed = bundle.epoch.as_ref().ok_or("the epoch that the listing names is missing")?;
+        let epoch = signed.of_node(&node, &signed.signer).map_err(|error| error.to_string())?;
+        if epoch.named() != named {
+            return Err(EpochError::NotNamed.to_string());
+        }
+        if seed.is_some_and(|seed| draw::seed_hash(seed) != named.seed_hash) {
+            return Err("the draw's seed is another than the epoch's".to_owned());
+        }
+        let (number, key) = (named.number, signed.signer);
+        let what = if seed.is_some() { "the draw's seed is its" } else { "nothing was drawn" };
+        Ok(format!("{number}, signed by the node with key {key}, named by the listing; {what}"))
+    };
+    Some(looked().into())
 }
 
 fn evidence(bundle: &Bundle) -> Result<String, String> {

@@ -9,9 +9,11 @@ use crate::BundleError;
 /// The first bytes of every bundle; the format's version follows.
 const MAGIC: &[u8; 7] = b"FOGEVID";
 /// Versions that are known, and what each may hold.
-pub(crate) const VERSIONS: [u8; 2] = [1, STRATEGIES];
+pub(crate) const VERSIONS: [u8; 3] = [1, STRATEGIES, EPOCHS];
 /// Bundles of tasks whose policy the first version does not know.
 pub(crate) const STRATEGIES: u8 = 2;
+/// Bundles of tasks whose listing names the epoch of its draw.
+pub(crate) const EPOCHS: u8 = 3;
 /// Kind, length, hash.
 const ENTRY: usize = 1 + 4 + 32;
 /// Longest bundle: programs, input and output of the longest task, and room.
@@ -45,10 +47,12 @@ pub enum Part {
     Key = 11,
     /// The result.
     Output = 12,
+    /// The epoch that the listing names, signed by its node.
+    Epoch = 13,
 }
 
 impl Part {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Listing,
         Self::Opened,
         Self::Assign,
@@ -61,6 +65,7 @@ impl Part {
         Self::Input,
         Self::Key,
         Self::Output,
+        Self::Epoch,
     ];
 
     fn from_number(number: u8) -> Option<Self> {
@@ -83,6 +88,7 @@ impl Part {
             Self::Input => "input",
             Self::Key => "key",
             Self::Output => "output",
+            Self::Epoch => "epoch",
         }
     }
 }
@@ -96,7 +102,7 @@ impl fmt::Display for Part {
 /// Writes parts, which must be in order.
 pub(crate) fn encode(version: u8, parts: &[(Part, Vec<u8>)]) -> Vec<u8> {
     let mut bytes = [MAGIC.as_slice(), &[version]].concat();
-    // There are twelve kinds of part.
+    // There are thirteen kinds of part.
     bytes.push(u8::try_from(parts.len()).unwrap_or(u8::MAX));
     for (part, body) in parts {
         bytes.push(*part as u8);

@@ -10,8 +10,9 @@ use fog_contracts::{
 };
 use fog_evidence::{Bundle, BundleError, Status, Told, check};
 use fog_protocol::{
-    Address, BlobRef, Bound, Chunks, Cut, Direction, Durations, Group, GuestExit, Hash32, Listing,
-    Nano, Policy, Program, ResourceLimits, Reveal, SecretKey, Tagged as _, commitment_hash,
+    Address, BlobRef, Bound, Chunks, Cut, Direction, Durations, Epoch, Group, GuestExit, Hash32,
+    Listing, Nano, Policy, Program, ResourceLimits, Reveal, SecretKey, Signed, Tagged as _,
+    commitment_hash, node_id,
 };
 use fog_verifier::{
     AuditBasis, Evidence, Execute, ExecuteError, Execution, Finding, Job, Submission, Work, draw,
@@ -145,8 +146,26 @@ fn listing(policy: &Policy) -> Listing {
         policy: policy.clone(),
         durations: Durations { bid: 600, commit: 600, verdict: 600, window: 60 },
         nonce_hash: draw::nonce_hash(&NONCE),
+        epoch: None,
         salt: Hash32([9; 32]),
         rail: fog_protocol::Rail::Escrow,
+    }
+}
+
+/// The node's epoch with this seed.
+fn epoch(seed: &Hash32) -> Signed<Epoch> {
+    let listing = listing(&Policy::Replay { rate_ppm: 50_000 });
+    let node = node_id(listing.network, &listing.market, &listing.operator);
+    let (seed_hash, previous) = (draw::seed_hash(seed), Hash32([7; 32]));
+    let value = Epoch { node, number: 3, seed_hash, previous, from: 3_000, to: 4_000 };
+    Signed::new(value, &key(0xbb))
+}
+
+fn listing_in(policy: &Policy, seed: Option<&Hash32>) -> Listing {
+    let listing = listing(policy);
+    match seed {
+        Some(seed) => listing.with_epoch(epoch(seed).value.named()),
+        None => listing,
     }
 }
 
@@ -181,12 +200,15 @@ struct Story {
     network: i32,
     accepted: Option<bool>,
     price: Nano,
+    /// The seed of the epoch that the listing names.
+    epoch: Option<Hash32>,
 }
 
 fn story(output: &'static [u8], basis: AuditBasis) -> Story {
     Story {
         policy: Policy::Replay { rate_ppm: 50_000 },
         output,
+        epoch: basis.seed().copied(),
         basis,
         rate_ppm: 50_000,
         session: 50,
@@ -263,7 +285,7 @@ fn program(policy: &Policy) -> Vec<Vec<u8>> {
 }
 
 fn bundle(story: &Story) -> Bundle {
-    let (listing, config) = (listing(&story.policy), config());
+    let (listing, config) = (listing_in(&story.policy, story.epoch.as_ref()), config());
     let escrow = TaskInit::of(&listing).address().unwrap();
     let stake = config.stake_of(listing.market, worker()).address().unwrap();
     let session = key(50);
@@ -319,6 +341,7 @@ fn bundle(story: &Story) -> Bundle {
         input: Some(input(&story.policy).to_vec()),
         key: listing.policy.file().map(|_| EVALUATOR.to_vec()),
         output: Some(story.output.to_vec()),
+        epoch: story.epoch.as_ref().map(epoch),
         listing,
     }
 }
@@ -329,9 +352,9 @@ fn seed(drawn: bool, output: &'static [u8]) -> Hash32 {
 }
 
 fn seed_for(drawn: bool, story: &Story) -> Hash32 {
-    let listing = listing(&story.policy);
-    let made = evidence_of(&listing, story);
     let is = |seed: &Hash32| {
+        let listing = listing_in(&story.policy, Some(seed));
+        let made = evidence_of(&listing, story);
         draw::is_drawn(seed, &NONCE, &listing.id(), &made.commitment, 50_000) == drawn
     };
     (0..10_000u32).map(|n| Hash32::of(&n.to_le_bytes())).find(is).unwrap()
@@ -351,12 +374,10 @@ fn results(policy: &Policy) -> [&'static [u8]; 2] {
 fn strategies() -> Vec<(&'static str, Bundle)> {
     let mut kinds = Vec::new();
     let mut add = |name, policy: Policy, output: &'static [u8], basis: AuditBasis, accepted| {
-        let rate_ppm = policy.rate_ppm();
-        let mut told = Story { policy, rate_ppm, ..story(output, basis) };
-        if let AuditBasis::Drawn { .. } = told.basis {
-            let seed = seed_for(true, &Story { basis: AuditBasis::Probation, ..told.clone() });
-            told.basis = AuditBasis::Drawn { seed, nonce: NONCE };
-        }
+        // All of one epoch, so that they differ in what was found alone; at a rate of one, which a
+        // worker without history has, every seed draws.
+        let (rate_ppm, epoch) = (fog_protocol::RATE_ONE, Some(NONCE));
+        let told = Story { policy, rate_ppm, epoch, ..story(output, basis) };
         let bundle = bundle(&told);
         assert_eq!(bundle.evidence.accepts(), accepted, "{name}: {}", bundle.evidence.reason());
         kinds.push((name, bundle));
@@ -401,8 +422,68 @@ fn kinds() -> Vec<(&'static str, Bundle)> {
         ("flagged, rejected", bundle(&story(WRONG, AuditBasis::Flagged))),
         ("nonce withheld", bundle(&story(RIGHT, AuditBasis::NonceWithheld))),
     ];
+    let later = Story { epoch: Some(NONCE), ..story(RIGHT, AuditBasis::Probation) };
+    kinds.push(("probation, in an epoch", bundle(&later)));
     kinds.extend(strategies());
     kinds
+}
+
+/// Of the time before listings named an epoch.
+fn older() -> Vec<(&'static str, Bundle)> {
+    let rate_ppm = fog_protocol::RATE_ONE;
+    let drawn = AuditBasis::Drawn { seed: NONCE, nonce: NONCE };
+    let told = Story { epoch: None, rate_ppm, ..story(RIGHT, drawn.clone()) };
+    let strategy = Story { policy: improves("6"), ..told.clone() };
+    vec![("an older draw", bundle(&told)), ("an older strategy", bundle(&strategy))]
+}
+
+#[test]
+fn older_bundles_are_read_and_say_what_they_lack() {
+    for ((name, bundle), version) in older().into_iter().zip([1, 2]) {
+        let bytes = bundle.encode().unwrap();
+        assert_eq!(bytes[7], version);
+        assert_eq!(Bundle::decode(&bytes).unwrap(), bundle, "{name}");
+        let report = check(&bundle, &Honest);
+        let open = report.steps.iter().find(|step| step.status == Status::NotChecked).unwrap();
+        assert!(report.ok && !report.complete, "{name}: {report:#?}");
+        assert_eq!(open.name, "epoch", "{name}");
+        // With an epoch beside a listing that names none it is another encoding of the same.
+        let added = Bundle { epoch: Some(epoch(&NONCE)), ..bundle };
+        let read = Bundle::decode(&added.encode().unwrap());
+        assert_eq!(read, Err(BundleError::Foreign(fog_evidence::Part::Epoch)), "{name}");
+    }
+}
+
+/// Who chooses the seed after the commitment chooses the draw: that shows.
+#[test]
+fn a_seed_that_was_not_fixed_before_fails() {
+    let seed = seed(false, WRONG);
+    let honest = bundle(&story(WRONG, AuditBasis::NotDrawn { seed, nonce: NONCE }));
+    assert_eq!(fails(&honest), "result", "all but the result, which nobody looked at, holds");
+    // Another seed, with which it is not drawn either: the listing names another.
+    let others = (1..10_000u32).map(|n| Hash32::of(&n.to_be_bytes()));
+    let (task, commitment) = (honest.listing.id(), honest.evidence.commitment);
+    let left_out = |seed: &Hash32| !draw::is_drawn(seed, &NONCE, &task, &commitment, 50_000);
+    let other = others.into_iter().find(left_out).unwrap();
+    let ground = |epoch| {
+        let mut story = story(WRONG, AuditBasis::NotDrawn { seed: other, nonce: NONCE });
+        story.epoch = Some(seed);
+        Bundle { epoch, ..bundle(&story) }
+    };
+    assert_eq!(fails(&ground(Some(epoch(&seed)))), "epoch");
+    assert_eq!(fails(&ground(Some(epoch(&other)))), "epoch");
+    assert_eq!(
+        ground(None).encode().map(|bytes| Bundle::decode(&bytes)),
+        Ok(Err(BundleError::Missing(fog_evidence::Part::Epoch)))
+    );
+    let mut unsigned = honest.clone();
+    unsigned.epoch.as_mut().unwrap().value.from += 1;
+    assert_eq!(fails(&unsigned), "epoch");
+    let mut foreign = honest;
+    let mut value = foreign.epoch.as_ref().unwrap().value;
+    value.node.0[0] ^= 1;
+    foreign.epoch = Some(Signed::new(value, &key(0xbb)));
+    assert_eq!(fails(&foreign), "epoch");
 }
 
 /// What a verifier says it found is found again, or told apart.
@@ -470,13 +551,13 @@ fn each_kind_holds_and_reads_back() {
         assert_eq!(Bundle::decode(&bytes).unwrap(), bundle, "{name}");
         let report = check(&bundle, &Honest);
         assert!(report.ok && report.complete, "{name}: {report:#?}");
-        assert_eq!(report.steps.len(), 7);
+        assert_eq!(report.steps.len(), 7 + usize::from(bundle.epoch.is_some()));
     }
 }
 
 #[test]
 fn any_one_changed_byte_is_found_and_located() {
-    for (name, bundle) in kinds() {
+    for (name, bundle) in kinds().into_iter().chain(older()) {
         let bytes = bundle.encode().unwrap();
         for at in 0..bytes.len() {
             for bit in [1, 0x80] {
@@ -586,7 +667,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         prop_assert!(Bundle::decode(&bytes).is_err());
-        for magic in [b"FOGEVID\x01".as_slice(), b"FOGEVID\x02"] {
+        for magic in [b"FOGEVID\x01".as_slice(), b"FOGEVID\x02", b"FOGEVID\x03"] {
             let known = [magic, &bytes].concat();
             prop_assert!(Bundle::decode(&known).is_err());
         }

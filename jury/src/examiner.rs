@@ -6,9 +6,12 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use fog_protocol::{Commit, GuestExit, Hash32, Policy, PublicKey, Reveal, SecretKey, Signed};
+use fog_protocol::{
+    Commit, GuestExit, Hash32, Policy, PublicKey, Reveal, SecretKey, Signed, Tagged as _, node_id,
+};
 use fog_verifier::{
-    AuditBasis, Evidence, Execute, Finding, Judgement, Submission, VerifyError, result_root, verify,
+    AuditBasis, Evidence, Execute, Finding, Judgement, Submission, VerifyError, draw, result_root,
+    verify,
 };
 
 use crate::{
@@ -124,6 +127,9 @@ impl Examiner {
                 "a ruling looks at a disputed verdict, and nothing else",
             );
         }
+        if let Err(answer) = self.check_epoch(question) {
+            return answer;
+        }
         match &question.matter {
             Matter::Undelivered => self.sign(question, Found::Undelivered, None),
             Matter::Result { reveal, commit, basis, rate_ppm, .. } => {
@@ -156,6 +162,45 @@ impl Examiner {
                 }
             }
         }
+    }
+
+    /// Was the seed that decided fixed before there was a commitment? Its hash is in the listing,
+    /// which the requestor signed and from which the task's id follows, and in an epoch that the
+    /// node signed, of which there is one of each number. Nothing of that is taken on trust: who
+    /// could choose a seed afterwards could choose the draw.
+    fn check_epoch(&self, question: &Question) -> Result<(), Answer> {
+        let Some(seed) = question.seed() else { return Ok(()) };
+        let listing = &question.listing;
+        let named = listing.named_epoch().ok_or_else(|| {
+            refused("no_epoch", "the listing names no epoch: the draw's seed is bound to nothing")
+        })?;
+        let signed = question.epoch.as_ref().ok_or_else(|| {
+            refused(
+                "no_epoch",
+                "the epoch that the listing names was not shown, signed by its node",
+            )
+        })?;
+        let node = node_id(listing.network, &listing.market, &listing.operator);
+        let wrong = |error: fog_protocol::EpochError| refused("bad_epoch", error.to_string());
+        let epoch = signed.of_node(&node, &signed.signer).map_err(wrong)?;
+        if epoch.named() != named {
+            return Err(wrong(fog_protocol::EpochError::NotNamed));
+        }
+        if draw::seed_hash(seed) != named.seed_hash {
+            let reason = "the draw's seed is not that of the epoch that the listing names";
+            return Err(refused("other_seed", reason));
+        }
+        let journal = self.journal();
+        let Some(journal) = journal.as_ref() else {
+            return Err(refused("closed", JournalError::Closed.to_string()));
+        };
+        let other = |error: JournalError| refused("other_epoch", error.to_string());
+        journal.check(&Record::epoch(epoch, 0)).map_err(other)?;
+        let before = epoch.number.checked_sub(1).and_then(|number| journal.epoch(&node, number));
+        if before.is_some_and(|before| before != epoch.previous) {
+            return Err(other(JournalError::OtherEpoch { number: epoch.number }));
+        }
+        Ok(())
     }
 
     /// Recomputes everything; a rejection twice, the second time independently of the first.
@@ -205,7 +250,6 @@ impl Examiner {
     }
 
     fn sign(&self, question: &Question, found: Found, evidence: Option<Box<Evidence>>) -> Answer {
-        use fog_protocol::Tagged as _;
         let hash = evidence.as_ref().map_or_else(|| question.nothing(), |known| known.digest());
         let digest = match question.digest_of(found, hash) {
             Ok(digest) => digest,
@@ -219,10 +263,16 @@ impl Examiner {
             evidence: hash,
             at: wall_seconds(),
         };
-        match self.remember(&record) {
+        let epoch = question.seed().and(question.epoch.as_ref());
+        let epoch = epoch.map(|signed| Record::epoch(&signed.value, wall_seconds()));
+        let noted = epoch.map_or(Ok(()), |epoch| self.remember(&epoch));
+        match noted.and_then(|()| self.remember(&record)) {
             Ok(()) => {}
             Err(error @ (JournalError::Contrary { .. } | JournalError::OtherCommitment)) => {
                 return refused("contrary", error.to_string());
+            }
+            Err(error @ JournalError::OtherEpoch { .. }) => {
+                return refused("other_epoch", error.to_string());
             }
             Err(error @ JournalError::Doubted) => {
                 return Answer::Undecided { reason: error.to_string(), doubt: Doubt::OwnRuns };

@@ -10,15 +10,15 @@ use std::{
 };
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use fog_protocol::{Hash32, TaskId};
+use fog_protocol::{Epoch, Hash32, Tagged as _, TaskId};
 
 use crate::question::{Found, Stage};
 
 const MAGIC: &[u8; 8] = b"FOGVRFY1";
 /// Length and check of a record.
 const FRAME: usize = 12;
-/// The lengths of the two kinds of records: others were never written.
-const LENGTHS: [usize; 2] = [107, 41];
+/// The lengths of the three kinds of records: others were never written.
+const LENGTHS: [usize; 3] = [107, 41, 81];
 /// Beyond this length, records of long ago are left out when it is opened.
 const COMPACT_BYTES: u64 = 64 << 20;
 /// Records are kept so long at least: longer than any signature counts. What no contract holds
@@ -65,6 +65,14 @@ pub enum JournalError {
     /// Another commitment was judged already.
     #[error("another commitment of this task was judged already")]
     OtherCommitment,
+    /// A node that shows two seeds for one epoch, or exchanged one, could choose between draws.
+    #[error(
+        "epoch {number} of this node was another one, or followed another, when first seen here"
+    )]
+    OtherEpoch {
+        /// The epoch's number.
+        number: u64,
+    },
 }
 
 /// One thing to remember.
@@ -92,12 +100,29 @@ pub enum Record {
         /// When, in Unix seconds.
         at: u64,
     },
+    /// An epoch of a node: the first that is seen of a number is the only one.
+    Epoch {
+        /// The node.
+        node: Hash32,
+        /// The epoch's number.
+        number: u64,
+        /// Tagged hash of the epoch.
+        hash: Hash32,
+        /// When, in Unix seconds.
+        at: u64,
+    },
 }
 
 impl Record {
+    /// That this epoch was seen.
+    pub(crate) fn epoch(epoch: &Epoch, at: u64) -> Self {
+        let (node, number, hash) = (epoch.node, epoch.number, epoch.digest());
+        Self::Epoch { node, number, hash, at }
+    }
+
     const fn at(&self) -> u64 {
         match self {
-            Self::Signed { at, .. } | Self::Doubted { at, .. } => *at,
+            Self::Signed { at, .. } | Self::Doubted { at, .. } | Self::Epoch { at, .. } => *at,
         }
     }
 }
@@ -125,6 +150,8 @@ pub struct Journal {
     /// A write failed and could not be undone: what is on disk is unknown.
     broken: bool,
     tasks: HashMap<TaskId, Remembered>,
+    /// Hashes of epochs, by node and number.
+    epochs: HashMap<(Hash32, u64), Hash32>,
     _lock: File,
 }
 
@@ -204,6 +231,7 @@ impl Journal {
             length: good as u64,
             broken: false,
             tasks: HashMap::new(),
+            epochs: HashMap::new(),
             _lock: lock,
         };
         if good == 0 {
@@ -258,6 +286,9 @@ impl Journal {
                 }
             }
             Record::Doubted { task, .. } => self.tasks.entry(task).or_default().doubted = true,
+            Record::Epoch { node, number, hash, .. } => {
+                self.epochs.entry((node, number)).or_insert(hash);
+            }
         }
     }
 
@@ -273,11 +304,23 @@ impl Journal {
         Some(self.tasks.get(task)?.verdict?.found)
     }
 
-    /// Would this contradict what was signed before?
+    /// Hash of the epoch of this node and number that was seen first.
+    #[must_use]
+    pub fn epoch(&self, node: &Hash32, number: u64) -> Option<Hash32> {
+        self.epochs.get(&(*node, number)).copied()
+    }
+
+    /// Would this contradict what was signed, or seen, before?
     ///
     /// # Errors
-    /// [`JournalError::Contrary`], [`JournalError::OtherCommitment`], [`JournalError::Doubted`].
+    /// [`JournalError::Contrary`], [`JournalError::OtherCommitment`], [`JournalError::Doubted`],
+    /// [`JournalError::OtherEpoch`].
     pub fn check(&self, record: &Record) -> Result<(), JournalError> {
+        if let Record::Epoch { node, number, hash, .. } = record {
+            let known = self.epoch(node, *number);
+            let other = known.is_some_and(|known| known != *hash);
+            return if other { Err(JournalError::OtherEpoch { number: *number }) } else { Ok(()) };
+        }
         let Record::Signed { task, stage, found, commitment, .. } = record else { return Ok(()) };
         let Some(known) = self.tasks.get(task) else { return Ok(()) };
         if known.doubted && *found == Found::Rejected {
@@ -320,6 +363,7 @@ impl Journal {
                 })
             }
             Record::Doubted { task, .. } => self.is_doubted(task),
+            Record::Epoch { node, number, .. } => self.epoch(node, *number).is_some(),
         };
         if is_known {
             return Ok(());
@@ -381,6 +425,27 @@ mod tests {
         }
         journal.append(&ruling).unwrap();
         journal.append(&signed(2, Found::Rejected)).unwrap();
+    }
+
+    #[test]
+    fn the_first_epoch_of_a_number_is_the_only_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let epoch = |node, number, hash| Record::Epoch {
+            node: Hash32([node; 32]),
+            number,
+            hash: Hash32([hash; 32]),
+            at: u64::MAX,
+        };
+        for _ in 0..2 {
+            let mut journal = Journal::open(dir.path(), 0).unwrap();
+            journal.append(&epoch(1, 7, 1)).unwrap();
+            journal.append(&epoch(1, 7, 1)).unwrap();
+            let other = journal.append(&epoch(1, 7, 2));
+            assert!(matches!(other, Err(JournalError::OtherEpoch { number: 7 })));
+            journal.append(&epoch(1, 8, 2)).unwrap();
+            journal.append(&epoch(2, 7, 2)).unwrap();
+            assert_eq!(journal.epoch(&Hash32([1; 32]), 7), Some(Hash32([1; 32])));
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::fmt;
 use borsh::{BorshDeserialize, BorshSerialize};
 use fog_contracts::{ContractError, VerdictTerms, rail::place_of, task::Outcome};
 use fog_protocol::{
-    Address, BlobRef, Commit, Hash32, Listing, Nano, PublicKey, Reveal, SealPublicKey, Signature,
-    Signed, Tagged, TaskId, tagged_hash,
+    Address, BlobRef, Commit, Epoch, Hash32, Listing, Nano, PublicKey, Reveal, SealPublicKey,
+    Signature, Signed, Tagged, TaskId, tagged_hash,
 };
 use fog_verifier::{AuditBasis, Evidence, Work};
 use serde::{Deserialize, Serialize};
@@ -90,10 +90,12 @@ pub struct Question {
     pub valid_until: u32,
     /// What is to be looked at.
     pub matter: Matter,
+    /// The epoch that the listing names, as its node signed it, where a draw decided.
+    pub epoch: Option<Box<Signed<Epoch>>>,
 }
 
 impl Tagged for Question {
-    const TAG: &'static str = "fog/verifier-question/v1";
+    const TAG: &'static str = "fog/verifier-question/v2";
 }
 
 /// Results are the requestor's: only what they are about is shown.
@@ -152,6 +154,15 @@ impl Question {
                 (*stage == Stage::Ruling) == (*basis == AuditBasis::Disputed)
             }
             Matter::Undelivered => true,
+        }
+    }
+
+    /// The seed that decided whether, or where, to look.
+    #[must_use]
+    pub const fn seed(&self) -> Option<&Hash32> {
+        match &self.matter {
+            Matter::Result { basis, .. } => basis.seed(),
+            Matter::Undelivered => None,
         }
     }
 

@@ -335,7 +335,7 @@ async fn upload(
 
 async fn ask(State(shared): State<Arc<Shared>>, request: Request) -> Result<Vec<u8>, Denied> {
     let known = known(&shared, request)?;
-    let wallet = known.asker.wallet;
+    let asker = known.asker;
     let _seat = shared.seats.try_acquire().map_err(|_| busy())?;
     let most = shared.config.question_bytes;
     let (bytes, _memory) = known.opened(&shared, QUESTION_CONTEXT, most).await?;
@@ -345,7 +345,7 @@ async fn ask(State(shared): State<Arc<Shared>>, request: Request) -> Result<Vec<
     let _run = shared.runs.acquire().await.map_err(|_| busy())?;
     let worker = Arc::clone(&shared);
     // A run that was begun ends, whoever still listens: its answer is in the journal.
-    let answer = tokio::task::spawn_blocking(move || worker.answer(&question, &wallet)).await;
+    let answer = tokio::task::spawn_blocking(move || worker.answer(&question, &asker)).await;
     let answer = answer.map_err(|_| {
         let message = "the verifier failed on this question".to_owned();
         Denied(StatusCode::SERVICE_UNAVAILABLE, "internal", message)
@@ -355,11 +355,17 @@ async fn ask(State(shared): State<Arc<Shared>>, request: Request) -> Result<Vec<
 }
 
 impl Shared {
-    fn answer(&self, question: &Question, wallet: &Address) -> Answer {
-        if question.listing.operator != *wallet {
+    fn answer(&self, question: &Question, asker: &Asker) -> Answer {
+        if question.listing.operator != asker.wallet {
             return Answer::Refused {
                 code: "other_node".to_owned(),
                 reason: "a node asks about its own tasks only".to_owned(),
+            };
+        }
+        if question.epoch.as_ref().is_some_and(|epoch| epoch.signer != asker.key) {
+            return Answer::Refused {
+                code: "bad_epoch".to_owned(),
+                reason: "the epoch is not signed by the node that asks".to_owned(),
             };
         }
         let too_large = question.blobs().iter().any(|blob| blob.bytes > self.config.blob_bytes);

@@ -237,6 +237,7 @@ impl ChainPort {
             state_init: STANDARD.encode(Boc::encode(&state_init)),
             body: STANDARD.encode(Boc::encode(&body)),
             link: link.to_string(),
+            epoch: None,
         })
     }
 

@@ -1,12 +1,16 @@
 //! Audit seeds: one an epoch, derived from one secret, so that nothing secret is stored. The hash
-//! of a seed is published when its epoch begins; the seed itself once the epoch is over and all
-//! that was committed in it is decided.
+//! of a seed is published, signed, when its epoch begins; the seed itself once the epoch is over
+//! and every task that names it has ended.
 
 use std::fmt;
 
-use fog_protocol::{Hash32, tagged_hash};
+use fog_protocol::{Epoch, Hash32, SecretKey, Signed, Tagged as _, tagged_hash};
 use fog_verifier::draw;
 use zeroize::Zeroizing;
+
+/// Seconds of chain time after an epoch's end in which listings that name it are still taken: who
+/// asked for it just before may need them. Seeds are told after twice that time.
+pub(crate) const GRACE_SECONDS: u64 = 30;
 
 /// What all seeds are derived from.
 pub(crate) struct EpochSecret(Zeroizing<[u8; 32]>);
@@ -35,14 +39,53 @@ impl EpochSecret {
 }
 
 /// An epoch that has begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Epoch {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Begun {
     /// Its number, from 0.
     pub(crate) number: u64,
     /// What was published of its seed.
     pub(crate) seed_hash: Hash32,
     /// Chain time at which it began.
     pub(crate) started_at: u64,
+    /// As it was signed; none for those before there were signatures.
+    pub(crate) signed: Option<Signed<Epoch>>,
+}
+
+/// Begins epochs.
+pub(crate) struct Turning<'a> {
+    /// The node.
+    pub(crate) node: Hash32,
+    /// What seeds follow from.
+    pub(crate) secret: &'a EpochSecret,
+    /// The operator's key.
+    pub(crate) key: &'a SecretKey,
+    /// How long an epoch lasts, in seconds of chain time.
+    pub(crate) seconds: u64,
+}
+
+impl Turning<'_> {
+    /// The epoch that begins at `now`, after the one `before`.
+    pub(crate) fn begin(&self, before: Option<&Begun>, now: u64) -> Begun {
+        let number = before.map_or(0, |before| before.number + 1);
+        let signed = before.and_then(|before| before.signed.as_ref());
+        let epoch = Epoch {
+            node: self.node,
+            number,
+            seed_hash: self.secret.seed_hash(number),
+            previous: signed.map(|signed| signed.value.digest()).unwrap_or_default(),
+            from: now,
+            to: now.saturating_add(self.seconds.max(1)),
+        };
+        let signed = Some(Signed::new(epoch, self.key));
+        Begun { number, seed_hash: epoch.seed_hash, started_at: now, signed }
+    }
+}
+
+impl Begun {
+    /// Chain time at which it is over.
+    pub(crate) fn ends_at(&self) -> u64 {
+        self.signed.as_ref().map_or(self.started_at, |signed| signed.value.to)
+    }
 }
 
 #[cfg(test)]
@@ -57,5 +100,21 @@ mod tests {
         assert_ne!(secret.seed(1), EpochSecret::new([8; 32]).seed(1));
         assert_eq!(secret.seed_hash(3), draw::seed_hash(&secret.seed(3)));
         assert_eq!(format!("{secret:?}"), "EpochSecret(..)");
+    }
+
+    #[test]
+    fn epochs_are_a_chain_over_pauses_and_show_no_seed() {
+        let (secret, key) = (EpochSecret::new([7; 32]), SecretKey::from_seed(&[1; 32]));
+        let turning = Turning { node: Hash32([5; 32]), secret: &secret, key: &key, seconds: 100 };
+        let first = turning.begin(None, 1_000);
+        let second = turning.begin(Some(&first), 1_100);
+        let third = turning.begin(Some(&second), 9_000);
+        for pair in [[&first, &second], [&second, &third]] {
+            let [before, after] = pair.map(|epoch| epoch.signed.as_ref().map(|it| it.value));
+            assert!(before.zip(after).is_some_and(|(before, after)| after.follows(&before)));
+        }
+        assert_eq!(third.ends_at(), 9_100);
+        let shown = format!("{third:?}");
+        assert!(!shown.contains(&secret.seed(2).to_string()), "{shown}");
     }
 }

@@ -12,7 +12,7 @@ use fog_jury::{
 };
 use fog_market::Rules;
 use fog_protocol::{
-    Address, Hash32, JettonRates, Nano, PublicKey, SealKey, SecretKey, tagged_hash,
+    Address, Hash32, JettonRates, Nano, PublicKey, SealKey, SecretKey, node_id, tagged_hash,
 };
 use fog_verifier::{Executor, Independent, sandbox::process::RunnerConfig};
 use fog_wallet::{Wallet, WalletVersion};
@@ -24,7 +24,7 @@ use crate::{
     NodeConfig, NodeError, NodeKeys, api,
     chain_port::ChainPort,
     coordinator::{Actor, Coordinator, Tools},
-    epoch::EpochSecret,
+    epoch::{EpochSecret, Turning},
     follow,
     settle::{self, Signer},
     shared::{Parts, Shared, wall_seconds},
@@ -116,10 +116,7 @@ impl Node {
         let wallet = Wallet::new(WalletVersion::V5R1, key.public(), config.network)
             .map_err(|error| NodeError::Config(error.to_string()))?;
         let operator = wallet.address();
-        let node = tagged_hash(
-            "fog/node/v1",
-            &[&config.network.to_le_bytes(), &config.market.hash.0, &operator.hash.0],
-        );
+        let node = node_id(config.network, &config.market, &operator);
         let secrets = Derived::of(&key, epoch_seed);
         let chain = ChainPort::connect(&config, operator).await?;
         check_verifiers(&chain, &config, &verifiers)?;
@@ -130,7 +127,9 @@ impl Node {
         let identity = Identity { node, network, market, operator };
         let store = Store::open(&config.data_dir, &identity).await?;
         chain.check_bond(operator).await?;
-        let epoch = store.open_epochs(&secrets.epochs, chain.started_at()).await?;
+        let (secret, seconds) = (&secrets.epochs, config.epoch_seconds);
+        let turning = Turning { node, secret, key: &key, seconds };
+        let epoch = store.open_epochs(&turning, chain.started_at()).await?;
         let (executor, again) = executors(&config).await?;
         let rules = rules(&config, &chain, operator);
         let panel = panel(&config, &chain, verifiers, &key, &executor, again)?;

@@ -19,7 +19,7 @@ use crate::{
     chain_port::ChainPort,
     config::NodeConfig,
     coordinator::Coordinator,
-    epoch::{Epoch, EpochSecret},
+    epoch::{Begun, EpochSecret},
     gateway::Registry,
     store::Store,
 };
@@ -152,7 +152,7 @@ pub(crate) struct Shared {
     /// Last transactions of accounts that are known to be final.
     pub(crate) final_accounts: Mutex<HashMap<Address, Cursor>>,
     health: Mutex<ChainHealth>,
-    epoch: Mutex<Epoch>,
+    epoch: Mutex<Begun>,
 }
 
 /// What [`Shared::new`] is made of.
@@ -163,7 +163,7 @@ pub(crate) struct Parts {
     pub(crate) operator_key: PublicKey,
     pub(crate) seal_key: SealKey,
     pub(crate) epochs: EpochSecret,
-    pub(crate) epoch: Epoch,
+    pub(crate) epoch: Begun,
     pub(crate) store: Store,
     pub(crate) coordinator: Coordinator,
     pub(crate) chain: ChainPort,
@@ -203,12 +203,12 @@ impl Shared {
     }
 
     /// The running epoch.
-    pub(crate) fn epoch(&self) -> Epoch {
-        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn epoch(&self) -> Begun {
+        self.epoch.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Publishes a new epoch; it is stored already.
-    pub(crate) fn set_epoch(&self, epoch: Epoch) {
+    pub(crate) fn set_epoch(&self, epoch: Begun) {
         *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = epoch;
     }
 

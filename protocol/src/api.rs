@@ -7,7 +7,7 @@
 //! | `PUT /v1/blobs/{sha256}` | any key | bytes → 204 |
 //! | `POST /v1/tasks` | the envelope | `Signed<Listing>` → [`Posted`] |
 //! | `POST /v1/groups` | its secret | [`crate::Group`] → 204 |
-//! | `GET /v1/tasks?limit=&after=&status=` | | → [`TaskPage`] |
+//! | `GET /v1/tasks?limit=&after=&status=&epoch=` | | → [`TaskPage`] |
 //! | `GET /v1/tasks/{id}` | | → [`TaskView`] |
 //! | `GET /v1/tasks/{id}/events` | | server-sent events, each a [`TaskView`] |
 //! | `POST /v1/tasks/{id}/nonce` | requestor | [`OpenNonce`] → 204 |
@@ -17,6 +17,7 @@
 //! | `GET /v1/accounts/{address}` | | → [`crate::AccountView`] |
 //! | `GET /v1/accounts/{address}/entries?after=` | | → [`crate::EntryPage`] |
 //! | `POST /v1/accounts/{address}/voucher` | the payer's signature | [`crate::VoucherFile`] → the same, signed by the node, too |
+//! | `GET /v1/epochs/current`, `GET /v1/epochs/{number}` | | → [`EpochView`] |
 //! | `GET /v1/workers` | | → list of [`WorkerView`] |
 //! | `GET /v1/gateway` | in band | WebSocket, see [`crate::gateway`] |
 
@@ -26,8 +27,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Durations, GuestExit, Hash32, JettonAmount, JettonRate, Listing, Nano, PublicKey,
-    SealPublicKey, TaskId, TaskStatus,
+    Address, Durations, Epoch, GuestExit, Hash32, JettonAmount, JettonRate, Listing, Nano,
+    PublicKey, SealPublicKey, Signed, TaskId, TaskStatus,
 };
 
 /// How long a node or a verifier keeps a connection on which nothing is asked.
@@ -72,6 +73,9 @@ pub struct NodeInfo {
     pub threshold: u8,
     /// Hash of the current epoch's audit seed.
     pub epoch_seed_hash: Hash32,
+    /// The current epoch: listings whose results may be drawn name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Signed<Epoch>>,
     /// Fee in basis points of the price.
     pub fee_bps: u16,
     /// Nanogram to attach beyond the price when funding a task (gas; the rest comes back).
@@ -96,7 +100,8 @@ impl Posted {
     #[must_use]
     pub fn on_account(task: TaskId, place: Address) -> Self {
         let (state_init, body, link) = (String::new(), String::new(), String::new());
-        Self { task, escrow: place, amount: Nano::ZERO, state_init, body, link }
+        let (amount, epoch) = (Nano::ZERO, None);
+        Self { task, escrow: place, amount, state_init, body, link, epoch }
     }
 }
 
@@ -116,6 +121,9 @@ pub struct Posted {
     pub body: String,
     /// `ton://transfer/...` with all of it.
     pub link: String,
+    /// The epoch that the listing names: its seed decides the draw.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Signed<Epoch>>,
 }
 
 /// A transaction that belongs to a task.
@@ -282,6 +290,22 @@ pub struct VerifierList {
     pub of: u8,
     /// Those this node asks.
     pub verifiers: Vec<VerifierView>,
+}
+
+/// An epoch as anybody may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochView {
+    /// Its number, from 0.
+    pub epoch: u64,
+    /// What was published when it began.
+    pub seed_hash: Hash32,
+    /// Chain time at which it began.
+    pub started_at: u64,
+    /// The epoch as the node signed it; none for those before nodes signed them.
+    pub signed: Option<Signed<Epoch>>,
+    /// Its seed, once it is over and all that names it has ended: then anyone recomputes which
+    /// results had to be audited.
+    pub seed: Option<Hash32>,
 }
 
 /// Opens the requestor's draw nonce.

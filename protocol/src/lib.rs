@@ -12,6 +12,7 @@ mod bid;
 mod decimal;
 mod entry;
 mod envelope;
+mod epoch;
 pub mod gateway;
 mod hash;
 mod keys;
@@ -30,6 +31,7 @@ pub use bid::{Bid, Commit, GuestExit, Reveal, commitment_hash};
 pub use decimal::{Decimal, NotANumber};
 pub use entry::{Entry, EntryError, EntryProof, EntryTree, EntryVerdict};
 pub use envelope::{EnvelopeError, Signed, Tagged};
+pub use epoch::{Epoch, EpochError, EpochRef, node_id};
 pub use hash::{Hash32, HashParseError, TaskId, tagged_hash};
 pub use keys::{KeyError, PublicKey, SecretKey, Signature};
 pub use listing::{

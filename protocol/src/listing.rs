@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Decimal, Hash32, JettonAmount, Nano, PublicKey, Rail, TaskId,
+    Address, Decimal, EpochRef, Hash32, JettonAmount, Nano, PublicKey, Rail, TaskId,
     envelope::Tagged,
     strategy::{self, Bound, Chunks, Direction},
     zkvm::{JournalStart, ZkVm},
@@ -23,6 +23,10 @@ const RAIL_VERSION: u16 = 2;
 const JETTON_VERSION: u16 = 3;
 /// The version of listings with a policy that the versions before do not know, on any rail.
 const STRATEGY_VERSION: u16 = 4;
+/// The version of listings that name the epoch of their draw, on any rail and with any policy.
+const EPOCH_VERSION: u16 = 5;
+/// What a listing says whose version promises an epoch that it lacks: [`Listing::check`] refuses it.
+const NO_EPOCH: EpochRef = EpochRef { number: u64::MAX, seed_hash: Hash32([0; 32]) };
 const MAX_FUEL: u64 = 1_000_000_000_000;
 const MAX_MEMORY: u64 = 4 << 30;
 const MAX_OUTPUT: u64 = 64 << 20;
@@ -33,7 +37,7 @@ const MAX_DURATION: u32 = 30 * 24 * 3600;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListingError {
     /// Another version of the listing's format.
-    #[error("listing version {0} is unknown: this software speaks {VERSION} to {STRATEGY_VERSION}")]
+    #[error("listing version {0} is unknown: this software speaks {VERSION} to {EPOCH_VERSION}")]
     Version(u16),
     /// A version that is not the one of rail and policy.
     #[error("a listing of this rail with a `{policy}` policy has version {wanted}, not {version}")]
@@ -51,6 +55,14 @@ pub enum ListingError {
              {RAIL_VERSION} for an account, {JETTON_VERSION} for a jetton"
     )]
     Rail {
+        /// The listing's version.
+        version: u16,
+    },
+    /// Version and epoch do not fit.
+    #[error(
+        "a listing that names an epoch has version {EPOCH_VERSION}, not {version}, and no other"
+    )]
+    Epoch {
         /// The listing's version.
         version: u16,
     },
@@ -355,8 +367,8 @@ impl Policy {
     }
 }
 
-/// How long each state may last, in seconds of chain time. No listing names a moment, so that
-/// equal listings have equal ids.
+/// How long each state may last, in seconds of chain time. No listing names a moment (but the epoch
+/// of its draw), so that equal listings have equal ids.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]
@@ -414,9 +426,13 @@ pub struct Listing {
     /// How it is paid.
     #[serde(default, skip_serializing_if = "Rail::is_escrow")]
     pub rail: Rail,
+    /// Whose seed decides the draw; none where nothing is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<EpochRef>,
 }
 
-/// The rail comes last, and only from version 2 on.
+/// The rail comes after all that version 1 has, and only from version 2 on; then, from version 5
+/// on, the epoch.
 impl BorshSerialize for Listing {
     fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
         let head = (&self.version, &self.network, &self.market, &self.operator, &self.requestor);
@@ -426,7 +442,11 @@ impl BorshSerialize for Listing {
         if self.version < RAIL_VERSION {
             return Ok(());
         }
-        BorshSerialize::serialize(&self.rail, writer)
+        BorshSerialize::serialize(&self.rail, writer)?;
+        if self.version < EPOCH_VERSION {
+            return Ok(());
+        }
+        BorshSerialize::serialize(&self.epoch.unwrap_or(NO_EPOCH), writer)
     }
 }
 
@@ -436,6 +456,7 @@ impl BorshDeserialize for Listing {
         let (requestor_key, program, input, limits) = read(reader)?;
         let (price_cap, policy, durations, nonce_hash, salt) = read(reader)?;
         let rail = if version >= RAIL_VERSION { read(reader)? } else { Rail::Escrow };
+        let epoch = if version >= EPOCH_VERSION { Some(read(reader)?) } else { None };
         Ok(Self {
             version,
             network,
@@ -452,6 +473,7 @@ impl BorshDeserialize for Listing {
             nonce_hash,
             salt,
             rail,
+            epoch,
         })
     }
 }
@@ -475,7 +497,22 @@ impl Listing {
     /// The format's version with a policy that versions before do not know.
     pub const STRATEGY_VERSION: u16 = STRATEGY_VERSION;
 
-    /// The one version of listings with this rail and policy. Listings that the first versions can
+    /// The format's version with the epoch of a draw.
+    pub const EPOCH_VERSION: u16 = EPOCH_VERSION;
+
+    /// The same listing with this epoch, whose seed decides its draw.
+    #[must_use]
+    pub fn with_epoch(self, epoch: EpochRef) -> Self {
+        Self { version: EPOCH_VERSION, epoch: Some(epoch), ..self }
+    }
+
+    /// The epoch whose seed decides its draw, as far as the task's id follows from it.
+    #[must_use]
+    pub const fn named_epoch(&self) -> Option<EpochRef> {
+        if self.version >= EPOCH_VERSION { self.epoch } else { None }
+    }
+
+    /// The one version of listings with this rail and policy, and no epoch. Listings that the first versions can
     /// say keep their bytes, and whoever knows only those refuses the others.
     #[must_use]
     pub const fn version_of(rail: &Rail, policy: &Policy) -> u16 {
@@ -508,11 +545,17 @@ impl Listing {
     /// # Errors
     /// The first field that is outside its bounds.
     pub fn check(&self) -> Result<(), ListingError> {
-        if ![VERSION, RAIL_VERSION, JETTON_VERSION, STRATEGY_VERSION].contains(&self.version) {
+        if !(VERSION..=EPOCH_VERSION).contains(&self.version) {
             return Err(ListingError::Version(self.version));
         }
         let (version, policy) = (self.version, self.policy.name());
-        let wanted = Self::version_of(&self.rail, &self.policy);
+        if self.epoch.is_some() != (version == EPOCH_VERSION) || self.epoch == Some(NO_EPOCH) {
+            return Err(ListingError::Epoch { version });
+        }
+        let wanted = match self.epoch {
+            Some(_) => EPOCH_VERSION,
+            None => Self::version_of(&self.rail, &self.policy),
+        };
         if version != wanted && [version, wanted].contains(&STRATEGY_VERSION) {
             return Err(ListingError::OtherVersion { version, policy, wanted });
         }

@@ -8,7 +8,7 @@ use fog_protocol::{
 };
 use fog_verifier::{draw, groth16::check_contract_key};
 
-use crate::RequestorError;
+use crate::{RequestorError, epoch};
 
 /// The program of a draft, as bytes.
 #[derive(Debug, Clone)]
@@ -142,7 +142,7 @@ impl Draft {
     /// The listing of this draft at the node `info` describes.
     ///
     /// # Errors
-    /// [`RequestorError::Listing`] names the field that is out of bounds.
+    /// [`RequestorError::Listing`] names the field that is out of bounds; [`RequestorError::Epoch`].
     pub fn prepare(
         self,
         info: &NodeInfo,
@@ -188,6 +188,8 @@ impl Draft {
             }
             DraftPolicy::Redundant { copies, sibling } => Policy::Redundant { copies, sibling },
         };
+        // A proof is checked whatever a draw would say.
+        let epoch = if policy.is_proof() { None } else { Some(epoch::current(info)?) };
         let listing = Listing {
             version: Listing::version_of(&self.rail, &policy),
             network: info.network,
@@ -204,6 +206,11 @@ impl Draft {
             nonce_hash: draw::nonce_hash(&nonce(key, &self.salt)),
             salt: self.salt,
             rail: self.rail,
+            epoch: None,
+        };
+        let listing = match epoch {
+            Some(epoch) => listing.with_epoch(epoch),
+            None => listing,
         };
         listing.check()?;
         let escrow = place_of(&listing)?;

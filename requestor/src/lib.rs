@@ -6,6 +6,7 @@ mod account;
 mod channel;
 mod cover;
 mod draft;
+mod epoch;
 mod jetton;
 mod jetton_task;
 mod node;
@@ -15,6 +16,7 @@ mod proof;
 pub use account::{NotOwed, VouchError, Vouched, check_entry, vouch};
 pub use channel::{ChannelError, end_channel, read_channel, set_channel_key, settle, top_up};
 pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, blinded, nonce};
+pub use epoch::{checked_epoch, post};
 pub use jetton::{
     JettonError, JettonInfo, JettonVoucherFile, claim_jettons, end_in_jetton, is_in_jetton,
     jetton_balance, jetton_wallet, open_in_jetton, read_jetton, read_jetton_channel,
@@ -26,7 +28,7 @@ pub use pay::{PayError, call, confirm, send};
 
 use fog_chain::ChainClient;
 use fog_contracts::{FUND_VALUE, task};
-use fog_protocol::{Group, Hash32, Policy, SecretKey, Signed, TaskId, api::TaskView};
+use fog_protocol::{Group, Hash32, Policy, SecretKey, TaskId, api::TaskView};
 use fog_wallet::{OutMessage, UnlockedWallet};
 
 /// Why a task could not be posted or paid.
@@ -50,6 +52,9 @@ pub enum RequestorError {
     /// The node names another task or escrow than the listing gives: do not pay.
     #[error("the node answered with another {0} than the listing gives: nothing was paid")]
     Disagrees(&'static str),
+    /// The node's epoch cannot be relied on: who could choose a seed later could choose the draw.
+    #[error("the node's epoch is not one: {0}")]
+    Epoch(String),
     /// A verifying key that proves nothing, or everything.
     #[error("the circuit's verifying key cannot be used: {0}")]
     Circuit(String),
@@ -80,18 +85,7 @@ impl Requestor {
     pub async fn post(&self, draft: Draft) -> Result<Prepared, RequestorError> {
         let info = self.node.info();
         let prepared = draft.prepare(info, self.wallet.wallet.address(), &self.wallet.key)?;
-        for blob in &prepared.blobs {
-            self.node.put_blob(&self.wallet.key, blob.clone()).await?;
-        }
-        let signed = Signed::new(prepared.listing.clone(), &self.wallet.key);
-        let posted = self.node.post_task(&signed).await?;
-        if posted.task != prepared.task {
-            return Err(RequestorError::Disagrees("task"));
-        }
-        if posted.escrow != prepared.escrow {
-            return Err(RequestorError::Disagrees("escrow"));
-        }
-        Ok(prepared)
+        post(&self.node, &self.wallet.key, prepared).await
     }
 
     /// Posts `copies` of a task for workers that do not know of each other, and tells the node that

@@ -7,8 +7,8 @@ use fog_protocol::{
     AccountView, Address, EntryPage, Group, Hash32, Listing, PublicKey, RequestAuth, SecretKey,
     Signed, TaskId, VoucherFile,
     api::{
-        ApiError, CLIENT_IDLE, NodeInfo, OpenNonce, Posted, TaskPage, TaskView, VerifierList,
-        WorkerView,
+        ApiError, CLIENT_IDLE, EpochView, NodeInfo, OpenNonce, Posted, TaskPage, TaskView,
+        VerifierList, WorkerView,
     },
 };
 use fog_verifier::Evidence;
@@ -88,6 +88,22 @@ impl NodeClient {
     #[must_use]
     pub const fn info(&self) -> &NodeInfo {
         &self.info
+    }
+
+    /// What the node says of itself now.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn current_info(&self) -> Result<NodeInfo, NodeError> {
+        self.get("/v1/info").await
+    }
+
+    /// An epoch; its seed is there once it is revealed.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn epoch(&self, number: u64) -> Result<EpochView, NodeError> {
+        self.get(&format!("/v1/epochs/{number}")).await
     }
 
     /// The node's base URL, without a trailing slash.
@@ -181,6 +197,20 @@ impl NodeClient {
     pub async fn tasks(&self, limit: u16, after: Option<u64>) -> Result<TaskPage, NodeError> {
         let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
         self.get(&format!("/v1/tasks?limit={limit}{after}")).await
+    }
+
+    /// A page of the tasks whose listings name this epoch, newest first.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn tasks_of_epoch(
+        &self,
+        epoch: u64,
+        limit: u16,
+        after: Option<u64>,
+    ) -> Result<TaskPage, NodeError> {
+        let after = after.map(|after| format!("&after={after}")).unwrap_or_default();
+        self.get(&format!("/v1/tasks?epoch={epoch}&limit={limit}{after}")).await
     }
 
     /// The workers the node knows.

@@ -61,6 +61,20 @@ impl AuditBasis {
         }
     }
 
+    /// The node's seed, where a draw decided.
+    #[must_use]
+    pub const fn seed(&self) -> Option<&Hash32> {
+        match self {
+            Self::Drawn { seed, .. } | Self::NotDrawn { seed, .. } => Some(seed),
+            Self::NonceWithheld
+            | Self::Probation
+            | Self::Flagged
+            | Self::Proof
+            | Self::Disputed
+            | Self::Siblings(_) => None,
+        }
+    }
+
     /// One line for people.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
@@ -153,6 +167,9 @@ pub enum EvidenceError {
     /// The draw recomputed gives the other result, or used another nonce or rate.
     #[error("the audit draw, recomputed, does not give what the evidence says")]
     Draw,
+    /// The seed of the draw is not the one whose hash its requestor signed before the commitment.
+    #[error("the draw's seed is not that of the epoch that the listing names")]
+    Seed,
     /// The finding does not fit the policy.
     #[error("the evidence does not fit the listing's policy")]
     Policy,
@@ -294,6 +311,10 @@ impl Evidence {
             | AuditBasis::Disputed
             | AuditBasis::Siblings(_) => return Ok(()),
         };
+        // Listings before version 5 name no epoch: no verifier signs a draw of theirs any more.
+        if listing.named_epoch().is_some_and(|epoch| draw::seed_hash(seed) != epoch.seed_hash) {
+            return Err(EvidenceError::Seed);
+        }
         let drawn = draw::is_drawn(seed, nonce, &self.task, &self.commitment, self.rate_ppm);
         if drawn != expected || draw::nonce_hash(nonce) != listing.nonce_hash {
             return Err(EvidenceError::Draw);

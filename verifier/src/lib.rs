@@ -2,6 +2,7 @@
 //!
 //! No sockets, no SQL, no keys. Programs run in the [`sandbox`], in processes of their own.
 
+pub mod audit;
 pub mod draw;
 mod evidence;
 mod execute;

@@ -75,6 +75,7 @@ mod tests {
             policy,
             durations: Durations::default(),
             nonce_hash: Hash32([5; 32]),
+            epoch: None,
             salt: Hash32([6; 32]),
             rail: Rail::Escrow,
         }

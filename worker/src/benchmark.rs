@@ -68,6 +68,7 @@ fn listing() -> Listing {
         policy: Policy::Replay { rate_ppm: RATE_ONE },
         durations: fog_protocol::Durations::default(),
         nonce_hash: Hash32::default(),
+        epoch: None,
         salt: Hash32::default(),
         rail: fog_protocol::Rail::Escrow,
     }

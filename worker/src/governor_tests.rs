@@ -36,6 +36,7 @@ fn listing() -> Listing {
         policy: Policy::Replay { rate_ppm: 50_000 },
         durations: Durations::default(),
         nonce_hash: Hash32([5; 32]),
+        epoch: None,
         salt: Hash32([0; 32]),
         rail: fog_protocol::Rail::Escrow,
     }

@@ -13,7 +13,7 @@ use fog_contracts::{
     FUND_VALUE, TaskState,
     task::{self, TaskData, TaskInit},
 };
-use fog_protocol::{Hash32, ResourceLimits, Signed, TaskStatus, api::TaskView};
+use fog_protocol::{Hash32, ResourceLimits, TaskStatus, api::TaskView};
 use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Prepared};
 use fog_wallet::OutMessage;
 
@@ -228,10 +228,7 @@ impl<'a> Story<'a> {
                 salt: salt(self.seed, &name),
             };
             let prepared = draft.prepare(node.info(), address, &key)?;
-            for blob in &prepared.blobs {
-                node.put_blob(&key, blob.clone()).await?;
-            }
-            node.post_task(&Signed::new(prepared.listing.clone(), &key)).await?;
+            let prepared = fog_requestor::post(&node, &key, prepared).await?;
             posted.push(Posted {
                 name,
                 by: post.by.clone(),

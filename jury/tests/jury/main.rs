@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod asking;
+mod epochs;
 mod linger;
 mod panel;
 mod pledge;

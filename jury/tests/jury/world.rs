@@ -14,8 +14,8 @@ use fog_jury::{
     Service, ServiceConfig, ServiceHandle, Stage,
 };
 use fog_protocol::{
-    Address, BlobRef, Durations, GuestExit, Hash32, Listing, Nano, Policy, Program, PublicKey,
-    RATE_ONE, Rail, ResourceLimits, Reveal, SecretKey, commitment_hash,
+    Address, BlobRef, Durations, Epoch, GuestExit, Hash32, Listing, Nano, Policy, Program,
+    PublicKey, RATE_ONE, Rail, ResourceLimits, Reveal, SecretKey, Signed, commitment_hash, node_id,
 };
 use fog_verifier::{AuditBasis, Execute, ExecuteError, Execution, Job, draw, merkle};
 
@@ -92,9 +92,22 @@ pub(crate) fn listing(salt: u8, input: &[u8]) -> Listing {
         policy: Policy::Replay { rate_ppm: RATE_ONE },
         durations: Durations { bid: 60, commit: 60, verdict: 60, window: 60 },
         nonce_hash: draw::nonce_hash(&nonce()),
+        epoch: None,
         salt: Hash32([salt; 32]),
         rail: Rail::Escrow,
     }
+    .with_epoch(epoch(0, &SEED, Hash32::default()).value.named())
+}
+
+/// The seed of the node's first epoch.
+pub(crate) const SEED: Hash32 = Hash32([4; 32]);
+
+/// An epoch of the node of these tests.
+pub(crate) fn epoch(number: u64, seed: &Hash32, previous: Hash32) -> Signed<Epoch> {
+    let node = node_id(-3, &market(), &Address::basechain([8; 32]));
+    let (seed_hash, from) = (draw::seed_hash(seed), 1_000 * (number + 1));
+    let to = from + 1_000;
+    Signed::new(Epoch { node, number, seed_hash, previous, from, to }, &node_key())
 }
 
 pub(crate) fn nonce() -> Hash32 {
@@ -127,7 +140,7 @@ pub(crate) fn case_of(
     let root = merkle::result_root(reveal.exit, &reveal.output);
     let commitment = commitment_hash(&task, &worker, &root, reveal.fuel_used, &reveal.salt);
     let basis = match stage {
-        Stage::Verdict => AuditBasis::Drawn { seed: Hash32([4; 32]), nonce: nonce() },
+        Stage::Verdict => AuditBasis::Drawn { seed: SEED, nonce: nonce() },
         Stage::Ruling => AuditBasis::Disputed,
     };
     let question = Question {
@@ -143,6 +156,7 @@ pub(crate) fn case_of(
             rate_ppm: RATE_ONE,
             stage,
         },
+        epoch: Some(Box::new(epoch(0, &SEED, Hash32::default()))),
         listing,
     };
     let materials = Materials::gather(&question, |blob| {

@@ -99,6 +99,7 @@ pub(crate) fn listing_of(rules: &Rules, salt: u32, rate_ppm: u32) -> Listing {
         policy: Policy::Replay { rate_ppm },
         durations: Durations { bid: 600, commit: 600, verdict: 600, window: 60 },
         nonce_hash: draw::nonce_hash(&nonce(salt)),
+        epoch: None,
         salt: Hash32::of(&salt.to_le_bytes()),
         rail: fog_protocol::Rail::Escrow,
     }

@@ -3,15 +3,12 @@
 use std::fmt::Write as _;
 
 use axum::{Json, extract::State, http::header, response::IntoResponse};
-use fog_protocol::{Hash32, PROTOCOL_VERSION, api::NodeInfo};
-use serde::Serialize;
+use fog_protocol::{PROTOCOL_VERSION, api::NodeInfo};
 
-use super::{App, extract::PathOf};
+use super::App;
 use crate::{
     denied::{Denied, Why},
-    epoch::Epoch,
     shared::ChainHealth,
-    store::Told,
 };
 
 /// `GET /v1/info`.
@@ -19,6 +16,7 @@ pub(super) async fn info(State(app): State<App>) -> Json<NodeInfo> {
     let shared = &app.shared;
     let config = &shared.config;
     let rules = shared.chain.market();
+    let epoch = shared.epoch();
     Json(NodeInfo {
         protocol: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -30,7 +28,8 @@ pub(super) async fn info(State(app): State<App>) -> Json<NodeInfo> {
         seal_key: shared.seal_key.public(),
         verifiers: rules.verifiers.clone(),
         threshold: rules.threshold,
-        epoch_seed_hash: shared.epoch().seed_hash,
+        epoch_seed_hash: epoch.seed_hash,
+        epoch: epoch.signed,
         fee_bps: rules.fee_bps,
         task_gas: super::tasks::task_gas(&app),
         max_blob_bytes: config.limits.blob_bytes,
@@ -40,33 +39,6 @@ pub(super) async fn info(State(app): State<App>) -> Json<NodeInfo> {
         min_rate_ppm: config.min_rate_ppm,
         jettons: config.jettons.clone(),
     })
-}
-
-/// An epoch as anybody may see it.
-#[derive(Debug, Serialize)]
-pub(super) struct EpochView {
-    /// Its number, from 0.
-    epoch: u64,
-    /// What was published when it began.
-    seed_hash: Hash32,
-    /// Chain time at which it began.
-    started_at: u64,
-    /// Its seed, once it is over and everything committed in it is decided: then anyone
-    /// recomputes which results had to be audited.
-    seed: Option<Hash32>,
-}
-
-/// `GET /v1/epochs/{number}`.
-pub(super) async fn epoch(
-    State(app): State<App>,
-    PathOf(number): PathOf<u64>,
-) -> Result<Json<EpochView>, Denied> {
-    let known = app.shared.store.epoch(number).await?;
-    let (epoch, told) = known
-        .ok_or_else(|| Denied::new(Why::NotFound, "unknown_epoch", "this epoch has not begun"))?;
-    let seed = (told == Told::Revealed).then(|| app.shared.epochs.seed(number));
-    let Epoch { number: epoch, seed_hash, started_at } = epoch;
-    Ok(Json(EpochView { epoch, seed_hash, started_at, seed }))
 }
 
 /// `GET /healthz`: the process answers.

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod blobs;
+mod epochs;
 mod extract;
 mod health;
 mod stream;
@@ -57,7 +58,8 @@ pub(crate) fn router(shared: Arc<Shared>, intake: CancellationToken) -> Router {
         .route("/v1/accounts/{address}", get(accounts::show))
         .route("/v1/accounts/{address}/entries", get(accounts::entries))
         .route("/v1/accounts/{address}/voucher", post(accounts::vouch))
-        .route("/v1/epochs/{number}", get(health::epoch))
+        .route("/v1/epochs/current", get(epochs::current))
+        .route("/v1/epochs/{number}", get(epochs::epoch))
         .route("/v1/workers", get(tasks::workers))
         .route("/v1/verifiers", get(verifiers::list))
         .route("/v1/verifiers/{key}/readmit", post(verifiers::readmit))

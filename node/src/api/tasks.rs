@@ -15,7 +15,7 @@ use fog_verifier::{AuditBasis, ExecuteError, Job};
 use serde::Deserialize;
 
 use super::{
-    App,
+    App, epochs,
     extract::{PathOf, QueryOf, SignedRequest, TaskPath, body, json},
 };
 use crate::{
@@ -47,14 +47,16 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Result<Jso
         ));
     }
     check_terms(&app, listing)?;
-    let posted = app
+    let mut posted = app
         .shared
         .chain
         .posted(listing)
         .map_err(|reason| Denied::new(Why::Invalid, "bad_terms", reason.to_string()))?;
+    posted.epoch = epochs::of(&app, listing).await?;
     if app.shared.store.has_task(&posted.task).await? {
         return Ok(Json(posted));
     }
+    epochs::check(&app, listing).await?;
     check_blobs(&app, listing).await?;
     check_quota(&app, listing).await?;
     check_program(&app, listing).await?;
@@ -206,6 +208,7 @@ pub(super) struct PageQuery {
     limit: Option<u32>,
     after: Option<u64>,
     status: Option<TaskStatus>,
+    epoch: Option<u64>,
 }
 
 /// `GET /v1/tasks`.
@@ -214,7 +217,8 @@ pub(super) async fn list(
     QueryOf(query): QueryOf<PageQuery>,
 ) -> Result<Json<TaskPage>, Denied> {
     let limit = query.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let (tasks, next) = app.shared.store.task_page(query.after, query.status, limit).await?;
+    let PageQuery { after, status, epoch, .. } = query;
+    let (tasks, next) = app.shared.store.task_page(after, status, epoch, limit).await?;
     Ok(Json(TaskPage { tasks, next }))
 }
 
@@ -329,7 +333,7 @@ async fn evidence_of(app: &App, id: TaskId) -> Result<Response, Denied> {
     if let AuditBasis::Drawn { .. } | AuditBasis::NotDrawn { .. } = evidence.basis {
         let store = &app.shared.store;
         let epoch = store.epoch_of(&id).await?.unwrap_or_default();
-        let known = store.epoch(epoch).await?;
+        let known = store.epoch(epoch, app.shared.clock.now()).await?;
         if known.is_none_or(|(_, told)| told != Told::Revealed) {
             let message =
                 format!("it holds the audit seed, which is secret until epoch {epoch} ends");

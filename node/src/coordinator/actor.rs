@@ -23,7 +23,7 @@ use super::{
 use crate::{
     NodeError,
     denied::{Denied, Why},
-    epoch::Epoch,
+    epoch::Turning,
     follow::{Reading, Reconciler},
     settle::Signer,
     shared::{ChainHealth, Counters, Shared},
@@ -58,7 +58,7 @@ pub(crate) struct Actor {
     /// Accounts and earnings.
     pub(super) rail: Rail,
     pub(super) verifications: Verifications,
-    /// In which epoch each undecided commitment was acknowledged.
+    /// The epoch whose seed decides about each undecided commitment.
     pub(super) epochs: HashMap<TaskId, u64>,
     pub(super) seq: i64,
     pub(super) checkpoint: i64,
@@ -170,19 +170,28 @@ impl Actor {
         Ok(())
     }
 
-    /// Begins the next epoch when this one is over: its seed's hash is stored before anything is
-    /// committed in it.
+    /// Begins the next epoch when this one is over: it is stored before anybody is told of it.
     fn turn_epoch(&mut self, now: u64) -> Result<(), NodeError> {
         let current = self.shared.epoch();
-        if now < current.started_at.saturating_add(self.shared.config.epoch_seconds.max(1)) {
+        if now < current.ends_at() {
             return Ok(());
         }
-        let number = current.number + 1;
-        let seed_hash = self.shared.epochs.seed_hash(number);
-        let epoch = Epoch { number, seed_hash, started_at: now };
-        self.batch.steps.push(Step::Epoch(epoch));
-        self.shared.set_epoch(epoch);
+        let (node, seconds) = (self.shared.node, self.shared.config.epoch_seconds);
+        let (secret, key) = (&self.shared.epochs, &self.signer.key);
+        let epoch = Turning { node, secret, key, seconds }.begin(Some(&current), now);
+        self.batch.steps.push(Step::Epoch(epoch.clone()));
+        self.releases.push(Release::Epoch(Box::new(epoch)));
         self.redeem_what_expires()
+    }
+
+    /// The epoch whose seed decides about a task: the one its listing names. Tasks whose listing
+    /// names none go by the one in which their commitment came.
+    pub(super) fn epoch_of(&self, task: TaskId) -> u64 {
+        let listing = self.market.task(&task).map(fog_market::Task::listing);
+        let named = listing.and_then(fog_protocol::Listing::named_epoch);
+        let noted = || self.epochs.get(&task).copied();
+        let number = named.map(|epoch| epoch.number).or_else(noted);
+        number.unwrap_or_else(|| self.shared.epoch().number)
     }
 
     fn checkpoint(&mut self) {
@@ -511,9 +520,7 @@ impl Actor {
                 let row = Step::Submission(Submitted { task, reveal, bytes, at });
                 let place = self.batch.steps.len();
                 self.batch.steps.push(row);
-                let epoch = self.epochs.get(&task).copied();
-                let epoch = epoch.unwrap_or_else(|| self.shared.epoch().number);
-                let seed = self.shared.epochs.seed(epoch);
+                let seed = self.shared.epochs.seed(self.epoch_of(task));
                 let decided = self.event(match opening {
                     None => Event::Submitted { task, seed },
                     Some(opening) => Event::Delivered { task, seed, opening },

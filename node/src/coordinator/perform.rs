@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     NodeError,
+    epoch::Begun,
     follow::Reading,
     store::{
         Ballot, End, HistoryRow, Intent, IntentEnd, IntentKind, Judged, NewIntent, Ruling, Step,
@@ -38,6 +39,8 @@ pub(super) enum Release {
     Read(Reading),
     /// There are new intents.
     Settle,
+    /// An epoch has begun.
+    Epoch(Box<Begun>),
 }
 
 impl Actor {
@@ -54,6 +57,7 @@ impl Actor {
             Release::SignPledge(case) => self.sign_pledge(*case),
             Release::Read(reading) => self.reconciler.ask(reading),
             Release::Settle => self.shared.settle.notify_one(),
+            Release::Epoch(epoch) => self.shared.set_epoch(*epoch),
         }
     }
 

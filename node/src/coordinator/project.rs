@@ -124,7 +124,7 @@ impl Actor {
                 Event::Committed { commit } => encode(commit.as_ref())?,
                 _ => Vec::new(),
             };
-            let epoch = self.shared.epoch().number;
+            let epoch = self.epoch_of(id);
             self.epochs.entry(id).or_insert(epoch);
             let row = Committed { task: id, worker, commitment, signed, epoch };
             self.batch.steps.push(Step::Commitment(row));
@@ -204,6 +204,7 @@ fn new_task(task: &Task) -> Result<NewTask, NodeError> {
         requestor_key: listing.requestor_key,
         escrow: task.escrow(),
         blobs,
+        epoch: listing.named_epoch().map(|epoch| epoch.number),
     })
 }
 

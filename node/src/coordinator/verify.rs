@@ -247,6 +247,14 @@ async fn case(shared: &Arc<Shared>, job: &VerifyJob) -> Result<Case, Undecided> 
             stage: job.stage(),
         },
     };
+    let epoch = match (&job.asked, job.listing.named_epoch()) {
+        (Asked::Result { basis, .. }, Some(named)) if basis.seed().is_some() => {
+            let now = shared.clock.now();
+            let known = shared.store.epoch(named.number, now).await.map_err(inside)?;
+            known.and_then(|(epoch, _)| epoch.signed).map(Box::new)
+        }
+        _ => None,
+    };
     let question = Question {
         listing: job.listing.clone(),
         worker: job.worker,
@@ -255,6 +263,7 @@ async fn case(shared: &Arc<Shared>, job: &VerifyJob) -> Result<Case, Undecided> 
         commitment: job.commitment,
         valid_until: job.valid_until,
         matter,
+        epoch,
     };
     let mut blobs = HashMap::new();
     for blob in question.blobs() {

@@ -8,7 +8,7 @@ use fog_protocol::{
 use sqlx::{Sqlite, Transaction};
 
 use super::{IntentKind, Store, from_hash, rows::from_value, to_i64};
-use crate::{NodeError, epoch::Epoch};
+use crate::{NodeError, epoch::Begun};
 
 /// One event of the log.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct NewTask {
     pub(crate) escrow: Address,
     /// The blobs it needs kept.
     pub(crate) blobs: Vec<Hash32>,
+    /// The epoch its listing names.
+    pub(crate) epoch: Option<u64>,
 }
 
 /// A task after an event.
@@ -87,7 +89,7 @@ pub(crate) struct Committed {
     pub(crate) commitment: Hash32,
     /// Borsh of the signed envelope; empty if only the chain told of it.
     pub(crate) signed: Vec<u8>,
-    /// The running epoch.
+    /// The epoch whose seed decides about it.
     pub(crate) epoch: u64,
 }
 
@@ -233,7 +235,7 @@ pub(crate) struct Batch {
 /// One write of a batch; the coordinator pushes them in the order things happened.
 #[derive(Debug)]
 pub(crate) enum Step {
-    Epoch(Epoch),
+    Epoch(Begun),
     Commitment(Committed),
     Submission(Submitted),
     Nonce(TaskId, Hash32),
@@ -324,7 +326,7 @@ async fn write_events(tx: &mut Tx, entries: &[Entry]) -> Result<(), sqlx::Error>
 
 async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
     match step {
-        Step::Epoch(row) => super::log::write_epoch(tx, row).await,
+        Step::Epoch(row) => super::epochs::write_epoch(tx, row).await,
         Step::Commitment(row) => write_commitment(tx, row).await,
         Step::Submission(row) => write_submission(tx, row).await,
         Step::Nonce(task, nonce) => {
@@ -476,6 +478,9 @@ async fn write_projection(tx: &mut Tx, row: &Projection) -> Result<(), sqlx::Err
             .bind(from_hash(blob))
             .execute(&mut **tx)
             .await?;
+        }
+        if let Some(epoch) = new.epoch {
+            super::epochs::write_task(tx, &row.task, epoch).await?;
         }
         return Ok(());
     }

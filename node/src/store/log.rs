@@ -6,13 +6,9 @@ use sqlx::Row as _;
 use super::{
     CursorRow, Store, from_hash,
     rows::{to_address, to_nano, to_value},
-    to_hash, to_i64, to_u64,
+    to_hash, to_u64,
 };
-use crate::{
-    NodeError,
-    epoch::{Epoch, EpochSecret},
-    store::WorkerRow,
-};
+use crate::{NodeError, store::WorkerRow};
 
 /// Events read at once.
 const PAGE: i64 = 1000;
@@ -130,68 +126,6 @@ impl Store {
         Ok(row.position())
     }
 
-    /// The running epoch, begun at `now` if there is none yet. Every epoch so far must follow from
-    /// the secret: another one would contradict what was published.
-    pub(crate) async fn open_epochs(
-        &self,
-        secret: &EpochSecret,
-        now: u64,
-    ) -> Result<Epoch, NodeError> {
-        let mut tx = self.begin().await?;
-        let rows = sqlx::query("SELECT epoch, seed_hash, started_at FROM epochs ORDER BY epoch")
-            .fetch_all(&mut *tx)
-            .await?;
-        let mut last = None;
-        for row in &rows {
-            let epoch = epoch_row(row)?;
-            if epoch.seed_hash != secret.seed_hash(epoch.number) {
-                let message = "the audit seeds published so far follow from another epoch secret";
-                return Err(NodeError::Config(message.to_owned()));
-            }
-            last = Some(epoch);
-        }
-        if let Some(epoch) = last {
-            return Ok(epoch);
-        }
-        let epoch = Epoch { number: 0, seed_hash: secret.seed_hash(0), started_at: now };
-        write_epoch(&mut tx, &epoch).await?;
-        tx.commit().await?;
-        Ok(epoch)
-    }
-
-    /// In which epoch each task that has not ended was committed to.
-    pub(crate) async fn commitment_epochs(&self) -> Result<Vec<(TaskId, u64)>, NodeError> {
-        let rows = sqlx::query(
-            "SELECT c.task, c.epoch FROM commitments c JOIN tasks t ON t.id = c.task
-             JOIN statuses n ON n.name = t.status WHERE n.terminal = 0",
-        )
-        .fetch_all(self.reader())
-        .await?;
-        rows.iter()
-            .map(|row| Ok((TaskId(to_hash(row.try_get("task")?)?), to_u64(row.try_get("epoch")?)?)))
-            .collect()
-    }
-
-    /// An epoch, and whether its seed may be told: it is over, and nothing committed in it is
-    /// undecided.
-    pub(crate) async fn epoch(&self, number: u64) -> Result<Option<(Epoch, Told)>, NodeError> {
-        let Ok(key) = to_i64(number) else { return Ok(None) };
-        let row = sqlx::query(
-            "SELECT epoch, seed_hash, started_at,
-                    epoch < (SELECT max(epoch) FROM epochs) AND NOT EXISTS (
-                        SELECT 1 FROM commitments c JOIN tasks t ON t.id = c.task
-                        JOIN statuses n ON n.name = t.status
-                        WHERE c.epoch = $1 AND n.terminal = 0) AS told
-             FROM epochs WHERE epoch = $1",
-        )
-        .bind(key)
-        .fetch_optional(self.reader())
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let told = if row.try_get::<i64, _>("told")? == 1 { Told::Revealed } else { Told::Secret };
-        Ok(Some((epoch_row(&row)?, told)))
-    }
-
     /// A worker's commitment as it signed it; none if only the chain told of it.
     pub(crate) async fn signed_commit(
         &self,
@@ -205,44 +139,4 @@ impl Store {
         let signed = signed.filter(|bytes| !bytes.is_empty());
         Ok(signed.map(|bytes| to_value(&bytes)).transpose()?)
     }
-
-    /// The epoch in which a task was committed to.
-    pub(crate) async fn epoch_of(&self, task: &TaskId) -> Result<Option<u64>, NodeError> {
-        let epoch: Option<i64> =
-            sqlx::query_scalar("SELECT epoch FROM commitments WHERE task = $1")
-                .bind(from_hash(&task.0))
-                .fetch_optional(self.reader())
-                .await?;
-        Ok(epoch.map(to_u64).transpose()?)
-    }
-}
-
-/// May an epoch's seed be told?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// Yes.
-    Revealed,
-    /// Not yet.
-    Secret,
-}
-
-fn epoch_row(row: &sqlx::sqlite::SqliteRow) -> Result<Epoch, sqlx::Error> {
-    Ok(Epoch {
-        number: to_u64(row.try_get("epoch")?)?,
-        seed_hash: to_hash(row.try_get("seed_hash")?)?,
-        started_at: to_u64(row.try_get("started_at")?)?,
-    })
-}
-
-pub(super) async fn write_epoch(
-    tx: &mut sqlx::Transaction<'static, sqlx::Sqlite>,
-    epoch: &Epoch,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO epochs (epoch, seed_hash, started_at) VALUES ($1, $2, $3)")
-        .bind(to_i64(epoch.number)?)
-        .bind(from_hash(&epoch.seed_hash))
-        .bind(to_i64(epoch.started_at)?)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }

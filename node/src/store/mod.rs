@@ -4,6 +4,7 @@
 
 mod batch;
 mod blobs;
+mod epochs;
 mod files;
 mod log;
 mod outbox;
@@ -25,8 +26,8 @@ pub(crate) use batch::{
     NewTask, Projection, Step, Submitted, Verdict, WorkerRow, encode,
 };
 pub(crate) use blobs::BlobRefused;
+pub(crate) use epochs::Told;
 pub(crate) use files::{Files, Kind};
-pub(crate) use log::Told;
 pub(crate) use outbox::{
     Ballot, InFlight, Intent, IntentKind, Judged, OpenPledge, Pending, Ruling, SignedMessage,
     StoredMessage, TopUp,

@@ -50,6 +50,7 @@ impl Store {
         &self,
         after: Option<u64>,
         status: Option<TaskStatus>,
+        epoch: Option<u64>,
         limit: u32,
     ) -> Result<(Vec<TaskView>, Option<u64>), NodeError> {
         let mut query = QueryBuilder::<Sqlite>::new(TASK);
@@ -57,6 +58,12 @@ impl Store {
         query.push("WHERE t.row < ").push_bind(after);
         if let Some(status) = status {
             query.push(" AND t.status = ").push_bind(status.name());
+        }
+        if let Some(epoch) = epoch {
+            // No epoch has a number that the database does not know.
+            let epoch = i64::try_from(epoch).unwrap_or(-1);
+            query.push(" AND t.id IN (SELECT task FROM task_epochs WHERE epoch = ");
+            query.push_bind(epoch).push(")");
         }
         query.push(" ORDER BY t.row DESC LIMIT ").push_bind(i64::from(limit));
         let rows = query.build().fetch_all(self.reader()).await?;

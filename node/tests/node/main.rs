@@ -4,6 +4,7 @@
 
 mod api;
 mod deadlines;
+mod epochs;
 mod faults;
 mod flow;
 mod gateway;

@@ -60,7 +60,6 @@ impl Account {
     pub(crate) fn listing(&self, world: &World, node: &NodeHandle, salt: u8) -> Listing {
         let rail = Rail::Account { account: self.address };
         Listing {
-            version: rail.listing_version(),
             rail,
             policy: Policy::Replay { rate_ppm: 1_000_000 },
             ..world.listing(node, INPUT, salt)

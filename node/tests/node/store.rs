@@ -46,7 +46,7 @@ async fn the_database_knows_the_same_transitions_as_the_market() {
 
 /// A task in `running`, with its commitment, submission and verdict, as the steps go.
 const TASK: &str = "
-    INSERT INTO epochs VALUES (0, zeroblob(32), 0);
+    INSERT INTO epochs VALUES (0, zeroblob(32), 0, x'');
     INSERT INTO tasks (id, status, requestor_key, escrow, listing, posted_at, changed_at)
         VALUES (zeroblob(32), 'open', zeroblob(32), 'escrow', x'01', 0, 0);
     UPDATE tasks SET status = 'assigning', worker = 'w', price = 1, reserve = 1;
@@ -103,7 +103,15 @@ async fn forbidden_writes_are_refused() {
         ),
         (&[MESSAGE], "UPDATE messages SET state = 'final'"),
         (&[MESSAGE, finished], "UPDATE messages SET state = 'expired', lt = NULL, hash = NULL"),
-        (&["INSERT INTO epochs VALUES (0, zeroblob(32), 0)"], "UPDATE epochs SET started_at = 1"),
+        (
+            &["INSERT INTO epochs VALUES (0, zeroblob(32), 0, x'')"],
+            "UPDATE epochs SET started_at = 1",
+        ),
+        (
+            &[TASK, "INSERT INTO task_epochs VALUES (zeroblob(32), 0)"],
+            "UPDATE task_epochs SET epoch = 0",
+        ),
+        (&[TASK], "INSERT INTO task_epochs VALUES (zeroblob(32), 1)"),
     ];
     for (before, refused) in cases {
         let mut db = fresh().await;

@@ -24,7 +24,6 @@ struct Post<'a> {
 impl World {
     fn listing_by(&self, node: &NodeHandle, post: &Post<'_>) -> Listing {
         Listing {
-            version: Listing::STRATEGY_VERSION,
             program: Program::Wasi { module: BlobRef::of(post.module) },
             policy: post.policy.clone(),
             ..self.listing(node, post.input, post.salt)

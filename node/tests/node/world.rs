@@ -11,9 +11,10 @@ use fog_contracts::{
 };
 use fog_node::{ChainConfig, Limits, Node, NodeConfig, NodeHandle, NodeKeys, RunnerConfig};
 use fog_protocol::{
-    Address, BlobRef, Durations, Hash32, Listing, Nano, Policy, Program, PublicKey, RequestAuth,
-    ResourceLimits, SecretKey, Signed, TaskId, TaskStatus,
+    Address, BlobRef, Durations, EpochRef, Hash32, Listing, Nano, Policy, Program, PublicKey,
+    RequestAuth, ResourceLimits, SecretKey, Signed, TaskId, TaskStatus,
     api::{NodeInfo, Posted, TaskView},
+    tagged_hash,
 };
 use fog_testnet::{
     chain::{Chain, Transfer, Treasury},
@@ -175,6 +176,8 @@ impl World {
             limits: Limits { connections_per_address: 64, ..Limits::default() },
             bid_round_seconds: 2,
             min_durations: Durations { bid: 10, commit: 10, verdict: 10, window: 0 },
+            // One for each test, however far it warps.
+            epoch_seconds: 20 * 365 * 86_400,
             ..NodeConfig::default()
         };
         let keys = NodeKeys { operator, verifiers: Vec::new(), epoch_seed: None };
@@ -286,9 +289,19 @@ impl World {
             policy: Policy::Replay { rate_ppm: 50_000 },
             durations: Durations { bid: 600, commit: 600, verdict: 600, window: self.window },
             nonce_hash: fog_verifier::draw::nonce_hash(&nonce(salt)),
+            epoch: None,
             salt: Hash32([salt; 32]),
             rail: fog_protocol::Rail::Escrow,
         }
+        .with_epoch(self.epoch(0))
+    }
+
+    /// What listings name of an epoch: its seed follows from the operator's key.
+    pub(crate) fn epoch(&self, number: u64) -> EpochRef {
+        let secret = self.keys.operator.seed();
+        let base = tagged_hash("fog/node-epoch-base/v1", &[secret.as_ref()]);
+        let seed = tagged_hash("fog/node-epoch-secret/v1", &[&base.0, &number.to_le_bytes()]);
+        EpochRef { number, seed_hash: fog_verifier::draw::seed_hash(&seed) }
     }
 
     pub(crate) async fn upload(&self, node: &NodeHandle, bytes: &[u8]) -> reqwest::Response {

@@ -30,6 +30,7 @@ fn listing(salt: u8) -> Listing {
         policy: Policy::Replay { rate_ppm: 50_000 },
         durations: Durations::default(),
         nonce_hash: Hash32([5; 32]),
+        epoch: None,
         salt: Hash32([salt; 32]),
         rail: fog_protocol::Rail::Escrow,
     }

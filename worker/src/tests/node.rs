@@ -77,6 +77,7 @@ impl Node {
             verifiers: Vec::new(),
             threshold: 1,
             epoch_seed_hash: Hash32::default(),
+            epoch: None,
             fee_bps: 100,
             task_gas: fog_protocol::Nano::ZERO,
             max_blob_bytes: 1 << 20,

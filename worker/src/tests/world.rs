@@ -225,6 +225,7 @@ pub(super) fn listing(input: &[u8]) -> Listing {
         policy: Policy::Replay { rate_ppm: 50_000 },
         durations: Durations::default(),
         nonce_hash: Hash32([8; 32]),
+        epoch: None,
         salt: Hash32([9; 32]),
         rail: fog_protocol::Rail::Escrow,
     }

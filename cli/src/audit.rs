@@ -1,0 +1,420 @@
+//! `fog audit EPOCH`: did a node look at every result that the draw chose?
+
+use std::{collections::BTreeSet, process::ExitCode};
+
+use clap::Args;
+use fog_chain::{ChainClient, ChainError};
+use fog_contracts::{
+    heard,
+    task::{Outcome, TaskInit},
+};
+use fog_evidence::{Bundle, Status, check};
+use fog_protocol::{Epoch, Hash32, Signed, Tagged as _, TaskId, api::TaskView};
+use fog_requestor::{NodeClient, checked_epoch};
+use fog_verifier::{
+    Evidence, Execute, ExecuteError, Execution, Job,
+    audit::{Due, Revealed},
+};
+use serde::Serialize;
+
+use crate::{
+    chain,
+    evidence::messages,
+    output::{Output, exit_with},
+    progress::Progress,
+    settings::Settings,
+    task,
+};
+
+/// Epochs before and after that are looked at for the chain of hashes.
+const NEIGHBOURS: u64 = 24;
+const PAGE: u16 = 100;
+/// Tasks of one epoch that are looked at, at most.
+const MAX_TASKS: usize = 100_000;
+/// What cannot be told ends with this code.
+const UNKNOWN: u8 = 2;
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// The epoch's number; `fog task show ID` shows which one a listing names.
+    pub(crate) epoch: u64,
+    /// A task that names this epoch: a node that leaves it out of its list broke its word. You know
+    /// those that you posted.
+    #[arg(long, value_name = "ID")]
+    pub(crate) task: Vec<TaskId>,
+}
+
+/// What came out, of a task or of the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Kept,
+    Unknown,
+    Broken,
+}
+
+/// One task that names the epoch.
+#[derive(Debug, Serialize)]
+struct Looked {
+    task: TaskId,
+    word: Word,
+    /// What the draw said: `drawn`, `left_out`, `anyway` (checked without one) or `none`.
+    due: &'static str,
+    found: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    epoch: u64,
+    node: Hash32,
+    word: Word,
+    seed: Option<Hash32>,
+    /// Epochs whose chain of hashes holds.
+    chain: Option<(u64, u64)>,
+    drawn: usize,
+    left_out: usize,
+    anyway: usize,
+    tasks: Vec<Looked>,
+    /// What is wrong with the epoch itself.
+    reasons: Vec<String>,
+}
+
+impl Report {
+    fn says(&mut self, word: Word, reason: impl Into<String>) {
+        self.word = self.word.max(word);
+        self.reasons.push(reason.into());
+    }
+
+    fn add(&mut self, looked: Looked) {
+        self.word = self.word.max(looked.word);
+        match looked.due {
+            "drawn" => self.drawn += 1,
+            "left_out" => self.left_out += 1,
+            "anyway" => self.anyway += 1,
+            _ => {}
+        }
+        self.tasks.push(looked);
+    }
+}
+
+pub(crate) async fn audit(
+    args: AuditArgs,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    // Whatever keeps us from looking says nothing against the node.
+    let unknown = |error: anyhow::Error| exit_with(UNKNOWN, format!("{error:#}"));
+    let report = look(&args, settings, output).await.map_err(unknown)?;
+    output.document(&report, || text(&report))?;
+    Ok(match report.word {
+        Word::Kept => ExitCode::SUCCESS,
+        Word::Broken => ExitCode::from(1),
+        Word::Unknown => ExitCode::from(UNKNOWN),
+    })
+}
+
+async fn look(args: &AuditArgs, settings: &Settings, output: &Output) -> anyhow::Result<Report> {
+    let node = task::connect(settings).await?;
+    let mut report = Report {
+        epoch: args.epoch,
+        node: node.info().node,
+        word: Word::Kept,
+        seed: None,
+        chain: None,
+        drawn: 0,
+        left_out: 0,
+        anyway: 0,
+        tasks: Vec::new(),
+        reasons: Vec::new(),
+    };
+    let Some((signed, seed)) = epoch(&node, args.epoch, &mut report).await? else {
+        return Ok(report);
+    };
+    let epoch = signed.value;
+    neighbours(&node, &epoch, &mut report).await?;
+    report.seed = Some(seed);
+    let revealed = match Revealed::new(epoch, seed) {
+        Ok(revealed) => revealed,
+        Err(breach) => {
+            report.says(Word::Broken, breach.to_string());
+            return Ok(report);
+        }
+    };
+    let chain = chain::connect(settings)?;
+    Looking { node, chain, signed, revealed }.tasks(args, output, &mut report).await?;
+    Ok(report)
+}
+
+/// What is at hand to look at tasks.
+struct Looking {
+    node: NodeClient,
+    chain: ChainClient,
+    signed: Signed<Epoch>,
+    revealed: Revealed,
+}
+
+/// The epoch with its seed, if both are there.
+async fn epoch(
+    node: &NodeClient,
+    number: u64,
+    report: &mut Report,
+) -> anyhow::Result<Option<(Signed<Epoch>, Hash32)>> {
+    let shown = match node.epoch(number).await {
+        Err(error) if error.is_not_found() => {
+            report.says(Word::Unknown, format!("epoch {number} has not begun at this node"));
+            return Ok(None);
+        }
+        shown => shown?,
+    };
+    let Some(signed) = shown.signed else {
+        let older = "the epoch is of a time before this node signed them: it promised nothing";
+        report.says(Word::Unknown, older);
+        return Ok(None);
+    };
+    match checked_epoch(node.info(), &signed) {
+        Ok(epoch) if epoch.number == number && epoch.seed_hash == shown.seed_hash => {}
+        Ok(_) => {
+            report.says(Word::Broken, "the node shows another epoch than it signed");
+            return Ok(None);
+        }
+        Err(error) => {
+            report.says(Word::Broken, error.to_string());
+            return Ok(None);
+        }
+    }
+    let Some(seed) = shown.seed else {
+        let wait = "the seed is not revealed yet: the epoch has not ended, or tasks that name it \
+                    have not; ask again later";
+        report.says(Word::Unknown, wait);
+        return Ok(None);
+    };
+    Ok(Some((signed, seed)))
+}
+
+/// Is the epoch a link of the node's chain? One that was exchanged later is not.
+async fn neighbours(node: &NodeClient, epoch: &Epoch, report: &mut Report) -> anyhow::Result<()> {
+    let one = async |number: u64| -> anyhow::Result<Option<Signed<Epoch>>> {
+        match node.epoch(number).await {
+            Err(error) if error.is_not_found() => Ok(None),
+            shown => Ok(shown?.signed),
+        }
+    };
+    let holds = |before: &Epoch, after: &Signed<Epoch>| {
+        checked_epoch(node.info(), after).is_ok_and(|after| after.follows(before))
+    };
+    let (mut first, mut last) = (*epoch, *epoch);
+    for _ in 0..NEIGHBOURS {
+        // The first that was signed follows none.
+        if first.previous == Hash32::default() {
+            break;
+        }
+        let Some(before) = one(first.number.saturating_sub(1)).await? else {
+            let missing = format!("the epoch before {}, which it names, is missing", first.number);
+            report.says(Word::Broken, missing);
+            return Ok(());
+        };
+        if checked_epoch(node.info(), &before).is_err() || !first.follows(&before.value) {
+            report.says(Word::Broken, broken(first.number));
+            return Ok(());
+        }
+        first = before.value;
+    }
+    for _ in 0..NEIGHBOURS {
+        let Some(after) = one(last.number + 1).await? else { break };
+        if !holds(&last, &after) {
+            report.says(Word::Broken, broken(after.value.number));
+            return Ok(());
+        }
+        last = after.value;
+    }
+    report.chain = Some((first.number, last.number));
+    Ok(())
+}
+
+fn broken(number: u64) -> String {
+    format!("epoch {number} does not follow the one before it: one of them was exchanged")
+}
+
+impl Looking {
+    async fn tasks(
+        &self,
+        args: &AuditArgs,
+        output: &Output,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let mut expected: BTreeSet<TaskId> = args.task.iter().copied().collect();
+        let progress = Progress::new(output, 0);
+        let mut next = None;
+        loop {
+            let page = self.node.tasks_of_epoch(args.epoch, PAGE, next).await?;
+            let total = (report.tasks.len() + page.tasks.len()) as u64;
+            for view in &page.tasks {
+                progress.at(report.tasks.len() as u64, total, "tasks of the epoch");
+                // The id is the listing's hash, whatever the node says.
+                let task = view.listing.id();
+                expected.remove(&task);
+                let looked = self.one(view).await;
+                report.add(Looked { task, ..looked });
+            }
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+            if report.tasks.len() >= MAX_TASKS {
+                report.says(
+                    Word::Unknown,
+                    format!("more than {MAX_TASKS} tasks: the rest was left out"),
+                );
+                break;
+            }
+        }
+        progress.finish();
+        for task in expected {
+            let left_out = format!("task {task} is not in the node's list of this epoch");
+            report.says(Word::Broken, left_out);
+        }
+        Ok(())
+    }
+
+    /// One task: what its verdict rests on, by the node and by the chain.
+    async fn one(&self, view: &TaskView) -> Looked {
+        let (Some(_), Some(verdict)) = (view.commitment, &view.verdict) else {
+            return self.undecided(view).await;
+        };
+        let evidence = match self.node.evidence(&view.id).await {
+            Ok(evidence) => evidence,
+            Err(error) => {
+                let hidden = format!("the node does not show what its verdict rests on: {error}");
+                return looked(Word::Unknown, "none", hidden);
+            }
+        };
+        let due = match self.revealed.due(&view.listing, &evidence) {
+            Ok(due) => due,
+            Err(breach) => return looked(Word::Broken, "none", breach.to_string()),
+        };
+        let name = match due {
+            Due::Drawn => "drawn",
+            Due::LeftOut => "left_out",
+            Due::Anyway => "anyway",
+        };
+        let reason = evidence.reason();
+        if evidence.digest() != verdict.evidence {
+            let other = "the node shows other evidence than its own verdict names";
+            return looked(Word::Broken, name, other);
+        }
+        if !view.listing.rail.is_escrow() {
+            // No contract holds its story; the vouchers' entries name the evidence.
+            return looked(Word::Kept, name, reason);
+        }
+        match self.story(view, evidence).await {
+            Err(error) => looked(
+                Word::Unknown,
+                name,
+                format!("what its contract was told was not read: {error:#}"),
+            ),
+            Ok(Some(wrong)) => looked(Word::Broken, name, wrong),
+            Ok(None) => looked(Word::Kept, name, reason),
+        }
+    }
+
+    /// Was the task's contract told a verdict that rests on just this evidence? The step that fails.
+    async fn story(&self, view: &TaskView, evidence: Evidence) -> anyhow::Result<Option<String>> {
+        let escrow = TaskInit::of(&view.listing).address()?;
+        let told = messages(&self.chain, &escrow).await?;
+        let bundle = Bundle {
+            listing: view.listing.clone(),
+            opened: told.opened,
+            assign: told.assign,
+            reserved: told.reserved,
+            commit: told.commit,
+            verdict: told.verdict,
+            evidence,
+            program: Vec::new(),
+            input: None,
+            key: None,
+            output: None,
+            epoch: Some(self.signed.clone()),
+        };
+        let report = check(&bundle, &Nobody);
+        let failed = report.steps.into_iter().find(|step| step.status == Status::Failed);
+        Ok(failed.map(|step| format!("{}: {}", step.name, step.found)))
+    }
+
+    /// A task without a verdict, as far as the node says: was its contract told one?
+    async fn undecided(&self, view: &TaskView) -> Looked {
+        let nothing = format!("{}: there is nothing to look at", view.status);
+        if !view.listing.rail.is_escrow() {
+            return looked(Word::Kept, "none", nothing);
+        }
+        let told = match TaskInit::of(&view.listing).address() {
+            Ok(escrow) => messages(&self.chain, &escrow).await,
+            Err(error) => Err(error.into()),
+        };
+        let verdict = match told {
+            Err(error) if error.downcast_ref::<ChainError>().is_some() => {
+                let unread = format!("what its contract was told was not read: {error:#}");
+                return looked(Word::Unknown, "none", unread);
+            }
+            // It lacks a commitment, or a verdict.
+            Err(_) => return looked(Word::Kept, "none", nothing),
+            Ok(told) => heard::verdict(&told.verdict.body),
+        };
+        match verdict {
+            Ok(verdict) if verdict.outcome == Outcome::Undelivered => {
+                looked(Word::Kept, "none", "its worker handed nothing over")
+            }
+            Ok(_) | Err(_) => {
+                let hidden = "its contract was told a verdict, of which the node shows no evidence";
+                looked(Word::Unknown, "none", hidden)
+            }
+        }
+    }
+}
+
+fn looked(word: Word, due: &'static str, found: impl Into<String>) -> Looked {
+    Looked { task: TaskId(Hash32::default()), word, due, found: found.into() }
+}
+
+/// Runs nothing: whether a result is right is `fog verify`'s matter.
+struct Nobody;
+
+impl Execute for Nobody {
+    fn execute(&self, _: &Job<'_>) -> Result<Execution, ExecuteError> {
+        Err(ExecuteError::Sandbox("nothing is run here".to_owned()))
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut lines = vec![format!("epoch     {} of node {}", report.epoch, report.node)];
+    if let Some(seed) = &report.seed {
+        lines.push(format!("seed      {seed}"));
+    }
+    if let Some((first, last)) = report.chain {
+        lines.push(format!("chain     epochs {first} to {last} follow each other"));
+    }
+    let Report { drawn, left_out, anyway, .. } = report;
+    let total = report.tasks.len();
+    lines.push(format!(
+        "tasks     {total}: {drawn} drawn, {left_out} left out, {anyway} checked anyway, {} without \
+         a verdict to look at",
+        total - drawn - left_out - anyway
+    ));
+    let mark = |word| match word {
+        Word::Kept => "ok",
+        Word::Unknown => "open",
+        Word::Broken => "BROKEN",
+    };
+    for looked in report.tasks.iter().filter(|looked| looked.word != Word::Kept) {
+        lines.push(format!("  {:7} {} {}", mark(looked.word), looked.task, looked.found));
+    }
+    lines.extend(report.reasons.iter().map(|reason| format!("  {reason}")));
+    lines.push(
+        match report.word {
+            Word::Kept => "The node kept its word.",
+            Word::Broken => "The node BROKE its word.",
+            Word::Unknown => "It cannot be told whether the node kept its word.",
+        }
+        .to_owned(),
+    );
+    lines.join("\n")
+}
