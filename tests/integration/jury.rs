@@ -15,7 +15,7 @@ use crate::fog::{file, fog, json, program, run};
 
 const SEED: u64 = 77;
 
-fn options(data: &Path) -> NetworkOptions {
+pub(crate) fn options(data: &Path) -> NetworkOptions {
     NetworkOptions {
         data: data.to_owned(),
         seed: SEED,
@@ -31,7 +31,7 @@ fn options(data: &Path) -> NetworkOptions {
     }
 }
 
-async fn worker(
+pub(crate) async fn worker(
     network: &LocalNetwork,
     data: &Path,
     index: usize,
@@ -66,7 +66,7 @@ async fn post(requestor: &Requestor, salt: u8) -> Prepared {
     prepared
 }
 
-async fn to_end(requestor: &Requestor, task: &Prepared) -> TaskView {
+pub(crate) async fn to_end(requestor: &Requestor, task: &Prepared) -> TaskView {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(90);
     let mut opened = false;
     loop {

@@ -3,6 +3,7 @@
 
 mod account;
 mod architecture;
+mod audit;
 mod cheaters;
 mod clients;
 mod crash;

@@ -1,0 +1,221 @@
+//! `fog audit`: a node that kept its word, and the same node behind somebody who says otherwise.
+
+use std::{path::Path, process::Output, sync::Arc};
+
+use axum::{Json, Router, extract::State, http::StatusCode, http::Uri};
+use fog_harness::{Conduct, LocalNetwork, NetworkOptions, Verifiers};
+use fog_protocol::{Durations, Hash32, Nano, RATE_ONE, ResourceLimits, TaskId, TaskStatus};
+use fog_requestor::{Draft, DraftPolicy, DraftProgram, Requestor};
+use fog_wallet::UnlockedWallet;
+use serde_json::Value;
+
+use crate::{
+    fog::{file, fog, json, run},
+    jury::{options, to_end, worker},
+};
+
+/// What is changed in an answer, by its path.
+type Lie = fn(&str, &mut Value);
+
+/// Passes on what the node answers, changed.
+#[derive(Clone)]
+struct Liar {
+    node: String,
+    lie: Lie,
+}
+
+async fn answer(State(liar): State<Arc<Liar>>, uri: Uri) -> (StatusCode, Json<Value>) {
+    let path = uri.path_and_query().unwrap().as_str();
+    let said = reqwest::get(format!("{}{path}", liar.node)).await.unwrap();
+    let status = StatusCode::from_u16(said.status().as_u16()).unwrap();
+    let mut body: Value = said.json().await.unwrap();
+    (liar.lie)(path, &mut body);
+    if body.is_null() { (StatusCode::NOT_FOUND, Json(body)) } else { (status, Json(body)) }
+}
+
+async fn liar(node: &str, lie: Lie) -> String {
+    let state = Arc::new(Liar { node: node.to_owned(), lie });
+    let router = Router::new().fallback(answer).with_state(state);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+async fn paid(requestor: &Requestor, salt: u8, rate_ppm: u32) -> TaskId {
+    let draft = Draft {
+        rail: fog_protocol::Rail::Escrow,
+        program: DraftProgram::Wasi(std::fs::read(file("cli/guests/wordcount.wasm")).unwrap()),
+        input: format!("to be or not to be, said number {salt}").into_bytes(),
+        limits: ResourceLimits::default(),
+        price: Nano::new(50_000_000),
+        policy: DraftPolicy::Replay(rate_ppm),
+        durations: Durations { bid: 300, commit: 300, verdict: 300, window: 1 },
+        salt: Hash32([salt; 32]),
+    };
+    let prepared = requestor.post(draft).await.unwrap();
+    requestor.fund(std::slice::from_ref(&prepared)).await.unwrap();
+    let view = to_end(requestor, &prepared).await;
+    assert_eq!(view.status, TaskStatus::Paid, "{view:#?}");
+    prepared.task
+}
+
+/// Runs `fog audit`, off the runtime's threads.
+async fn audit(home: &Path, node: &str, chain: &str, args: &[&str]) -> Output {
+    let mut command = fog(home);
+    command.env("FOG_NODE", node).env("FOG_CHAIN", chain).arg("audit").args(args);
+    tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap()
+}
+
+fn is_evidence(path: &str) -> bool {
+    path.ends_with("/evidence")
+}
+
+/// Each with what it ends with, and what is said of it.
+const LIES: [(&str, Lie, i32, &str); 7] = [
+    (
+        "the seed was another",
+        |path, body| {
+            if path == "/v1/epochs/0" {
+                body["seed"] = Value::from("77".repeat(32));
+            }
+        },
+        1,
+        "the seed that the node reveals",
+    ),
+    (
+        "nobody looked, and that was so drawn",
+        |path, body| {
+            if is_evidence(path) && body["basis"]["kind"] == "drawn" {
+                body["basis"]["kind"] = "not_drawn".into();
+                body["finding"] = serde_json::json!({ "kind": "not_checked" });
+            }
+        },
+        1,
+        "nobody looked",
+    ),
+    (
+        "drawn with another seed",
+        |path, body| {
+            if is_evidence(path) {
+                body["basis"]["seed"] = Value::from("77".repeat(32));
+            }
+        },
+        1,
+        "another seed than the epoch's",
+    ),
+    (
+        "another story than the contract was told",
+        |path, body| {
+            if is_evidence(path) {
+                body["basis"] = serde_json::json!({ "kind": "flagged" });
+            }
+        },
+        1,
+        "other evidence",
+    ),
+    (
+        "the next epoch follows another",
+        |path, body| {
+            if path == "/v1/epochs/1" {
+                body["signed"]["value"]["previous"] = Value::from("77".repeat(32));
+            }
+        },
+        1,
+        "exchanged",
+    ),
+    (
+        "evidence that is not shown",
+        |path, body| {
+            if is_evidence(path) {
+                *body = Value::Null;
+            }
+        },
+        2,
+        "does not show",
+    ),
+    (
+        "a verdict that is not shown",
+        |path, body| {
+            if path.starts_with("/v1/tasks?") {
+                for task in body["tasks"].as_array_mut().unwrap() {
+                    task["verdict"] = Value::Null;
+                    task["commitment"] = Value::Null;
+                    task["status"] = "refunded".into();
+                }
+            }
+        },
+        2,
+        "shows no evidence",
+    ),
+];
+
+#[test]
+fn a_node_that_keeps_its_word_is_told_from_one_that_does_not() {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path();
+        let options =
+            NetworkOptions { probation: 0, verifiers: Verifiers::InNode, ..options(home) };
+        let network = LocalNetwork::start(&options).await.unwrap();
+        let wallet = &network.local.accounts.requestor.wallet;
+        let requestor = Requestor {
+            node: network.api.clone(),
+            chain: network.local.client.clone(),
+            wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
+        };
+        let _worker = worker(&network, home, 0, Conduct::Honest).await;
+        let drawn = paid(&requestor, 1, RATE_ONE).await;
+        let rarely = paid(&requestor, 2, 10_000).await;
+        let (node, chain) = (network.api.url().to_owned(), network.local.chain.url());
+
+        let early = audit(home, &node, &chain, &["0", "--json"]).await;
+        assert_eq!((early.status.code(), &json(&early)["word"]), (Some(2), &"unknown".into()));
+        let never = audit(home, &node, &chain, &["9", "--json"]).await;
+        assert_eq!(never.status.code(), Some(2));
+
+        network.local.chain.warp(4_000).await.unwrap();
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(90);
+        while network.api.epoch(0).await.unwrap().seed.is_none() {
+            assert!(std::time::Instant::now() < end, "waited in vain for the seed");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let (one, two) = (drawn.to_string(), rarely.to_string());
+        let mine = ["0", "--json", "--task", &one, "--task", &two];
+        let kept = audit(home, &node, &chain, &mine).await;
+        let report = json(&kept);
+        assert_eq!(kept.status.code(), Some(0), "{report:#}");
+        assert_eq!(report["word"], "kept");
+        assert_eq!(report["chain"], serde_json::json!([0, 1]));
+        let tasks = report["tasks"].as_array().unwrap();
+        assert_eq!(tasks.len(), 2, "{report:#}");
+        let of = |id: &str| tasks.iter().find(|task| task["task"] == id).unwrap();
+        assert_eq!(of(&one)["due"], "drawn", "{report:#}");
+        assert!(["drawn", "left_out"].contains(&of(&two)["due"].as_str().unwrap()), "{report:#}");
+        let text = audit(home, &node, &chain, &["0"]).await;
+        let text = String::from_utf8(text.stdout).unwrap();
+        assert!(text.ends_with("The node kept its word.\n"), "{text}");
+
+        let unknown = "ab".repeat(32);
+        let missing = audit(home, &node, &chain, &["0", "--json", "--task", &unknown]).await;
+        assert_eq!(missing.status.code(), Some(1));
+        assert!(json(&missing)["reasons"][0].as_str().unwrap().contains(&unknown));
+
+        for (name, lie, code, says) in LIES {
+            let url = liar(&node, lie).await;
+            let found = audit(home, &url, &chain, &["0"]).await;
+            let text = String::from_utf8(found.stdout).unwrap();
+            assert_eq!(found.status.code(), Some(code), "{name}: {text}");
+            assert!(text.contains(says), "{name}: {text}");
+            // Where it is about tasks, it names them.
+            let names = text.contains(&one) || text.lines().any(|line| line.starts_with("  the"));
+            assert!(names || text.contains("  epoch"), "{name}: {text}");
+        }
+        // Nobody there, of the node or of the chain: nothing is said against anybody.
+        let nowhere = "http://127.0.0.1:1";
+        assert_eq!(audit(home, nowhere, &chain, &["0"]).await.status.code(), Some(2));
+        let blind = audit(home, &node, nowhere, &["0", "--json"]).await;
+        assert_eq!((blind.status.code(), &json(&blind)["word"]), (Some(2), &"unknown".into()));
+        network.shutdown().await;
+    });
+}
