@@ -3,7 +3,7 @@
 use std::{path::Path, process::Output, sync::Arc};
 
 use axum::{Json, Router, extract::State, http::StatusCode, http::Uri};
-use fog_harness::{Conduct, LocalNetwork, NetworkOptions, Verifiers};
+use fog_harness::{Behaviour, LocalNetwork, NetworkOptions, Verifiers};
 use fog_protocol::{Durations, Hash32, Nano, RATE_ONE, ResourceLimits, TaskId, TaskStatus};
 use fog_requestor::{Draft, DraftPolicy, DraftProgram, Requestor};
 use fog_wallet::UnlockedWallet;
@@ -164,7 +164,7 @@ fn a_node_that_keeps_its_word_is_told_from_one_that_does_not() {
             chain: network.local.client.clone(),
             wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
         };
-        let _worker = worker(&network, home, 0, Conduct::Honest).await;
+        let _worker = worker(&network, home, 0, Behaviour::Honest).await;
         let drawn = paid(&requestor, 1, RATE_ONE).await;
         let rarely = paid(&requestor, 2, 10_000).await;
         let (node, chain) = (network.api.url().to_owned(), network.local.chain.url());

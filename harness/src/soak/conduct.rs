@@ -54,7 +54,8 @@ pub(super) async fn seeds(world: &World) -> Result<BTreeMap<u64, Hash32>, SoakEr
     }
     let broken = |error: reqwest::Error| SoakError::Broken(format!("an epoch's seed: {error}"));
     let last = last_epoch(world).await?;
-    world.local.chain.warp(EPOCH_SECONDS + 1).await?;
+    // A node tells a seed a minute after its epoch, at the earliest.
+    world.local.chain.warp(EPOCH_SECONDS + 120).await?;
     let http = reqwest::Client::new();
     let mut seeds = BTreeMap::new();
     let deadline = std::time::Instant::now() + PATIENCE;
