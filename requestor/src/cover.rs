@@ -130,6 +130,7 @@ mod tests {
             policy: Policy::Replay { rate_ppm },
             durations: Durations::default(),
             nonce_hash: Hash32([5; 32]),
+            epoch: None,
             salt: Hash32([6; 32]),
             rail,
         };

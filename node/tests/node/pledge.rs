@@ -122,6 +122,7 @@ fn any_listing() -> Listing {
         price_cap: PRICE,
         policy: Policy::Replay { rate_ppm: RATE },
         durations: Durations::default(),
+        epoch: None,
         nonce_hash: Hash32::default(),
         salt: Hash32::default(),
         rail: fog_protocol::Rail::Escrow,
