@@ -157,7 +157,7 @@ async fn jettons_are_taken_by_name() {
     let none = world.node().await;
     let listing = |master, units| {
         let rail = Rail::Jetton { master, units: Units::new(units).unwrap() };
-        let version = Listing::JETTON_VERSION;
+        let version = Listing::EPOCH_VERSION;
         Listing { rail, version, price_cap: Nano::grams(2), ..world.listing(&none, b"x", 1) }
     };
     let (enough, short) = (listing(taken, 6_000_000), listing(taken, 5_999_999));
