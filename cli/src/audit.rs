@@ -3,13 +3,14 @@
 use std::{collections::BTreeSet, process::ExitCode};
 
 use clap::Args;
-use fog_chain::{ChainClient, ChainError};
+use fog_chain::ChainClient;
 use fog_contracts::{
     heard,
-    task::{Outcome, TaskInit},
+    rail::place_of,
+    task::{Outcome, op},
 };
 use fog_evidence::{Bundle, Status, check};
-use fog_protocol::{Epoch, Hash32, Signed, Tagged as _, TaskId, api::TaskView};
+use fog_protocol::{Epoch, Hash32, Signed, Tagged as _, TaskId, TaskStatus, api::TaskView};
 use fog_requestor::{NodeClient, checked_epoch};
 use fog_verifier::{
     Evidence, Execute, ExecuteError, Execution, Job,
@@ -19,7 +20,7 @@ use serde::Serialize;
 
 use crate::{
     chain,
-    evidence::messages,
+    evidence::{messages, told},
     output::{Output, exit_with},
     progress::Progress,
     settings::Settings,
@@ -220,7 +221,8 @@ async fn neighbours(node: &NodeClient, epoch: &Epoch, report: &mut Report) -> an
         first = before.value;
     }
     for _ in 0..NEIGHBOURS {
-        let Some(after) = one(last.number + 1).await? else { break };
+        let Some(number) = last.number.checked_add(1) else { break };
+        let Some(after) = one(number).await? else { break };
         if !holds(&last, &after) {
             report.says(Word::Broken, broken(after.value.number));
             return Ok(());
@@ -256,7 +258,8 @@ impl Looking {
                 let looked = self.one(view).await;
                 report.add(Looked { task, ..looked });
             }
-            next = page.next;
+            // A page without tasks is the last, whatever it says.
+            next = page.next.filter(|_| !page.tasks.is_empty());
             if next.is_none() {
                 break;
             }
@@ -302,7 +305,7 @@ impl Looking {
             let other = "the node shows other evidence than its own verdict names";
             return looked(Word::Broken, name, other);
         }
-        if !view.listing.rail.is_escrow() {
+        if !view.listing.rail.has_contract() {
             // No contract holds its story; the vouchers' entries name the evidence.
             return looked(Word::Kept, name, reason);
         }
@@ -319,8 +322,7 @@ impl Looking {
 
     /// Was the task's contract told a verdict that rests on just this evidence? The step that fails.
     async fn story(&self, view: &TaskView, evidence: Evidence) -> anyhow::Result<Option<String>> {
-        let escrow = TaskInit::of(&view.listing).address()?;
-        let told = messages(&self.chain, &escrow).await?;
+        let told = messages(&self.chain, &place_of(&view.listing)?).await?;
         let bundle = Bundle {
             listing: view.listing.clone(),
             opened: told.opened,
@@ -343,23 +345,36 @@ impl Looking {
     /// A task without a verdict, as far as the node says: was its contract told one?
     async fn undecided(&self, view: &TaskView) -> Looked {
         let nothing = format!("{}: there is nothing to look at", view.status);
-        if !view.listing.rail.is_escrow() {
-            return looked(Word::Kept, "none", nothing);
+        if !view.listing.rail.has_contract() {
+            let judged = view.commitment.is_some() && view.status != TaskStatus::Refunded;
+            let word = if judged { Word::Unknown } else { Word::Kept };
+            return looked(word, "none", nothing);
         }
-        let told = match TaskInit::of(&view.listing).address() {
-            Ok(escrow) => messages(&self.chain, &escrow).await,
+        let told = match place_of(&view.listing) {
+            Ok(escrow) => told(&self.chain, &escrow).await,
             Err(error) => Err(error.into()),
         };
-        let verdict = match told {
-            Err(error) if error.downcast_ref::<ChainError>().is_some() => {
+        let told = match told {
+            Err(error) => {
                 let unread = format!("what its contract was told was not read: {error:#}");
                 return looked(Word::Unknown, "none", unread);
             }
-            // It lacks a commitment, or a verdict.
-            Err(_) => return looked(Word::Kept, "none", nothing),
-            Ok(told) => heard::verdict(&told.verdict.body),
+            Ok(told) if told.is_cut_off => {
+                let unread = "its contract was told too much to be read";
+                return looked(Word::Unknown, "none", unread);
+            }
+            Ok(told) => told,
         };
-        match verdict {
+        let Some(verdict) = told.find(op::VERDICT) else {
+            // Drawn or not, nobody can tell: the requestor alone knows its nonce.
+            let never = "there was a commitment and no verdict in time: whether it was drawn is not \
+                         shown";
+            return match told.find(op::COMMIT) {
+                Some(_) => looked(Word::Unknown, "none", never),
+                None => looked(Word::Kept, "none", nothing),
+            };
+        };
+        match heard::verdict(&verdict.body) {
             Ok(verdict) if verdict.outcome == Outcome::Undelivered => {
                 looked(Word::Kept, "none", "its worker handed nothing over")
             }

@@ -33,27 +33,45 @@ pub(crate) struct Messages {
     pub(crate) verdict: Told,
 }
 
-/// Reads them from the chain.
-pub(crate) async fn messages(chain: &ChainClient, escrow: &Address) -> anyhow::Result<Messages> {
-    let mut history = Vec::new();
+/// Everything a task's contract was told, as far as it was read.
+pub(crate) struct History {
+    /// Newest first.
+    transactions: Vec<Tx>,
+    /// There is more.
+    pub(crate) is_cut_off: bool,
+}
+
+impl History {
+    /// The last message of a kind that counted, so of several assignments the one that became work.
+    pub(crate) fn find(&self, op: u32) -> Option<Told> {
+        let counts = |tx: &&Tx| {
+            let message = tx.in_msg.as_ref();
+            !tx.aborted && message.is_some_and(|m| !m.bounced && m.op() == Some(op))
+        };
+        let tx = self.transactions.iter().find(counts)?;
+        let body = tx.in_msg.as_ref().map(|message| message.body.clone()).unwrap_or_default();
+        Some(Told { lt: tx.lt, transaction: tx.hash, body })
+    }
+}
+
+/// Reads what a contract was told.
+pub(crate) async fn told(chain: &ChainClient, escrow: &Address) -> anyhow::Result<History> {
+    let mut transactions = Vec::new();
     let mut next = chain.account(escrow).await?.last;
     for _ in 0..MAX_PAGES {
         let Some(from) = next else { break };
         let page = chain.transactions(escrow, Some(from), PAGE, None).await?;
         next = page.last().and_then(|tx| tx.prev);
-        history.extend(page);
+        transactions.extend(page);
     }
-    // Newest first: the last of each kind that counted, so of several assignments the one that
-    // became work.
+    Ok(History { transactions, is_cut_off: next.is_some() })
+}
+
+/// The messages of a bundle.
+pub(crate) async fn messages(chain: &ChainClient, escrow: &Address) -> anyhow::Result<Messages> {
+    let history = told(chain, escrow).await?;
     let find = |op: u32, what: &str| {
-        let counts = |tx: &&Tx| {
-            let message = tx.in_msg.as_ref();
-            !tx.aborted && message.is_some_and(|m| !m.bounced && m.op() == Some(op))
-        };
-        let tx = history.iter().find(counts);
-        let tx = tx.with_context(|| format!("the task has no {what} on chain"))?;
-        let body = tx.in_msg.as_ref().map(|message| message.body.clone()).unwrap_or_default();
-        anyhow::Ok(Told { lt: tx.lt, transaction: tx.hash, body })
+        history.find(op).with_context(|| format!("the task has no {what} on chain"))
     };
     Ok(Messages {
         opened: find(op::OPENED, "opening")?,

@@ -352,9 +352,9 @@ async fn follow(requestor: &Requestor, id: &TaskId, output: &Output) -> anyhow::
             return Ok(view);
         }
         let own = view.listing.requestor_key == requestor.wallet.key.public();
-        if view.commitment.is_some() && own && !opened {
-            match requestor.open_nonce(id, &view.listing.salt).await {
-                Ok(()) => opened = true,
+        if own && !opened {
+            match requestor.open_nonce_when_due(&view).await {
+                Ok(done) => opened = done,
                 // The task went on since it was looked at.
                 Err(RequestorError::Node(error)) if error.is_conflict() => {}
                 Err(error) => return Err(error.into()),

@@ -8,7 +8,7 @@ use fog_protocol::{
 };
 use fog_verifier::{Evidence, strategy::redundant::Opening};
 
-use crate::Refused;
+use crate::{Refused, Rules};
 
 /// Which verdict the chain holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -254,6 +254,12 @@ pub enum Event {
         /// What was cut from the worker's stake.
         slashed: Nano,
     },
+    /// By which rules the node decides from here on: at its first start, and at the first start with
+    /// other settings. What was decided before is replayed by the rules of its time.
+    RulesSet {
+        /// All of them.
+        rules: Box<Rules>,
+    },
 }
 
 impl Event {
@@ -287,6 +293,7 @@ impl Event {
             Self::Pledged { .. } => "pledged",
             Self::PledgeEnding { .. } => "pledge_ending",
             Self::PledgeClosed { .. } => "pledge_closed",
+            Self::RulesSet { .. } => "rules_set",
         }
     }
 
@@ -330,7 +337,8 @@ impl Event {
             | Self::Delivered { .. }
             | Self::Pledged { .. }
             | Self::PledgeEnding { .. }
-            | Self::PledgeClosed { .. } => Ok(()),
+            | Self::PledgeClosed { .. }
+            | Self::RulesSet { .. } => Ok(()),
         }
     }
 }

@@ -281,7 +281,9 @@ mod tests {
         assert_eq!(later.check(), Err(ListingError::Rail { version: 3 }));
         let strategy = Listing { version: 4, ..paid.clone() };
         assert!(matches!(strategy.check(), Err(ListingError::OtherVersion { .. })));
-        assert_eq!(Listing { version: 5, ..paid }.check(), Err(ListingError::Version(5)));
+        let drawn = Listing { version: 5, ..paid.clone() };
+        assert_eq!(drawn.check(), Err(ListingError::Epoch { version: 5 }));
+        assert_eq!(Listing { version: 6, ..paid }.check(), Err(ListingError::Version(6)));
     }
 
     #[test]

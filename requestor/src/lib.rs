@@ -27,7 +27,7 @@ pub use node::{NodeClient, NodeError};
 pub use pay::{PayError, call, confirm, send};
 
 use fog_chain::ChainClient;
-use fog_contracts::{FUND_VALUE, task};
+use fog_contracts::{FUND_VALUE, rail::place_of, task};
 use fog_protocol::{Group, Hash32, Policy, SecretKey, TaskId, api::TaskView};
 use fog_wallet::{OutMessage, UnlockedWallet};
 
@@ -147,6 +147,27 @@ impl Requestor {
     pub async fn open_nonce(&self, task: &TaskId, salt: &Hash32) -> Result<(), RequestorError> {
         let nonce = nonce(&self.wallet.key, salt);
         Ok(self.node.open_nonce(&self.wallet.key, task, nonce).await?)
+    }
+
+    /// Opens the draw nonce of one's own task once the task's contract holds just the commitment
+    /// that the node shows; was it opened? Who learns the nonce and knows the seed knows the draw of
+    /// any commitment: opened earlier, a node with a worker of its own could still choose one that
+    /// is not drawn. On the account rail no contract holds it, and the node is believed.
+    ///
+    /// # Errors
+    /// [`RequestorError::Node`], [`RequestorError::Pay`] if the chain cannot be read.
+    pub async fn open_nonce_when_due(&self, view: &TaskView) -> Result<bool, RequestorError> {
+        let Some(shown) = view.commitment else { return Ok(false) };
+        if view.listing.rail.has_contract() {
+            let account = self.chain.account(&place_of(&view.listing)?).await;
+            let data = account.map_err(PayError::from)?.data;
+            let data = data.as_ref().map(task::TaskData::parse).transpose()?;
+            if data.and_then(|data| data.work).is_none_or(|work| work.commitment != shown) {
+                return Ok(false);
+            }
+        }
+        self.open_nonce(&view.listing.id(), &view.listing.salt).await?;
+        Ok(true)
     }
 
     /// Fetches a verified result and checks it against the hash in its verdict.

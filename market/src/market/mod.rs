@@ -134,6 +134,10 @@ impl Market {
                 self.bond = Some(*bond);
                 Ok(())
             }
+            Event::RulesSet { rules } => {
+                self.rules = (**rules).clone();
+                Ok(())
+            }
             Event::Opened { task, deadline } => self.open(*task, *deadline, now, actions),
             Event::Bid { bid } => self.bid(bid, now),
             Event::Passed { task, worker, reason, ask } => {

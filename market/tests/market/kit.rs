@@ -108,6 +108,8 @@ pub(crate) fn listing_of(rules: &Rules, salt: u32, rate_ppm: u32) -> Listing {
 /// The market, its log, and what came out.
 pub(crate) struct World {
     pub(crate) market: Market,
+    /// What it began with.
+    first: Rules,
     pub(crate) now: u64,
     pub(crate) log: Vec<(Event, u64)>,
     pub(crate) actions: Vec<Action>,
@@ -117,7 +119,8 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
-            market: Market::new(rules),
+            market: Market::new(rules.clone()),
+            first: rules,
             now: START,
             log: Vec::new(),
             actions: Vec::new(),
@@ -351,7 +354,7 @@ impl World {
 
     /// Applies the log to an empty market: the same state must come out.
     pub(crate) fn replay(&self) -> (Market, Vec<Action>) {
-        let mut market = Market::new(self.market.rules().clone());
+        let mut market = Market::new(self.first.clone());
         let mut actions = Vec::new();
         for (event, now) in &self.log {
             let encoded = borsh::to_vec(event).unwrap();

@@ -43,7 +43,11 @@ fn event(world: &World, (kind, salt, worker): (u8, u32, u8), task: TaskId) -> Op
             world.bid_event(task, worker, CAP)
         }
         2 => Event::Passed { task, worker: wallet(worker), reason: PassReason::Busy, ask: None },
-        3 => Event::CloseRounds,
+        3 if salt % 2 == 0 => Event::CloseRounds,
+        3 => {
+            let probation = u32::from(worker);
+            Event::RulesSet { rules: Box::new(Rules { probation, flag_audits: salt, ..rules() }) }
+        }
         4 => world.reserved_event(task).unwrap_or(Event::Reserved {
             task,
             worker: wallet(worker),

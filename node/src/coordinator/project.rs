@@ -83,7 +83,8 @@ impl Actor {
             | Event::Tick
             | Event::Pledged { .. }
             | Event::PledgeEnding { .. }
-            | Event::PledgeClosed { .. } => {}
+            | Event::PledgeClosed { .. }
+            | Event::RulesSet { .. } => {}
             Event::Judged { evidence } | Event::Ruled { evidence } => {
                 tasks.insert(evidence.task);
             }

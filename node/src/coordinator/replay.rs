@@ -17,7 +17,8 @@ impl Actor {
         rules: Rules,
         tools: Tools,
     ) -> Result<Self, NodeError> {
-        let mut actor = Self::new(shared, Market::new(rules), tools);
+        let mut actor = Self::new(shared, Market::new(rules.clone()), tools);
+        let mut by = None;
         let checkpoint = actor.shared.store.checkpoint().await?;
         let mut verifications: HashMap<TaskId, Asked> = HashMap::new();
         loop {
@@ -38,6 +39,9 @@ impl Actor {
                     .map_err(|refused| wrong(format!("the market refuses it: {refused}")))?;
                 actor.seq = logged.seq;
                 actor.recall(&event, actions, &mut verifications);
+                if let Event::RulesSet { rules } = event {
+                    by = Some(rules);
+                }
                 if let Some((seq, hash)) = checkpoint
                     && seq == logged.seq
                     && hash != actor.market.state_hash()
@@ -54,6 +58,9 @@ impl Actor {
         }
         actor.checkpoint = actor.seq;
         actor.compare().await?;
+        if by.as_deref() != Some(&rules) {
+            actor.internal(Event::RulesSet { rules: Box::new(rules) })?;
+        }
         actor.resume_all(verifications).await?;
         Ok(actor)
     }

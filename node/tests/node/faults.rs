@@ -348,3 +348,40 @@ async fn a_transaction_that_was_not_noted_is_read_again() {
     node.shutdown();
     node.join().await.unwrap();
 }
+
+/// What was decided by other settings stays decided: the log holds the rules it was written by.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_settings_do_not_refuse_what_was_taken_before() {
+    let world = World::new(1).await;
+    let node = world.node().await;
+    let paid = world.post(&node, b"paid", 37).await;
+    world.fund(&world.listing(&node, b"paid", 37)).await;
+    world.reaches(&node, &paid.task, TaskStatus::Open).await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let offered = worker.win().await;
+    worker.work(&world, &node, &offered, |_| {}).await;
+    world.reaches(&node, &paid.task, TaskStatus::Paid).await;
+    let open = world.post(&node, b"open", 38).await;
+    node.shutdown();
+    node.join().await.unwrap();
+    let mut config = world.node_config.clone();
+    config.min_rate_ppm = 999_999;
+    config.probation = 0;
+    config.flag_audits = 1;
+    config.bids_per_task = 1;
+    config.min_durations.bid = 5_000_000;
+    config.limits.tasks_total = 1;
+    config.limits.tasks_per_key = 1;
+    for _ in 0..2 {
+        let node = Node::start(config.clone(), world.keys.clone()).await.unwrap();
+        assert_eq!(world.view(&node, &paid.task).await.status, TaskStatus::Paid);
+        assert_eq!(world.view(&node, &open.task).await.status, TaskStatus::AwaitingFunds);
+        let listing = world.listing(&node, b"open", 39);
+        let signed = fog_protocol::Signed::new(listing, &world.requestor.key);
+        let url = format!("{}/v1/tasks", node.url());
+        let refused = world.http.post(url).json(&signed).send().await.unwrap();
+        assert_eq!(refused.status(), 422, "the new settings count for what is new");
+        node.shutdown();
+        node.join().await.unwrap();
+    }
+}
