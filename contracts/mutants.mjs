@@ -1,12 +1,14 @@
 // Checks the tests: breaks the contracts in one place at a time and sees whether a test fails.
 //
 //   cargo test -p fog-contracts --test contracts --no-run     (prints the test program's path)
-//   node mutants.mjs <test program> [only mutants whose name contains this, or|this [tests to try first]]
+//   node mutants.mjs <test program> [only mutants whose name contains this, or|this [tests to try first
+//   [what an earlier run printed: what it has tried is not tried again]]]
 //
-// Every `assert` of every contract is dropped once, every part of a compound one once, and the
-// changes listed below are made. The mutant's code is put into a copy of the test program in place
+// Every `assert` of every contract is dropped once, every part of a compound one once, every message
+// is left unsent once, every mode changed, every constant shifted, and the changes listed below are
+// made. The mutant's code is put into a copy of the test program in place
 // of the compiled code it contains, so that nothing in the tree changes and nothing is recompiled.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +17,7 @@ import { CONTRACTS, entryOf, fileOf, read } from './sources.mjs'
 
 const ROOMS = [...CONTRACTS, 'channel', 'jetton']   // these two are the code of accounts and earnings
 const here = new URL('.', import.meta.url)
-const [program, only = '', first = ''] = process.argv.slice(2)
+const [program, only = '', first = '', printed = ''] = process.argv.slice(2)
 if (!program) throw new Error('usage: node mutants.mjs <test program> [part of a name [tests]]')
 
 // Dropping these changes nothing but gas, so no test can tell.
@@ -140,7 +142,17 @@ const CHANGES = [
   ['stake/stake.tolk', 'storage.earnings = 0;', ''],
   ['stake/stake.tolk', 'storage.unbonding = 0;', ''],
   ['stake/stake.tolk', 'storage.stake -= amount;', ''],
-  ['stake/stake.tolk', 'val burnt = msg.amount - msg.share;', 'val burnt = 0;'],
+  ['stake/stake.tolk', 'val burnt = msg.amount - share;', 'val burnt = 0;'],
+  ['stake/stake.tolk', 'min(msg.share, own / 2)', 'msg.share'],
+  ['stake/stake.tolk', 'min(msg.share, own / 2)', 'min(msg.share, own)'],
+  ['stake/stake.tolk', 'delegated: msg.amount - own,', 'delegated: 0,'],
+  ['task/ending.tolk', 'min(reward(facts, amount), msg.share)', 'reward(facts, amount)'],
+  ['task/ending.tolk', ' | (late >= LAST_EXIT + EXIT_TIME)', ''],
+  ['task/ending.tolk', 'late < LAST_EXIT - PATIENCE', 'late < LAST_EXIT'],
+  ['task/ending.tolk', 'max(self.deadline, blockchain.now() + PATIENCE - LAST_EXIT)', 'self.deadline'],
+  ['task/ending.tolk', 'max(self.deadline, blockchain.now() + PATIENCE - LAST_EXIT)', 'blockchain.now()'],
+  ['task/ending.tolk', '} else {\n        self.deadline = blockchain.now();', '} else {'],
+  ['task/proof.tolk', 'storage.deadline = blockchain.now();', ''],
   ['stake/stake.tolk', 'const STALE = 180', 'const STALE = 0'],
   ['market/market.tolk', 'storage.heir = null;\n    // What', '// What'],
   ['market/market.tolk', 'under the new one\'s name.\n    storage.proposal = null;', 'under the new one\'s name.'],
@@ -340,17 +352,82 @@ function* asserts(file, text) {
   }
 }
 
-function* mutants() {
-  for (const room of ROOMS) {
-    for (const entry of readdirSync(new URL(`tolk/${room}/`, here))) {
-      const file = `${room}/${entry}`
-      yield* asserts(file, read(file))
+/** Where the parenthesis that opens at `from` is closed. */
+function closing(text, from) {
+  let depth = 0
+  for (let at = from; at < text.length; at += 1) {
+    if (text[at] === '(') depth += 1
+    if (text[at] === ')') depth -= 1
+    if (depth === 0) return at
+  }
+  throw new Error('a parenthesis is never closed')
+}
+
+const lineOf = (text, index) => text.slice(0, index).split('\n').length
+
+/** Every message and every log left unsent once. */
+function* sends(file, text) {
+  for (const match of text.matchAll(/\b(?:createMessage|createExternalLogMessage|noticeMessage)\(/g)) {
+    const before = text.slice(0, match.index)
+    if (/(?:fun|return|=)\s*$/.test(before)) continue
+    const made = closing(text, match.index + match[0].length - 1) + 1
+    const send = text.slice(made).match(/^\s*\.send\(/)
+    if (!send) throw new Error(`${file}:${lineOf(text, match.index)} makes a message that it does not send`)
+    const end = closing(text, made + send[0].length - 1) + 2   // with the semicolon
+    const body = text.slice(match.index, end).match(/body: (\w+)/)?.[1] ?? match[0].slice(0, -1)
+    yield {
+      name: `send ${file}:${lineOf(text, match.index)} ${body}`,
+      file,
+      text: before + text.slice(end),
     }
   }
+}
+
+const MODES = [
+  ['SEND_MODE_PAY_FEES_SEPARATELY', 'SEND_MODE_REGULAR'],
+  ['SEND_MODE_CARRY_ALL_REMAINING_MESSAGE_VALUE', 'SEND_MODE_REGULAR'],
+  ['SEND_MODE_CARRY_ALL_BALANCE', 'SEND_MODE_CARRY_ALL_REMAINING_MESSAGE_VALUE'],
+  [' | SEND_MODE_IGNORE_ERRORS', ''],
+  [' | SEND_MODE_BOUNCE_ON_ACTION_FAIL', ''],
+  [' | RESERVE_MODE_BOUNCE_ON_ACTION_FAIL', ''],
+  ['RESERVE_MODE_EXACT_AMOUNT', 'RESERVE_MODE_AT_MOST'],
+  ['RESERVE_MODE_AT_MOST', 'RESERVE_MODE_EXACT_AMOUNT'],
+  ['BounceMode.NoBounce', 'BounceMode.RichBounce'],
+  ['BounceMode.RichBounce', 'BounceMode.NoBounce'],
+]
+
+/** Every mode of every message and every reservation of the balance changed once. */
+function* modes(file, text) {
+  for (const [from, to] of MODES) {
+    for (let at = text.indexOf(from); at >= 0; at = text.indexOf(from, at + from.length)) {
+      const name = `mode ${file}:${lineOf(text, at)} ${from} -> ${to}`
+      yield { name, file, text: text.slice(0, at) + to + text.slice(at + from.length) }
+    }
+  }
+}
+
+/** Every constant shifted once: by one, or, where it is an upper bound with a margin, to its half. */
+function* constants(file, text) {
+  for (const match of text.matchAll(/^const (\w+) = ([^\n/]+?)(?: *\/\/.*)?$/gm)) {
+    const [whole, name, value] = match
+    const margin = /^GAS_|_BITS$|_CELLS$|_VALUE$/.test(name)
+    const put = `const ${name} = ${margin ? `(${value}) / 2` : `(${value}) + 1`}`
+    const changed = text.slice(0, match.index) + put + text.slice(match.index + whole.length)
+    yield { name: `constant ${file} ${name}`, file, text: changed }
+  }
+}
+
+function* mutants() {
+  const files = [...ROOMS, 'shared'].flatMap((room) =>
+    readdirSync(new URL(`tolk/${room}/`, here)).map((entry) => `${room}/${entry}`))
+  for (const file of files) yield* asserts(file, read(file))
   for (const [file, from, to] of CHANGES) {
     const text = read(file)
     if (!text.includes(from)) throw new Error(`${file} has no "${from}" any more`)
     yield { name: `${file} "${from}" -> "${to}"`, file, text: text.replace(from, to) }
+  }
+  for (const kind of [sends, modes, constants]) {
+    for (const file of files) yield* kind(file, read(file))
   }
 }
 
@@ -393,44 +470,81 @@ async function planted(mutant) {
   return changed ? binary : 'changes nothing'
 }
 
-// Quick tests, tried first: they catch nearly everything.
+// Tests in rounds, quick ones first: they catch nearly everything. `orders` and the matrices take longer.
+const ORDERS = ['--skip', 'orders']
 const QUICK = [
-  'bonds::', 'deadlines::', 'delegated::', 'edges::', 'ends::', 'fees::', 'flow::', 'markets::',
-  'proofs::', 'shares::', 'stakes::', 'gates::',
+  'bonds::', 'bounces::', 'collusion::a_worker', 'delegated::', 'delegations::', 'edges::', 'ends::', 'flow::',
+  'gates::', 'markets::', 'operators::', 'proofs::', 'readers::', 'stakes::', '--skip', 'jetton', ...ORDERS,
 ]
-const NEAREST = {
-  channel: ['channels::'], account: ['channels::'], earnings: ['channels::'], jetton: ['jettons::'],
-  jetton_account: ['jettons::'], jetton_earnings: ['jettons::'],
+const OF_CHANNELS = [
+  ['channels::', ...ORDERS], ['jettons::', ...ORDERS], ['channels::orders', 'jettons::orders', 'fees::', 'known::'],
+]
+const OF_JETTONS = [OF_CHANNELS[1], OF_CHANNELS[0], OF_CHANNELS[2]]
+const OF_TASKS = [
+  QUICK, ['deadlines::', 'disputes::', 'fees::', 'known::', ...ORDERS],
+  ['jetton_tasks::', ...ORDERS], ['matrix::', 'orders::', 'jettons::whole', 'channels::epochs', '--skip', 'jettons::matrix'],
+]
+const ROUNDS = {
+  channel: OF_CHANNELS, account: OF_CHANNELS, earnings: OF_CHANNELS, jetton: OF_JETTONS,
+  jetton_account: OF_JETTONS, jetton_earnings: OF_JETTONS,
+  jetton_task: [OF_TASKS[2], OF_TASKS[0], OF_TASKS[1], OF_TASKS[3]],
+  shared: [...OF_TASKS, ...OF_CHANNELS],
 }
 
-/** Names of the tests that fail with this program. */
-function failing(binary, path, room) {
+// Tests that caught mutants of a file so far: the next one's first.
+const catchers = new Map()
+
+/** A test that fails with this program, if there is one. */
+async function failing(binary, path, file) {
   rmSync(path, { force: true })
   writeFileSync(path, binary)
   chmodSync(path, 0o755)
-  // The parsers do not depend on the contracts, and the reference runs the same mutant. Random
-  // sequences take longest: only what nothing else catches is left to them.
-  const skip = ['--skip', 'bindings::any', '--skip', 'bindings::damaged', '--skip', 'differential']
-  const early = run(path, first === '' ? (NEAREST[room] ?? QUICK) : first.split(' '))
-  if (early.length > 0) return early
-  const found = run(path, [...skip, '--skip', 'property'])
-  return found.length > 0 ? found : run(path, ['property', ...skip])
+  // Random sequences take longest: only what nothing else catches is left to them. (The parsers do not
+  // depend on the contracts, and the reference runs the same mutant.)
+  const known = catchers.get(file) ?? []
+  const rounds = [
+    [...known.slice(0, 12), '--exact'],
+    ...(first === '' ? (ROUNDS[file.split('/')[0]] ?? OF_TASKS) : [first.split(' ')]),
+    ['property', '--skip', 'differential'],
+  ]
+  for (const chosen of known.length > 0 ? rounds : rounds.slice(1)) {
+    const name = await firstFailure(path, chosen)
+    if (name === null) continue
+    catchers.set(file, [name, ...known.filter((other) => other !== name)])
+    return name
+  }
+  return null
 }
 
-/** Names of the tests that fail among those chosen. */
-function run(path, chosen) {
-  const env = { ...process.env, FOG_SEQUENCES: '24', RUST_BACKTRACE: '0' }
-  const ran = spawnSync(path, chosen, { env, cwd: here, encoding: 'utf8', timeout: 600_000 })
-  if (ran.status === 0) return []
-  const names = [...ran.stdout.matchAll(/^test (\S+) \.\.\. FAILED/gm)].map((match) => match[1])
-  return names.length > 0 ? names : ['none by name']
+/** The first test that fails among those chosen; nothing is waited for after it. */
+function firstFailure(path, chosen) {
+  const env = { ...process.env, FOG_SEQUENCES: '24', RUST_BACKTRACE: '0', PROPTEST_MAX_SHRINK_ITERS: '0' }
+  const child = spawn(path, chosen, { env, cwd: here, stdio: ['ignore', 'pipe', 'ignore'] })
+  return new Promise((resolve) => {
+    let told = ''
+    let name = null
+    const late = setTimeout(() => { name = 'none in time'; child.kill('SIGKILL') }, 1_800_000)
+    child.stdout.setEncoding('utf8')
+    child.stdout.on('data', (text) => {
+      told += text
+      name ??= told.match(/^test (\S+) \.\.\. FAILED/m)?.[1] ?? null
+      if (name !== null) child.kill('SIGKILL')
+    })
+    child.on('close', (status) => {
+      clearTimeout(late)
+      resolve(name ?? (status === 0 ? null : 'none by name'))
+    })
+  })
 }
 
 const original = readFileSync(program)
+const tried = printed === '' ? '' : readFileSync(printed, 'utf8')
+const spelt = (mutant) => mutant.name.replaceAll(/\s+/g, ' ')
 const dir = mkdtempSync(join(tmpdir(), 'mutants-'))
 const counts = { killed: 0, survived: 0, skipped: 0 }
 for (const mutant of mutants()) {
   if (!only.split('|').some((part) => mutant.name.includes(part)) || EQUIVALENT.some((part) => mutant.name.endsWith(part))) continue
+  if (tried.includes(` ${spelt(mutant)}  (`)) continue
   let binary = await planted(mutant)
   if (binary === 'is larger' && mutant.instead) {
     binary = await planted({ ...mutant, text: mutant.instead })
@@ -438,12 +552,12 @@ for (const mutant of mutants()) {
   let verdict = 'skipped'
   let why = binary
   if (typeof binary !== 'string') {
-    const names = failing(binary, join(dir, 'mutant'), mutant.file.split('/')[0])
-    verdict = names.length > 0 ? 'killed' : 'survived'
-    why = `${names.length}: ${names.slice(0, 2).join(', ')}`
+    const name = await failing(binary, join(dir, 'mutant'), mutant.file)
+    verdict = name === null ? 'survived' : 'killed'
+    why = name ?? 'by no test'
   }
   counts[verdict] += 1
-  console.log(`${verdict.padEnd(9)} ${mutant.name.replaceAll(/\s+/g, ' ')}  (${why})`)
+  console.log(`${verdict.padEnd(9)} ${spelt(mutant)}  (${why})`)
 }
 rmSync(dir, { recursive: true })
 console.log(`${counts.killed} killed, ${counts.survived} survived, ${counts.skipped} skipped`)

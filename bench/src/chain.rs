@@ -1,12 +1,6 @@
 //! The embedded chain's executor against `@ton/sandbox`'s, on the same recorded messages.
 
-use std::{
-    fs,
-    hint::black_box,
-    io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-};
+use std::{fs, hint::black_box, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -18,7 +12,10 @@ use tycho_types::{
     models::{IntAddr, MsgInfo, ShardAccount, StdAddr},
 };
 
-use crate::meter::{Reading, timed};
+use crate::{
+    meter::{Reading, timed},
+    peer::{Peer, root},
+};
 
 /// Rounds; in each both sides run all messages so many times.
 const ROUNDS: usize = 20;
@@ -49,12 +46,6 @@ struct Call {
     address: StdAddr,
     kind: Inbound,
     transaction: HashBytes,
-}
-
-fn root(parts: &[&str]) -> PathBuf {
-    let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    path.extend(parts);
-    path
 }
 
 fn calls(file: &Path, label: &str) -> Result<Vec<Call>> {
@@ -90,67 +81,13 @@ fn calls(file: &Path, label: &str) -> Result<Vec<Call>> {
     Ok(calls)
 }
 
-/// The other side: a process that runs the same messages when told to.
-struct Peer {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    ns: f64,
-    equal: usize,
-}
-
-impl Peer {
-    fn start(config: &Path, recordings: &Path, label: &str) -> Result<Self> {
-        let folder = root(&["peers", "sandbox"]);
-        if !folder.join("node_modules").exists() {
-            let installed = Command::new("npm")
-                .args(["ci", "--silent", "--no-audit", "--no-fund"])
-                .current_dir(&folder)
-                .stdout(Stdio::null())
-                .status()
-                .context("npm is missing: the sandbox comes from there")?;
-            ensure!(installed.success(), "npm ci failed in {}", folder.display());
-        }
-        let mut child = Command::new("node")
-            .arg("peer.mjs")
-            .args([config, recordings])
-            .arg(label)
-            .current_dir(&folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("node is missing: the sandbox runs in it")?;
-        let input = child.stdin.take().context("no pipe")?;
-        let output = BufReader::new(child.stdout.take().context("no pipe")?);
-        Ok(Self { child, input, output })
-    }
-
-    fn round(&mut self) -> Result<Answer> {
-        writeln!(self.input, "run")?;
-        let mut line = String::new();
-        self.output.read_line(&mut line)?;
-        serde_json::from_str(&line).context("the sandbox has ended")
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way nothing is left of it.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn measure(recordings: &str, label: &str, goal: f64) -> Result<Reading> {
     let recordings = root(&["..", "tvm", "tests", "vectors", recordings]).canonicalize()?;
     let config_file = root(&["..", "testnet", "res", "config.boc"]).canonicalize()?;
     let calls = calls(&recordings, label)?;
     let mut config = Config::from_root(Boc::decode(fs::read(&config_file)?)?, 0)?;
-    let mut peer = Peer::start(&config_file, &recordings, label)?;
+    let mut peer =
+        Peer::start("sandbox", [config_file.as_os_str(), recordings.as_os_str(), label.as_ref()])?;
     let mut least = (f64::INFINITY, f64::INFINITY);
     for _ in 0..ROUNDS {
         let passes = std::iter::repeat_n(&calls, PASSES).flatten();

@@ -11,6 +11,7 @@ mod merkle;
 mod meter;
 mod metering;
 mod network;
+mod peer;
 mod pool;
 mod warm_start;
 
@@ -26,14 +27,17 @@ use crate::meter::Reading;
 /// One benchmark: its name and what measures it.
 type Benchmark = (&'static str, fn() -> Result<Reading>);
 
-const BENCHMARKS: [Benchmark; 12] = [
+const BENCHMARKS: [Benchmark; 15] = [
     ("matching", matching::measure),
     ("sandbox-warm-start", warm_start::measure),
     ("sandbox-cached-load", cached_load::measure),
     ("sandbox-metering", metering::measure),
     ("merkle-proof", merkle::measure),
     ("verification-pool", pool::measure),
-    ("groth16-bn254-single", groth16::measure),
+    ("groth16-bn254-single", groth16::single),
+    ("groth16-bn254-batch64", groth16::bn254_batch),
+    ("groth16-bls12-381-batch64", groth16::bls12_381_batch),
+    ("groth16-circuit-size", groth16::circuit_size),
     ("coordinator", coordinator::measure),
     ("chain-transfers", chain::transfers),
     ("chain-groth16", chain::groth16),
@@ -95,16 +99,16 @@ fn write(at: usize, name: &str, reading: &Reading, format: Format) -> io::Result
             if at == 0 {
                 writeln!(
                     out,
-                    "{:<22}{:>12}{:>12}{:>5}{:>11}{:>9}  against",
+                    "{:<26}{:>12}{:>12}{:>5}{:>11}{:>9}  against",
                     "benchmark", "ours", "theirs", "unit", "ratio", "goal"
                 )?;
             }
             writeln!(
                 out,
-                "{name:<22}{ours:>12.3}{theirs:>12.3}{unit:>5}{ratio:>11.5}{goal:>9}  {against}"
+                "{name:<26}{ours:>12.3}{theirs:>12.3}{unit:>5}{ratio:>11.5}{goal:>9}  {against}"
             )?;
             if !note.is_empty() {
-                writeln!(out, "{:<22}{note}", "")?;
+                writeln!(out, "{:<26}{note}", "")?;
             }
         }
     }

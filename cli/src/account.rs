@@ -14,8 +14,8 @@ use fog_protocol::{
     Address, Entry, EntryProof, EntryTree, Hash32, Nano, PublicKey, SecretKey, TaskId, VoucherFile,
 };
 use fog_requestor::{
-    JettonVoucherFile, NodeClient, end_channel, is_in_jetton, read_channel, read_jetton_channel,
-    set_channel_key, settle, top_up, vouch,
+    JettonVoucherFile, Known, NodeClient, end_channel, is_in_jetton, read_channel,
+    read_jetton_channel, set_channel_key, settle, top_up, vouch,
 };
 use fog_wallet::TESTNET;
 use serde::Serialize;
@@ -28,6 +28,7 @@ use crate::{
 };
 
 const MAX_ENTRIES: u64 = 1 << 30;
+const MAX_SALTS: u64 = 2 << 30;
 const MAX_VOUCHER: u64 = 1 << 16;
 const MAX_PROOF: u64 = 1 << 20;
 /// Exit code for a file that cannot be read as what it should be.
@@ -474,23 +475,37 @@ pub(crate) async fn acknowledge(
     settings: &Settings,
 ) -> anyhow::Result<Option<VoucherFile>> {
     let path = settings.accounts.join(format!("{}.ndjson", account.hash));
-    // A file that a crash tore is no loss: everything is fetched, and looked at, once more.
-    let known =
-        if path.exists() { read_entries(&path).unwrap_or_default() } else { EntryTree::default() };
-    let before = known.entries().len();
+    let salts = settings.accounts.join(format!("{}.salts", account.hash));
+    // Files that a crash tore are no loss: everything is fetched, and looked at, once more.
+    let known = looked_at(&path, &salts).unwrap_or_default();
+    let before = known.salts().len();
     let vouched = vouch(node, chain, key, account, known).await?;
     let lines = |entries: &[Entry]| -> anyhow::Result<String> {
         entries.iter().map(|entry| Ok(serde_json::to_string(entry)? + "\n")).collect()
     };
     std::fs::create_dir_all(&settings.accounts)
         .with_context(|| format!("cannot create {}", settings.accounts.display()))?;
-    let entries = vouched.entries.entries();
+    let entries = vouched.known.entries().entries();
+    let names =
+        |salts: &[Hash32]| -> String { salts.iter().map(|salt| format!("{salt}\n")).collect() };
     if before == 0 {
         files::write(&path, lines(entries)?.as_bytes())?;
-    } else if let Some(new) = entries.get(before..).filter(|new| !new.is_empty()) {
+        files::write(&salts, names(vouched.known.salts()).as_bytes())?;
+    } else if let (Some(new), Some(new_salts)) =
+        (entries.get(before..).filter(|new| !new.is_empty()), vouched.known.salts().get(before..))
+    {
         files::append(&path, lines(new)?.as_bytes())?;
+        files::append(&salts, names(new_salts).as_bytes())?;
     }
     Ok(vouched.voucher)
+}
+
+/// The entries that were looked at before, and the salts of their orders; none if a file is not whole.
+fn looked_at(entries: &Path, salts: &Path) -> Option<Known> {
+    let tree = entries.exists().then(|| read_entries(entries).ok()).flatten()?;
+    let text = files::read(salts, MAX_SALTS).ok()?;
+    let text = std::str::from_utf8(&text).ok()?;
+    Known::new(tree, text.lines().map(|line| line.parse().ok()).collect::<Option<_>>()?)
 }
 
 /// The payer's notice, or its exit once the delay is over; the payee's leaving.

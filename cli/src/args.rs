@@ -291,6 +291,15 @@ pub(crate) struct NodeArgs {
     /// has to be checked [default: the file's `[rail] pledge`, or none].
     #[arg(long, value_name = "AMOUNT")]
     pub(crate) pledge: Option<Nano>,
+    /// A worker's session key (`fog worker show`) that is trusted: of what the node checks beyond the
+    /// listing's rate, for a short history, this share is left, a tenth at least [default share: 0.25].
+    /// Several times for several; the file's `[[trusted]]` says with `grant` when a caught one is again.
+    #[arg(long = "trust", value_name = "KEY[=SHARE]", value_parser = crate::node::trusted)]
+    pub(crate) trusted: Vec<fog_node::TrustedConfig>,
+    /// Begin a new chain of epochs, once: for a database that was put back from a copy, so that
+    /// verifiers know other epochs of its last numbers and refuse its own. Everybody sees it.
+    #[arg(long)]
+    pub(crate) new_epochs: bool,
 }
 
 #[derive(Debug, Args)]

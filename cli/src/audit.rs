@@ -5,12 +5,13 @@ use std::{collections::BTreeSet, process::ExitCode};
 use clap::Args;
 use fog_chain::ChainClient;
 use fog_contracts::{
+    anchor::{self, Anchor},
     heard,
     rail::place_of,
     task::{Outcome, op},
 };
-use fog_evidence::{Bundle, Status, check};
-use fog_protocol::{Epoch, Hash32, Signed, Tagged as _, TaskId, TaskStatus, api::TaskView};
+use fog_evidence::{Status, check};
+use fog_protocol::{Epoch, Hash32, Signed, Tagged as _, TaskId, api::TaskView, epoch_tasks};
 use fog_requestor::{NodeClient, checked_epoch};
 use fog_verifier::{
     Evidence, Execute, ExecuteError, Execution, Job,
@@ -64,6 +65,16 @@ struct Looked {
     found: String,
 }
 
+/// What the chain was told of the epoch when it was shut.
+#[derive(Debug, Serialize)]
+struct Anchored {
+    transaction: Hash32,
+    /// Chain time.
+    at: u32,
+    /// Tasks that name it.
+    tasks: u64,
+}
+
 #[derive(Debug, Serialize)]
 struct Report {
     epoch: u64,
@@ -72,6 +83,10 @@ struct Report {
     seed: Option<Hash32>,
     /// Epochs whose chain of hashes holds.
     chain: Option<(u64, u64)>,
+    /// Where the chain of epochs begins, if that was seen: no epoch before is named by any after.
+    chain_begins: Option<u64>,
+    /// What stands on chain of the epoch and its tasks.
+    anchor: Option<Anchored>,
     drawn: usize,
     left_out: usize,
     anyway: usize,
@@ -122,6 +137,8 @@ async fn look(args: &AuditArgs, settings: &Settings, output: &Output) -> anyhow:
         word: Word::Kept,
         seed: None,
         chain: None,
+        chain_begins: None,
+        anchor: None,
         drawn: 0,
         left_out: 0,
         anyway: 0,
@@ -205,8 +222,9 @@ async fn neighbours(node: &NodeClient, epoch: &Epoch, report: &mut Report) -> an
     };
     let (mut first, mut last) = (*epoch, *epoch);
     for _ in 0..NEIGHBOURS {
-        // The first that was signed follows none.
-        if first.previous == Hash32::default() {
+        // It follows none: the node's first, or its first after it lost its files.
+        if first.is_first() {
+            report.chain_begins = Some(first.number);
             break;
         }
         let Some(before) = one(first.number.saturating_sub(1)).await? else {
@@ -272,11 +290,85 @@ impl Looking {
             }
         }
         progress.finish();
+        let listed: BTreeSet<TaskId> = report.tasks.iter().map(|looked| looked.task).collect();
+        self.anchor(&listed.into_iter().collect::<Vec<_>>(), report).await;
         for task in expected {
-            let left_out = format!("task {task} is not in the node's list of this epoch");
-            report.says(Word::Broken, left_out);
+            let (word, reason) = self.not_listed(&task, args.epoch).await;
+            report.says(word, reason);
         }
         Ok(())
+    }
+
+    /// What the chain was told of the epoch: its head, and the tasks that name it. Whatever the node
+    /// shows later has to be that.
+    async fn anchor(&self, listed: &[TaskId], report: &mut Report) {
+        let (epoch, node) = (&self.signed.value, self.node.info());
+        let told = match told(&self.chain, &anchor::address(&epoch.node, epoch.number)).await {
+            Err(error) => {
+                let unread =
+                    format!("what the chain was told of the epoch was not read: {error:#}");
+                return report.says(Word::Unknown, unread);
+            }
+            Ok(told) if told.is_cut_off => {
+                let unread = "the chain was told too much of the epoch to be read";
+                return report.says(Word::Unknown, unread);
+            }
+            Ok(told) => told.transactions,
+        };
+        // Anybody may send something there: what its node's wallet did counts.
+        let own = told.iter().rev().filter_map(|tx| {
+            let message = tx.in_msg.as_ref().filter(|m| m.source == Some(node.operator))?;
+            Some((tx, Anchor::parse(&message.body).ok()?))
+        });
+        let mut own = own.collect::<Vec<_>>().into_iter();
+        let Some((tx, first)) = own.next() else {
+            // What nothing names is not told.
+            if !listed.is_empty() {
+                let wait = "the epoch is not anchored on chain (yet)";
+                report.says(Word::Unknown, wait);
+            }
+            return;
+        };
+        if own.any(|(_, other)| other != first) {
+            report.says(Word::Broken, "the node told the chain two heads of this epoch");
+        }
+        if (first.number, first.head) != (epoch.number, epoch.digest()) {
+            let other = "the node told the chain another epoch of this number than it shows";
+            report.says(Word::Broken, other);
+        }
+        // A list that was cut off here says nothing of what the node left out.
+        let whole = listed.len() < MAX_TASKS;
+        if whole && (first.tasks, first.root) != (listed.len() as u64, epoch_tasks(listed)) {
+            let tasks = first.tasks;
+            let shows = listed.len();
+            let other = format!(
+                "the node told the chain that {tasks} tasks name this epoch, and shows {shows}, or \
+                 others: some are left out"
+            );
+            report.says(Word::Broken, other);
+        }
+        let (transaction, at, tasks) = (tx.hash, tx.now, first.tasks);
+        report.anchor = Some(Anchored { transaction, at, tasks });
+    }
+
+    /// Why a task that was asked about is not in the list: it names another epoch, or is left out.
+    async fn not_listed(&self, task: &TaskId, epoch: u64) -> (Word, String) {
+        let left_out = || format!("task {task} is not in the node's list of this epoch");
+        let view = match self.node.task(task).await {
+            Ok(view) => view,
+            Err(error) if error.is_not_found() => return (Word::Broken, left_out()),
+            Err(error) => return (Word::Unknown, format!("{}: {error}", left_out())),
+        };
+        // The id is the listing's hash: what it names is what was posted.
+        match view.listing.named_epoch() {
+            _ if view.listing.id() != *task => (Word::Broken, left_out()),
+            Some(named) if named.number != epoch => {
+                let (number, ask) = (named.number, "ask about that one");
+                (Word::Unknown, format!("task {task} names epoch {number}, not {epoch}: {ask}"))
+            }
+            None => (Word::Unknown, format!("task {task} names no epoch: nothing is drawn for it")),
+            Some(_) => (Word::Broken, left_out()),
+        }
     }
 
     /// One task: what its verdict rests on, by the node and by the chain.
@@ -306,8 +398,10 @@ impl Looking {
             return looked(Word::Broken, name, other);
         }
         if !view.listing.rail.has_contract() {
-            // No contract holds its story; the vouchers' entries name the evidence.
-            return looked(Word::Kept, name, reason);
+            // No contract holds its story: the vouchers' entries name the evidence, and the requestor
+            // says which commitment its nonce was opened for.
+            let (word, found) = self.opened(view, &evidence).await;
+            return looked(word, name, if word == Word::Kept { reason } else { found });
         }
         match self.story(view, evidence).await {
             Err(error) => looked(
@@ -320,23 +414,27 @@ impl Looking {
         }
     }
 
+    /// Was the nonce opened for the commitment that was judged, where only its requestor shows it?
+    async fn opened(&self, view: &TaskView, evidence: &Evidence) -> (Word, String) {
+        let Some(nonce) = evidence.basis.nonce() else { return (Word::Kept, String::new()) };
+        let opening = match self.node.opening(&view.listing.id()).await {
+            Ok(opening) => Some(opening),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => {
+                let hidden = format!("what its nonce was opened for was not read: {error}");
+                return (Word::Unknown, hidden);
+            }
+        };
+        match view.listing.check_opening(opening.as_ref(), &evidence.commitment, nonce) {
+            Ok(()) => (Word::Kept, String::new()),
+            Err(error) => (Word::Broken, error.to_string()),
+        }
+    }
+
     /// Was the task's contract told a verdict that rests on just this evidence? The step that fails.
     async fn story(&self, view: &TaskView, evidence: Evidence) -> anyhow::Result<Option<String>> {
         let told = messages(&self.chain, &place_of(&view.listing)?).await?;
-        let bundle = Bundle {
-            listing: view.listing.clone(),
-            opened: told.opened,
-            assign: told.assign,
-            reserved: told.reserved,
-            commit: told.commit,
-            verdict: told.verdict,
-            evidence,
-            program: Vec::new(),
-            input: None,
-            key: None,
-            output: None,
-            epoch: Some(self.signed.clone()),
-        };
+        let bundle = told.bundle(view.listing.clone(), evidence, Some(self.signed.clone()));
         let report = check(&bundle, &Nobody);
         let failed = report.steps.into_iter().find(|step| step.status == Status::Failed);
         Ok(failed.map(|step| format!("{}: {}", step.name, step.found)))
@@ -346,8 +444,8 @@ impl Looking {
     async fn undecided(&self, view: &TaskView) -> Looked {
         let nothing = format!("{}: there is nothing to look at", view.status);
         if !view.listing.rail.has_contract() {
-            let judged = view.commitment.is_some() && view.status != TaskStatus::Refunded;
-            let word = if judged { Word::Unknown } else { Word::Kept };
+            // Committed to and never judged: drawn or not, nobody shows it.
+            let word = if view.commitment.is_some() { Word::Unknown } else { Word::Kept };
             return looked(word, "none", nothing);
         }
         let told = match place_of(&view.listing) {
@@ -406,6 +504,14 @@ fn text(report: &Report) -> String {
     }
     if let Some((first, last)) = report.chain {
         lines.push(format!("chain     epochs {first} to {last} follow each other"));
+    }
+    if let Some(number) = report.chain_begins {
+        lines.push(format!(
+            "          begins, or was RESTARTED, at {number}: epochs before it are not shown to be its"
+        ));
+    }
+    if let Some(Anchored { transaction, at, tasks }) = &report.anchor {
+        lines.push(format!("anchor    {tasks} tasks, on chain at {at} in {transaction}"));
     }
     let Report { drawn, left_out, anyway, .. } = report;
     let total = report.tasks.len();

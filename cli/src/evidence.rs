@@ -4,10 +4,10 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail};
 use fog_chain::{ChainClient, Tx};
-use fog_contracts::{rail::place_of, task::op};
+use fog_contracts::{heard, rail::place_of, task::op};
 use fog_evidence::{Bundle, Report, Status, Step, Told, check};
-use fog_protocol::{Address, Hash32, Listing, Policy, TaskId};
-use fog_verifier::{Executor, sandbox::process::RunnerConfig};
+use fog_protocol::{Address, Epoch, Hash32, Listing, Policy, Signed, TaskId};
+use fog_verifier::{AuditBasis, Evidence, Executor, sandbox::process::RunnerConfig};
 use serde::Serialize;
 
 use crate::{
@@ -26,17 +26,43 @@ const PAGE: usize = 100;
 
 /// The five messages of a task's life that a bundle holds.
 pub(crate) struct Messages {
-    pub(crate) opened: Told,
-    pub(crate) assign: Told,
-    pub(crate) reserved: Told,
-    pub(crate) commit: Told,
-    pub(crate) verdict: Told,
+    opened: Told,
+    assign: Told,
+    reserved: Told,
+    commit: Told,
+    verdict: Told,
 }
 
-/// Everything a task's contract was told, as far as it was read.
+impl Messages {
+    /// The bundle of these and what was found, without files.
+    pub(crate) fn bundle(
+        self,
+        listing: Listing,
+        evidence: Evidence,
+        epoch: Option<Signed<Epoch>>,
+    ) -> Bundle {
+        let Self { opened, assign, reserved, commit, verdict } = self;
+        Bundle {
+            listing,
+            opened,
+            assign,
+            reserved,
+            commit,
+            verdict,
+            evidence,
+            program: Vec::new(),
+            input: None,
+            key: None,
+            output: None,
+            epoch,
+        }
+    }
+}
+
+/// Everything an account was told, as far as it was read.
 pub(crate) struct History {
     /// Newest first.
-    transactions: Vec<Tx>,
+    pub(crate) transactions: Vec<Tx>,
     /// There is more.
     pub(crate) is_cut_off: bool,
 }
@@ -67,9 +93,13 @@ pub(crate) async fn told(chain: &ChainClient, escrow: &Address) -> anyhow::Resul
     Ok(History { transactions, is_cut_off: next.is_some() })
 }
 
-/// The messages of a bundle.
+/// The messages of a bundle of a task's verdict.
 pub(crate) async fn messages(chain: &ChainClient, escrow: &Address) -> anyhow::Result<Messages> {
-    let history = told(chain, escrow).await?;
+    messages_to(&told(chain, escrow).await?, op::VERDICT)
+}
+
+/// The messages that led to the judgement with this opcode: a verdict, or a ruling.
+fn messages_to(history: &History, judgement: u32) -> anyhow::Result<Messages> {
     let find = |op: u32, what: &str| {
         history.find(op).with_context(|| format!("the task has no {what} on chain"))
     };
@@ -78,7 +108,7 @@ pub(crate) async fn messages(chain: &ChainClient, escrow: &Address) -> anyhow::R
         assign: find(op::ASSIGN, "assignment")?,
         reserved: find(op::RESERVED, "reservation")?,
         commit: find(op::COMMIT, "commitment")?,
-        verdict: find(op::VERDICT, "verdict")?,
+        verdict: find(judgement, "verdict")?,
     })
 }
 
@@ -97,27 +127,21 @@ pub(crate) async fn write(
              are entries of account {account} (`fog account vouch` checks them)"
         );
     }
-    let evidence = node.evidence(id).await?;
     let escrow = place_of(&view.listing)?;
-    let told = messages(&chain::connect(settings)?, &escrow).await?;
+    let history = told(&chain::connect(settings)?, &escrow).await?;
+    // What holds is the ruling, where there is one.
+    let (evidence, told) = match history.find(op::RULING) {
+        None => (node.evidence(id).await?, messages_to(&history, op::VERDICT)?),
+        Some(ruled) => {
+            let hash = heard::ruling(&ruled.body)?.evidence;
+            (node.evidence_by_hash(&hash).await?, messages_to(&history, op::RULING)?)
+        }
+    };
     let epoch = match view.listing.named_epoch() {
         Some(named) => node.epoch(named.number).await?.signed,
         None => None,
     };
-    let mut bundle = Bundle {
-        listing: view.listing,
-        opened: told.opened,
-        assign: told.assign,
-        reserved: told.reserved,
-        commit: told.commit,
-        verdict: told.verdict,
-        evidence,
-        program: Vec::new(),
-        input: None,
-        key: None,
-        output: None,
-        epoch,
-    };
+    let mut bundle = told.bundle(view.listing, evidence, epoch);
     let mut files = files.clone();
     if let (Policy::Redundant { .. }, Some(path)) = (&bundle.listing.policy, &files.input) {
         // Copies begin with bytes that only their requestor's key makes.
@@ -225,7 +249,13 @@ async fn anchored(bundle: &Bundle, settings: &Settings) -> anyhow::Result<Step> 
         bail!("the bundle is of network {}, --chain of {network}", bundle.listing.network);
     }
     let escrow = place_of(&bundle.listing)?;
-    let there = messages(&client, &escrow).await?;
+    let judgement = match bundle.evidence.basis {
+        AuditBasis::Disputed => op::RULING,
+        _ => op::VERDICT,
+    };
+    let told = told(&client, &escrow).await?;
+    let overruled = judgement == op::VERDICT && told.find(op::RULING).is_some();
+    let there = messages_to(&told, judgement)?;
     let pairs = [
         ("opening", &bundle.opened, &there.opened),
         ("assignment", &bundle.assign, &there.assign),
@@ -235,6 +265,14 @@ async fn anchored(bundle: &Bundle, settings: &Settings) -> anyhow::Result<Step> 
     ];
     let other = pairs.iter().find(|(_, ours, theirs)| ours != theirs);
     let (status, found) = match other {
+        None if overruled => (
+            Status::Failed,
+            format!("{escrow} was told a ruling after this verdict: the ruling counts"),
+        ),
+        None if told.is_cut_off => (
+            Status::NotChecked,
+            format!("{escrow} was told too much to be read: a ruling may have followed"),
+        ),
         None => (Status::Passed, format!("{escrow} was told all of it")),
         Some((what, ..)) => (Status::Failed, format!("{escrow} was told another {what}")),
     };

@@ -7,8 +7,8 @@ use figment::{
     Figment,
     providers::{Format, Serialized, Toml},
 };
-use fog_node::{Node, NodeConfig, NodeKeys};
-use fog_protocol::SecretKey;
+use fog_node::{Epochs, Node, NodeConfig, NodeKeys, TrustedConfig};
+use fog_protocol::{HashParseError, RATE_ONE, SecretKey};
 use fog_wallet::{Keystore, Password, SecretKind};
 use serde::Serialize;
 
@@ -91,8 +91,27 @@ fn config(args: &NodeArgs, settings: &Settings) -> anyhow::Result<NodeConfig> {
     if let Some(market) = args.market.or(settings.market) {
         config.market = market;
     }
+    if args.new_epochs {
+        config.epochs = Epochs::Anew;
+    }
     config.jettons.extend(&args.jettons);
+    config.trusted.extend_from_slice(&args.trusted);
     Ok(config)
+}
+
+/// Reads `KEY=SHARE`, or `KEY` alone.
+pub(crate) fn trusted(text: &str) -> Result<TrustedConfig, String> {
+    let (key, share) = text.split_once('=').map_or((text, None), |(key, share)| (key, Some(share)));
+    let key = key.parse().map_err(|error: HashParseError| error.to_string())?;
+    let mut trusted = TrustedConfig::new(key);
+    if let Some(share) = share {
+        let share: f64 = share.parse().map_err(|_| "SHARE is a number from 0.1 to 1")?;
+        if !(0.1..=1.0).contains(&share) {
+            return Err("SHARE is a number from 0.1 to 1: some checks stay".to_owned());
+        }
+        trusted.factor_ppm = (share * f64::from(RATE_ONE)).round() as u32;
+    }
+    Ok(trusted)
 }
 
 /// A verifier's key from the keystore; made and stored, encrypted, when first needed.

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use fog_protocol::{
-    Hash32, JettonAmount, JournalStart, Nano, Policy, RATE_ONE, TaskId, TaskStatus, api::TaskView,
+    Hash32, JettonAmount, JournalStart, Nano, Policy, RATE_ONE, TaskId, TaskStatus,
+    api::{RecheckView, TaskView},
 };
 use serde::Serialize;
 
@@ -17,6 +18,15 @@ struct Receipt {
     strategy: &'static str,
     /// Share of results that are checked.
     rate: f64,
+    /// The share at which this one's draw was made: the listing's, or more where the node adds to it
+    /// for its worker's short history.
+    drawn_at: f64,
+    /// The node trusts its worker, and leaves this much of what it would add.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trust: Option<f64>,
+    /// Its worker was caught after it had been accepted without a look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recheck: Option<RecheckView>,
     /// Was this one?
     audited: bool,
     checked: Option<String>,
@@ -61,7 +71,14 @@ pub(crate) async fn receipt(
 }
 
 fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
-    let rate = f64::from(view.listing.policy.rate_ppm()) / f64::from(RATE_ONE);
+    let share = |ppm: u32| f64::from(ppm) / f64::from(RATE_ONE);
+    let rate = share(view.listing.policy.rate_ppm());
+    let named = view.verdict.as_ref().and_then(|verdict| verdict.rate_ppm);
+    let drawn_at = named.map_or(rate, share).max(rate);
+    let looked = view
+        .recheck
+        .as_ref()
+        .is_some_and(|again| again.found != "too_late" && again.found != "due");
     let audited = view.verdict.as_ref().is_some_and(|verdict| verdict.audited);
     // A price in a jetton cannot be set against a stake in GRAM.
     let comparable = view.price.filter(|_| view.listing.rail.jetton().is_none());
@@ -79,7 +96,10 @@ fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
         audited,
         checked: view.verdict.as_ref().map(|verdict| verdict.reason.clone()),
         finds: finds(&view.listing.policy),
-        detection: if audited { 1.0 } else { rate },
+        drawn_at,
+        trust: view.verdict.as_ref().and_then(|verdict| verdict.trust_ppm).map(share),
+        recheck: view.recheck.clone(),
+        detection: if audited || looked { 1.0 } else { drawn_at },
         caught_within: caught_within(rate),
         price_nano: view.price,
         price: None,
@@ -90,6 +110,33 @@ fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
         threshold,
         evidence: view.verdict.as_ref().map(|verdict| verdict.evidence),
         result: view.result_hash,
+    }
+}
+
+/// What it meant for this result that its worker was caught.
+pub(crate) fn again(recheck: &RecheckView, status: TaskStatus) -> String {
+    let caught = recheck.caught;
+    match (recheck.found.as_str(), status) {
+        ("due", _) => format!("its worker was caught with {caught}: it is run again"),
+        ("right", _) => {
+            format!("re-verified after its worker was caught with {caught}: it is right")
+        }
+        ("wrong", TaskStatus::Slashed) => format!(
+            "re-verified after its worker was caught with {caught}: it was WRONG; reversed, you have \
+             your money back"
+        ),
+        ("wrong", TaskStatus::Paid) => format!(
+            "re-verified after its worker was caught with {caught}: it is WRONG, found too late to be \
+             reversed"
+        ),
+        ("wrong", _) => format!(
+            "re-verified after its worker was caught with {caught}: it is WRONG; its acceptance is \
+             challenged on chain"
+        ),
+        _ => format!(
+            "its worker was caught with {caught} when the window of this one was over: nobody ran it \
+             again, nothing was reversed"
+        ),
     }
 }
 
@@ -171,6 +218,21 @@ fn text(receipt: &Receipt) -> String {
             receipt.price.as_deref().unwrap_or("-")
         ),
     ];
+    if let Some(recheck) = &receipt.recheck {
+        lines.push(format!("later      {}", again(recheck, receipt.status)));
+    }
+    if receipt.drawn_at > receipt.rate && !receipt.audited {
+        let why = match receipt.trust {
+            None => "for its worker's short history".to_owned(),
+            Some(left) => format!(
+                "for its worker's short history, of which the node leaves {} because it trusts it",
+                percent(left)
+            ),
+        };
+        lines.push(format!("drawn at   {}, {why}", percent(receipt.drawn_at)));
+    } else if receipt.trust.is_some() {
+        lines.push("trust      the node trusts its worker; the listing's rate holds".to_owned());
+    }
     if let Some(nano) = receipt.cheating_earns_nano {
         let gram = nano as f64 / 1e9;
         lines.push(format!("cheating   earns {gram:+.6} GRAM a task on average"));

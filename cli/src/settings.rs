@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) verifier_data: PathBuf,
     /// Folder of the entries that accounts were vouched for.
     pub(crate) accounts: PathBuf,
+    /// Folder of what draw nonces were opened for.
+    pub(crate) openings: PathBuf,
     /// Folder of the circuits workers can prove.
     pub(crate) circuits: PathBuf,
     /// The `Market` contract.
@@ -66,6 +68,7 @@ impl Settings {
             worker_data: data.join("worker"),
             verifier_data: data.join("verifier"),
             accounts: data.join("accounts"),
+            openings: data.join("openings"),
             circuits: data.join("circuits"),
             market: None,
             account: None,

@@ -8,8 +8,8 @@ use fog_protocol::{
     TaskId, TaskStatus, Units, api::TaskView,
 };
 use fog_requestor::{
-    Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor, RequestorError, bury_task,
-    claim_shares,
+    Draft, DraftPolicy, DraftProgram, NodeClient, Openings, Prepared, Requestor, RequestorError,
+    bury_task, claim_shares,
 };
 use serde::Serialize;
 
@@ -84,7 +84,8 @@ async fn requestor(settings: &Settings) -> anyhow::Result<Requestor> {
     let node = connect(settings).await?;
     let chain = chain::connect(settings)?;
     let wallet = keys::unlock(settings, &chain).await?;
-    Ok(Requestor { node, chain, wallet })
+    let openings = Openings::in_folder(settings.openings.clone());
+    Ok(Requestor { node, chain, wallet, openings })
 }
 
 pub(crate) async fn find(node: &NodeClient, id: &TaskId) -> anyhow::Result<TaskView> {
@@ -196,7 +197,7 @@ async fn acknowledge(
     output: &Output,
 ) -> anyhow::Result<()> {
     let Rail::Account { account } = view.listing.rail else { return Ok(()) };
-    let Requestor { node, chain, wallet } = requestor;
+    let Requestor { node, chain, wallet, .. } = requestor;
     let vouched = account::acknowledge(node, chain, &wallet.key, &account, settings).await?;
     if let Some(voucher) = vouched {
         let (total, count) = (voucher.total_nano, voucher.count);
@@ -357,6 +358,10 @@ async fn follow(requestor: &Requestor, id: &TaskId, output: &Output) -> anyhow::
                 Ok(done) => opened = done,
                 // The task went on since it was looked at.
                 Err(RequestorError::Node(error)) if error.is_conflict() => {}
+                Err(error @ RequestorError::Opening(_)) => {
+                    output.note(&format!("  {error}"));
+                    opened = true;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -383,7 +388,8 @@ async fn watch(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Res
     if ours && !view.status.is_terminal() {
         let chain = chain::connect(settings)?;
         let wallet = keys::unlock(settings, &chain).await?;
-        let requestor = Requestor { node, chain, wallet };
+        let openings = Openings::in_folder(settings.openings.clone());
+        let requestor = Requestor { node, chain, wallet, openings };
         let view = follow(&requestor, id, output).await?;
         if view.status == TaskStatus::Paid {
             acknowledge(&requestor, &view, settings, output).await?;
@@ -514,6 +520,9 @@ fn describe(view: &TaskView, prices: &Prices) -> String {
         lines.push(format!("verdict   {}: {}", verdict.verdict, verdict.reason));
         lines.push(format!("evidence  {}", verdict.evidence));
     }
+    if let Some(recheck) = &view.recheck {
+        lines.push(format!("later     {}", receipt::again(recheck, view.status)));
+    }
     if let (Some(hash), Some(bytes)) = (view.result_hash, view.result_bytes) {
         lines.push(format!("result    {bytes} bytes, sha256 {hash}"));
     }
@@ -549,7 +558,7 @@ async fn claim(
     settings: &Settings,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
-    let Requestor { node, chain, wallet } = requestor(settings).await?;
+    let Requestor { node, chain, wallet, .. } = requestor(settings).await?;
     let view = find(&node, id).await?;
     let Some((master, _)) = view.listing.rail.jetton() else {
         bail!("task {id} is paid in GRAM: a worker's pay comes to its stake by itself")
@@ -575,7 +584,7 @@ async fn claim(
 }
 
 async fn close(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
-    let Requestor { node, chain, wallet } = requestor(settings).await?;
+    let Requestor { node, chain, wallet, .. } = requestor(settings).await?;
     let view = find(&node, id).await?;
     if view.listing.rail.jetton().is_none() {
         bail!("task {id} is paid in GRAM: its contract gave everything back when it ended")

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, bail};
 use fog_contracts::stake::StakeData;
-use fog_protocol::{Address, Nano, SecretKey};
+use fog_protocol::{Address, Nano, PublicKey, SecretKey};
 use fog_requestor::{NodeClient, read_channel, settle};
 use fog_wallet::UnlockedWallet;
 use fog_worker::{
@@ -99,6 +99,8 @@ async fn identity(settings: &Settings) -> anyhow::Result<Identity> {
 #[derive(Serialize)]
 struct Shown {
     stake: Address,
+    /// The key that signs its bids and commitments.
+    session: PublicKey,
     own_nano: Nano,
     free_nano: Nano,
     reserved_nano: Nano,
@@ -127,6 +129,7 @@ async fn show(stake: &Address, settings: &Settings, output: &Output) -> anyhow::
         .collect();
     let shown = Shown {
         stake: *stake,
+        session: data.session,
         own_nano: data.stake,
         free_nano: data.free(),
         reserved_nano: data.reserved,
@@ -153,9 +156,10 @@ async fn show(stake: &Address, settings: &Settings, output: &Output) -> anyhow::
             })
             .collect();
         format!(
-            "stake      {}\nown        {} ({} unbonding)\ndelegated  {} ({} leaving)\n\
+            "stake      {}\nsession    {}\nown        {} ({} unbonding)\ndelegated  {} ({} leaving)\n\
              free       {} ({} reserved for {} tasks)\nearnings   {}{pledged}",
             shown.stake,
+            shown.session,
             shown.own_nano,
             shown.unbonding_nano,
             shown.delegated_nano,

@@ -8,6 +8,7 @@
 //! same parser for every source of cells.
 
 mod amount;
+pub mod anchor;
 mod cells;
 pub mod channel;
 mod code;

@@ -7,7 +7,7 @@ use fog_contracts::{
     task::{Assign, Verdict},
 };
 use fog_protocol::{Epoch, Hash32, Listing, PublicKey, Signature, Signed};
-use fog_verifier::Evidence;
+use fog_verifier::{AuditBasis, Evidence};
 use tycho_types::{boc::Boc, cell::Cell};
 
 use crate::{
@@ -124,7 +124,7 @@ pub struct Bundle {
     pub reserved: Told,
     /// `Commit`.
     pub commit: Told,
-    /// `Verdict`.
+    /// `Verdict`, or the `Ruling` that decided about it.
     pub verdict: Told,
     /// What the verdict rests on.
     pub evidence: Evidence,
@@ -217,6 +217,11 @@ impl Bundle {
 
     pub(crate) fn heard(&self) -> Result<Heard, (Part, ContractError)> {
         let at = |part| move |error| (part, error);
+        // Evidence of a second look is what a ruling rests on, and no verdict.
+        let judged = match self.evidence.basis {
+            AuditBasis::Disputed => heard::ruling(&self.verdict.body),
+            _ => heard::verdict(&self.verdict.body),
+        };
         let (commitment, signature) = heard::commit(&self.commit.body).map_err(at(Part::Commit))?;
         Ok(Heard {
             settings: heard::opened(&self.opened.body).map_err(at(Part::Opened))?,
@@ -224,7 +229,7 @@ impl Bundle {
             session: heard::reserved(&self.reserved.body).map_err(at(Part::Reserved))?,
             commitment,
             signature,
-            verdict: heard::verdict(&self.verdict.body).map_err(at(Part::Verdict))?,
+            verdict: judged.map_err(at(Part::Verdict))?,
         })
     }
 }

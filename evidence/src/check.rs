@@ -1,14 +1,15 @@
 //! The checks, in the order of a task's life; each says what it found.
 
 use fog_contracts::{
-    Consent, VerdictTerms, commit_hash, consent_hash, rail::place_of, stake::StakeInit, stake_code,
-    task::Outcome, verdict_hash,
+    Consent, VerdictTerms, commit_hash, consent_hash, rail::place_of, ruling_hash,
+    stake::StakeInit, stake_code, task::Outcome, verdict_hash,
 };
-use fog_protocol::{Address, EpochError, Hash32, Reveal, Tagged as _, node_id};
+use fog_protocol::{Address, Hash32, Reveal, Tagged as _};
 use fog_verifier::{
     AuditBasis, Evidence, Execute, Finding, Submission, Work, check_proof, draw, find, produce,
     result_root,
 };
+use fog_wallet::{Wallet, WalletVersion};
 use serde::Serialize;
 
 use crate::{Bundle, bundle::Heard};
@@ -95,18 +96,19 @@ pub fn check(bundle: &Bundle, execute: &dyn Execute) -> Report {
         report.steps.push(Step { name, status, found });
     };
     add("listing", listing(bundle).into());
-    match bundle.heard() {
+    let heard = bundle.heard();
+    match &heard {
         Err((part, error)) => {
             add("messages", Found::Wrong(format!("`{part}` does not read: {error}")));
         }
         Ok(heard) => {
-            add("rules", rules(&heard).into());
-            add("assignment", assignment(bundle, &heard).into());
-            add("commitment", commitment(bundle, &heard).into());
-            add("verdict", verdict(bundle, &heard).into());
+            add("rules", rules(heard).into());
+            add("assignment", assignment(bundle, heard).into());
+            add("commitment", commitment(bundle, heard).into());
+            add("verdict", verdict(bundle, heard).into());
         }
     }
-    if let Some(found) = epoch(bundle) {
+    if let Some(found) = epoch(bundle, heard.as_ref().ok()) {
         add("epoch", found);
     }
     add("evidence", evidence(bundle).into());
@@ -206,8 +208,11 @@ fn verdict(bundle: &Bundle, heard: &Heard) -> Result<String, String> {
         evidence: verdict.evidence,
         valid_until: verdict.valid_until,
     };
-    let hash = verdict_hash(&terms).map_err(|error| error.to_string())?;
-    let wanted = usize::from(heard.settings.threshold);
+    let (hash, wanted) = match evidence.basis {
+        AuditBasis::Disputed => (ruling_hash(&terms), heard.settings.appeal),
+        _ => (verdict_hash(&terms), heard.settings.threshold),
+    };
+    let (hash, wanted) = (hash.map_err(|error| error.to_string())?, usize::from(wanted));
     if verdict.signatures.len() != wanted {
         return Err(format!("{} verifiers signed, not {wanted}", verdict.signatures.len()));
     }
@@ -222,22 +227,27 @@ fn verdict(bundle: &Bundle, heard: &Heard) -> Result<String, String> {
 }
 
 /// Was the seed of the draw fixed before the commitment? Nothing to say where nothing was drawn.
-fn epoch(bundle: &Bundle) -> Option<Found> {
+fn epoch(bundle: &Bundle, heard: Option<&Heard>) -> Option<Found> {
     let (listing, seed) = (&bundle.listing, bundle.evidence.basis.seed());
     let Some(named) = listing.named_epoch() else {
         let older = "the listing is of a time before listings named an epoch: nothing shows when \
                      the draw's seed was chosen";
         return seed.map(|_| Found::Unknown(older.to_owned()));
     };
-    let node = node_id(listing.network, &listing.market, &listing.operator);
     let looked = || -> Result<String, String> {
         let signed = bundle.epoch.as_ref().ok_or("the epoch that the listing names is missing")?;
-        let epoch = signed.of_node(&node, &signed.signer).map_err(|error| error.to_string())?;
-        if epoch.named() != named {
-            return Err(EpochError::NotNamed.to_string());
+        signed.of_listing(listing).map_err(|error| error.to_string())?;
+        let wallet = Wallet::new(WalletVersion::V5R1, signed.signer, listing.network);
+        if wallet.map_err(|error| error.to_string())?.address() != listing.operator {
+            return Err("the epoch is signed by another key than its node's wallet's".to_owned());
         }
         if seed.is_some_and(|seed| draw::seed_hash(seed) != named.seed_hash) {
             return Err("the draw's seed is another than the epoch's".to_owned());
+        }
+        if let (Some(_), Some(heard)) = (seed, heard) {
+            let until = u64::from(heard.verdict.valid_until);
+            let in_time = signed.value.check_until(&listing.durations, until);
+            in_time.map_err(|error| error.to_string())?;
         }
         let (number, key) = (named.number, signed.signer);
         let what = if seed.is_some() { "the draw's seed is its" } else { "nothing was drawn" };

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use fog_contracts::{
-    Consent, VerdictTerms, commit_hash, consent_hash,
+    Consent, VerdictTerms, commit_hash, consent_hash, dispute,
     market::{self, Choice, Config},
+    ruling_hash,
     task::{self, Assign, Outcome, TaskInit, Verdict},
     verdict_hash,
 };
@@ -22,6 +23,7 @@ use fog_verifier::{
         redundant::{Opening, Siblings, Twin},
     },
 };
+use fog_wallet::{Wallet, WalletVersion};
 use proptest::prelude::*;
 use tycho_types::cell::{Cell, CellBuilder};
 
@@ -136,7 +138,7 @@ fn listing(policy: &Policy) -> Listing {
         version: Listing::version_of(&fog_protocol::Rail::Escrow, policy),
         network: -3,
         market: Address::basechain([0xaa; 32]),
-        operator: Address::basechain([0xbb; 32]),
+        operator: node_wallet(),
         requestor: Address::basechain([0xcc; 32]),
         requestor_key: key(7).public(),
         program: Program::Wasi { module: BlobRef::of(module) },
@@ -150,6 +152,11 @@ fn listing(policy: &Policy) -> Listing {
         salt: Hash32([9; 32]),
         rail: fog_protocol::Rail::Escrow,
     }
+}
+
+/// Whose key signs epochs.
+fn node_wallet() -> Address {
+    Wallet::new(WalletVersion::V5R1, key(0xbb).public(), -3).unwrap().address()
 }
 
 /// The node's epoch with this seed.
@@ -200,6 +207,8 @@ struct Story {
     network: i32,
     accepted: Option<bool>,
     price: Nano,
+    /// Last second of the verdict.
+    until: u32,
     /// The seed of the epoch that the listing names.
     epoch: Option<Hash32>,
 }
@@ -217,6 +226,7 @@ fn story(output: &'static [u8], basis: AuditBasis) -> Story {
         network: -3,
         accepted: None,
         price: PRICE,
+        until: 10_500,
     }
 }
 
@@ -314,9 +324,10 @@ fn bundle(story: &Story) -> Bundle {
             false => Outcome::Rejected,
         },
         evidence: evidence.digest(),
-        valid_until: 10_500,
+        valid_until: story.until,
     };
-    let hash = verdict_hash(&terms).unwrap();
+    let is_ruling = story.basis == AuditBasis::Disputed;
+    let hash = if is_ruling { ruling_hash(&terms) } else { verdict_hash(&terms) }.unwrap();
     let all = verifiers();
     let sign = |index: &u8| (*index, all[usize::from(*index)].sign(&hash.0));
     let verdict = Verdict {
@@ -335,7 +346,10 @@ fn bundle(story: &Story) -> Bundle {
             body.store_raw(&session.public().0.0, 256).unwrap();
         }),
         commit: told(task::commit(1, &evidence.commitment, &signed).unwrap()),
-        verdict: told(task::verdict(1, &verdict).unwrap()),
+        verdict: told(match is_ruling {
+            true => dispute::ruling(1, &verdict).unwrap(),
+            false => task::verdict(1, &verdict).unwrap(),
+        }),
         evidence,
         program: program(&story.policy),
         input: Some(input(&story.policy).to_vec()),
@@ -410,6 +424,11 @@ fn strategies() -> Vec<(&'static str, Bundle)> {
     kinds
 }
 
+/// A verdict was challenged, and all verifiers looked again.
+fn ruled(output: &'static [u8]) -> Story {
+    Story { signers: vec![0, 1, 2], ..story(output, AuditBasis::Disputed) }
+}
+
 /// One of each kind.
 fn kinds() -> Vec<(&'static str, Bundle)> {
     let drawn = |output| AuditBasis::Drawn { seed: seed(true, output), nonce: NONCE };
@@ -422,6 +441,9 @@ fn kinds() -> Vec<(&'static str, Bundle)> {
         ("flagged, rejected", bundle(&story(WRONG, AuditBasis::Flagged))),
         ("nonce withheld", bundle(&story(RIGHT, AuditBasis::NonceWithheld))),
     ];
+    for (name, output) in [("ruled right", RIGHT), ("ruled wrong", WRONG)] {
+        kinds.push((name, bundle(&ruled(output))));
+    }
     let later = Story { epoch: Some(NONCE), ..story(RIGHT, AuditBasis::Probation) };
     kinds.push(("probation, in an epoch", bundle(&later)));
     kinds.extend(strategies());
@@ -479,6 +501,15 @@ fn a_seed_that_was_not_fixed_before_fails() {
     let mut unsigned = honest.clone();
     unsigned.epoch.as_mut().unwrap().value.from += 1;
     assert_eq!(fails(&unsigned), "epoch");
+    // Paid for when its epoch's seed had long been told.
+    let basis = unsigned.evidence.basis.clone();
+    let late = Story { until: 200_000, epoch: basis.seed().copied(), ..story(WRONG, basis) };
+    assert_eq!(fails(&bundle(&late)), "epoch");
+    // Everything in it right, by anybody's key.
+    let mut anybodys = honest.clone();
+    let value = anybodys.epoch.as_ref().unwrap().value;
+    anybodys.epoch = Some(Signed::new(value, &key(0xbc)));
+    assert_eq!(fails(&anybodys), "epoch");
     let mut foreign = honest;
     let mut value = foreign.epoch.as_ref().unwrap().value;
     value.node.0[0] ^= 1;
@@ -605,6 +636,13 @@ fn a_forged_story_fails_at_the_step_that_it_forges() {
     assert_eq!(fails(&with(&|s| s.signers = vec![0])), "verdict");
     assert_eq!(fails(&with(&|s| s.signers = vec![0, 1, 2])), "verdict");
     assert_eq!(fails(&with(&|s| s.accepted = Some(false))), "verdict");
+    // As many as sign a verdict are too few for a ruling.
+    let few = Story { signers: vec![0, 2], ..ruled(WRONG) };
+    assert_eq!(fails(&bundle(&few)), "verdict");
+    // A verdict is no ruling, nor the other way round.
+    let (mut forged, other) = (bundle(&ruled(WRONG)), bundle(&story(WRONG, AuditBasis::Flagged)));
+    forged.verdict = other.verdict;
+    assert_eq!(fails(&forged), "messages");
     assert_eq!(fails(&with(&|s| s.rate_ppm = 49_999)), "evidence");
     // A draw that was not.
     let other = AuditBasis::NotDrawn { seed: seed(true, RIGHT), nonce: NONCE };

@@ -11,7 +11,7 @@ use std::{
 
 use fog_contracts::stake::StakeData;
 use fog_protocol::{Nano, PublicInput};
-use fog_requestor::Requestor;
+use fog_requestor::{Openings, Requestor};
 use fog_wallet::UnlockedWallet;
 
 use crate::{
@@ -180,6 +180,7 @@ pub async fn run(options: &DemoOptions, watch: Watch<'_>) -> Result<Report, Demo
             wallet: network.local.accounts.requestor.wallet.wallet.clone(),
             key: network.local.accounts.requestor.wallet.key.clone(),
         },
+        openings: Openings::in_memory(),
     };
     let mut job = Job::new(options, &requestor, watch);
     while job.post_next().await? {

@@ -403,6 +403,8 @@ pub fn node_config(options: &NetworkOptions, market: Address, endpoint: &str) ->
         probation: options.probation,
         rail: fog_node::RailConfig { pledge: options.pledge, ..fog_node::RailConfig::default() },
         jettons: options.jettons.clone(),
+        // Listings name their epoch: equal seeds give equal tasks, whenever that is.
+        epochs: fog_node::Epochs::From(1),
         min_rate_ppm: 1_000,
         min_durations: Durations { bid: 1, commit: 1, verdict: 1, window: 0 },
         max_durations: Durations {

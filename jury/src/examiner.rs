@@ -7,7 +7,8 @@ use std::{
 };
 
 use fog_protocol::{
-    Commit, GuestExit, Hash32, Policy, PublicKey, Reveal, SecretKey, Signed, Tagged as _, node_id,
+    Commit, GuestExit, Hash32, OpeningError, Policy, PublicKey, Reveal, SecretKey, Signed,
+    Tagged as _,
 };
 use fog_verifier::{
     AuditBasis, Evidence, Execute, Finding, Judgement, Submission, VerifyError, draw, result_root,
@@ -127,7 +128,7 @@ impl Examiner {
                 "a ruling looks at a disputed verdict, and nothing else",
             );
         }
-        if let Err(answer) = self.check_epoch(question) {
+        if let Err(answer) = check_opening(question).and_then(|()| self.check_epoch(question)) {
             return answer;
         }
         match &question.matter {
@@ -180,27 +181,23 @@ impl Examiner {
                 "the epoch that the listing names was not shown, signed by its node",
             )
         })?;
-        let node = node_id(listing.network, &listing.market, &listing.operator);
         let wrong = |error: fog_protocol::EpochError| refused("bad_epoch", error.to_string());
-        let epoch = signed.of_node(&node, &signed.signer).map_err(wrong)?;
-        if epoch.named() != named {
-            return Err(wrong(fog_protocol::EpochError::NotNamed));
-        }
+        let epoch = signed.of_listing(listing).map_err(wrong)?;
         if draw::seed_hash(seed) != named.seed_hash {
             let reason = "the draw's seed is not that of the epoch that the listing names";
             return Err(refused("other_seed", reason));
+        }
+        if listing.rail.has_contract() {
+            let until = u64::from(question.valid_until);
+            let late = |error: fog_protocol::EpochError| refused("epoch_told", error.to_string());
+            epoch.check_until(&listing.durations, until).map_err(late)?;
         }
         let journal = self.journal();
         let Some(journal) = journal.as_ref() else {
             return Err(refused("closed", JournalError::Closed.to_string()));
         };
         let other = |error: JournalError| refused("other_epoch", error.to_string());
-        journal.check(&Record::epoch(epoch, 0)).map_err(other)?;
-        let before = epoch.number.checked_sub(1).and_then(|number| journal.epoch(&node, number));
-        if before.is_some_and(|before| before != epoch.previous) {
-            return Err(other(JournalError::OtherEpoch { number: epoch.number }));
-        }
-        Ok(())
+        journal.check(&Record::Seen { epoch: *epoch, at: 0 }).map_err(other)
     }
 
     /// Recomputes everything; a rejection twice, the second time independently of the first.
@@ -264,7 +261,8 @@ impl Examiner {
             at: wall_seconds(),
         };
         let epoch = question.seed().and(question.epoch.as_ref());
-        let epoch = epoch.map(|signed| Record::epoch(&signed.value, wall_seconds()));
+        let at = wall_seconds();
+        let epoch = epoch.map(|signed| Record::Seen { epoch: signed.value, at });
         let noted = epoch.map_or(Ok(()), |epoch| self.remember(&epoch));
         match noted.and_then(|()| self.remember(&record)) {
             Ok(()) => {}
@@ -287,6 +285,18 @@ impl Examiner {
         tracing::info!(task = %question.task(), found = found.name(), "signed");
         Answer::Signed { found, evidence, signature }
     }
+}
+
+/// Was the commitment the one at hand when the nonce became known? Who knows the seed, the node,
+/// could choose another with the draw in hand from then on. A contract that holds the commitment
+/// shows it; on the account rail the requestor's signature has to.
+fn check_opening(question: &Question) -> Result<(), Answer> {
+    let Some(nonce) = question.nonce() else { return Ok(()) };
+    let opening = question.opening.as_deref();
+    question.listing.check_opening(opening, &question.commitment, nonce).map_err(|error| {
+        let code = if error == OpeningError::Missing { "no_opening" } else { "bad_opening" };
+        refused(code, error.to_string())
+    })
 }
 
 fn check_commit(question: &Question, commit: &Signed<Commit>) -> Result<(), String> {

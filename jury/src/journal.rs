@@ -2,7 +2,7 @@
 //! a record that was cut off while it was written belongs to a signature that never left.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs::{File, OpenOptions},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
@@ -17,8 +17,8 @@ use crate::question::{Found, Stage};
 const MAGIC: &[u8; 8] = b"FOGVRFY1";
 /// Length and check of a record.
 const FRAME: usize = 12;
-/// The lengths of the three kinds of records: others were never written.
-const LENGTHS: [usize; 3] = [107, 41, 81];
+/// The lengths of the four kinds of records: others were never written.
+const LENGTHS: [usize; 4] = [107, 41, 81, 129];
 /// Beyond this length, records of long ago are left out when it is opened.
 const COMPACT_BYTES: u64 = 64 << 20;
 /// Records are kept so long at least: longer than any signature counts. What no contract holds
@@ -67,7 +67,9 @@ pub enum JournalError {
     OtherCommitment,
     /// A node that shows two seeds for one epoch, or exchanged one, could choose between draws.
     #[error(
-        "epoch {number} of this node was another one, or followed another, when first seen here"
+        "epoch {number} of this node was another one, or followed another, when first seen here: a \
+         node whose files were lost or put back from a copy begins a new chain of epochs \
+         (`fog node --new-epochs`)"
     )]
     OtherEpoch {
         /// The epoch's number.
@@ -100,7 +102,7 @@ pub enum Record {
         /// When, in Unix seconds.
         at: u64,
     },
-    /// An epoch of a node: the first that is seen of a number is the only one.
+    /// An epoch of a node, by its hash alone, as verifiers wrote them once.
     Epoch {
         /// The node.
         node: Hash32,
@@ -111,20 +113,63 @@ pub enum Record {
         /// When, in Unix seconds.
         at: u64,
     },
+    /// An epoch of a node: the first that is seen of a number is the only one.
+    Seen {
+        /// It.
+        epoch: Epoch,
+        /// When, in Unix seconds.
+        at: u64,
+    },
 }
 
 impl Record {
-    /// That this epoch was seen.
-    pub(crate) fn epoch(epoch: &Epoch, at: u64) -> Self {
-        let (node, number, hash) = (epoch.node, epoch.number, epoch.digest());
-        Self::Epoch { node, number, hash, at }
-    }
-
     const fn at(&self) -> u64 {
         match self {
-            Self::Signed { at, .. } | Self::Doubted { at, .. } | Self::Epoch { at, .. } => *at,
+            Self::Signed { at, .. }
+            | Self::Doubted { at, .. }
+            | Self::Epoch { at, .. }
+            | Self::Seen { at, .. } => *at,
         }
     }
+}
+
+/// What is known of one epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Link {
+    hash: Hash32,
+    /// All of it; none of those that were written by their hash.
+    epoch: Option<Epoch>,
+}
+
+/// Epochs of one node, by number.
+type Links = BTreeMap<u64, Link>;
+
+/// Does the epoch fit those that are known, before and after it? Numbers and times have one order;
+/// neighbours follow each other. One that follows none begins a chain: a node that lost its files
+/// begins another, which is never taken for the one before.
+fn fits(links: &Links, epoch: &Epoch) -> bool {
+    if let Some(known) = links.get(&epoch.number) {
+        return known.hash == epoch.digest();
+    }
+    let before = links.range(..epoch.number).next_back();
+    let after = links.range(epoch.number..).next();
+    let follows = before.is_none_or(|(number, link)| {
+        let is_next = number.checked_add(1) == Some(epoch.number);
+        match link.epoch {
+            Some(before) if is_next => epoch.follows(&before),
+            Some(before) => before.from < epoch.from,
+            None => !is_next || link.hash == epoch.previous,
+        }
+    });
+    let is_followed = after.is_none_or(|(number, link)| {
+        let is_next = epoch.number.checked_add(1) == Some(*number);
+        match link.epoch {
+            Some(after) if is_next => after.follows(epoch),
+            Some(after) => epoch.from < after.from,
+            None => true,
+        }
+    });
+    follows && is_followed
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,8 +195,8 @@ pub struct Journal {
     /// A write failed and could not be undone: what is on disk is unknown.
     broken: bool,
     tasks: HashMap<TaskId, Remembered>,
-    /// Hashes of epochs, by node and number.
-    epochs: HashMap<(Hash32, u64), Hash32>,
+    /// Epochs, by node and number.
+    epochs: HashMap<Hash32, Links>,
     _lock: File,
 }
 
@@ -287,7 +332,12 @@ impl Journal {
             }
             Record::Doubted { task, .. } => self.tasks.entry(task).or_default().doubted = true,
             Record::Epoch { node, number, hash, .. } => {
-                self.epochs.entry((node, number)).or_insert(hash);
+                let links = self.epochs.entry(node).or_default();
+                links.entry(number).or_insert(Link { hash, epoch: None });
+            }
+            Record::Seen { epoch, .. } => {
+                let link = Link { hash: epoch.digest(), epoch: Some(epoch) };
+                self.epochs.entry(epoch.node).or_default().insert(epoch.number, link);
             }
         }
     }
@@ -307,7 +357,16 @@ impl Journal {
     /// Hash of the epoch of this node and number that was seen first.
     #[must_use]
     pub fn epoch(&self, node: &Hash32, number: u64) -> Option<Hash32> {
-        self.epochs.get(&(*node, number)).copied()
+        Some(self.epochs.get(node)?.get(&number)?.hash)
+    }
+
+    /// Numbers at which this node's chain of epochs began anew, after others of it: it says that it
+    /// lost its files.
+    #[must_use]
+    pub fn restarts(&self, node: &Hash32) -> Vec<u64> {
+        let links = self.epochs.get(node).into_iter().flatten();
+        let first = |link: &Link| link.epoch.is_some_and(|epoch| epoch.is_first());
+        links.skip(1).filter(|(_, link)| first(link)).map(|(number, _)| *number).collect()
     }
 
     /// Would this contradict what was signed, or seen, before?
@@ -316,10 +375,11 @@ impl Journal {
     /// [`JournalError::Contrary`], [`JournalError::OtherCommitment`], [`JournalError::Doubted`],
     /// [`JournalError::OtherEpoch`].
     pub fn check(&self, record: &Record) -> Result<(), JournalError> {
-        if let Record::Epoch { node, number, hash, .. } = record {
-            let known = self.epoch(node, *number);
-            let other = known.is_some_and(|known| known != *hash);
-            return if other { Err(JournalError::OtherEpoch { number: *number }) } else { Ok(()) };
+        if let Record::Seen { epoch, .. } = record {
+            let links = self.epochs.get(&epoch.node);
+            let fits = links.is_none_or(|links| fits(links, epoch));
+            let number = epoch.number;
+            return if fits { Ok(()) } else { Err(JournalError::OtherEpoch { number }) };
         }
         let Record::Signed { task, stage, found, commitment, .. } = record else { return Ok(()) };
         let Some(known) = self.tasks.get(task) else { return Ok(()) };
@@ -364,6 +424,10 @@ impl Journal {
             }
             Record::Doubted { task, .. } => self.is_doubted(task),
             Record::Epoch { node, number, .. } => self.epoch(node, *number).is_some(),
+            Record::Seen { epoch, .. } => {
+                let link = self.epochs.get(&epoch.node).and_then(|links| links.get(&epoch.number));
+                link.is_some_and(|link| link.epoch.is_some())
+            }
         };
         if is_known {
             return Ok(());
@@ -380,6 +444,12 @@ impl Journal {
         }
         self.length += bytes.len() as u64;
         self.note(record);
+        if let Record::Seen { epoch, .. } = record
+            && self.restarts(&epoch.node).contains(&epoch.number)
+        {
+            let (node, number) = (epoch.node, epoch.number);
+            tracing::warn!(%node, number, "CHAIN RESTARTED: this node's epochs begin anew");
+        }
         Ok(())
     }
 }
@@ -427,25 +497,113 @@ mod tests {
         journal.append(&signed(2, Found::Rejected)).unwrap();
     }
 
+    fn epoch(node: u8, number: u64, from: u64, previous: Hash32) -> Epoch {
+        let (node, seed_hash) = (Hash32([node; 32]), Hash32([number as u8; 32]));
+        Epoch { node, number, seed_hash, previous, from, to: from + 100 }
+    }
+
+    fn seen(epoch: Epoch) -> Record {
+        Record::Seen { epoch, at: u64::MAX }
+    }
+
+    /// A chain of epochs from `from` on, as many as asked for.
+    fn chain(node: u8, from: u64, count: usize) -> Vec<Epoch> {
+        let mut chain = vec![epoch(node, from, from, Hash32::default())];
+        for _ in 1..count {
+            let last = chain[chain.len() - 1];
+            chain.push(epoch(node, last.number + 1, last.to, last.digest()));
+        }
+        chain
+    }
+
+    fn refused(journal: &mut Journal, epoch: Epoch) -> bool {
+        let refused = journal.append(&seen(epoch));
+        assert!(matches!(refused, Ok(()) | Err(JournalError::OtherEpoch { .. })), "{refused:?}");
+        refused.is_err()
+    }
+
     #[test]
     fn the_first_epoch_of_a_number_is_the_only_one() {
         let dir = tempfile::tempdir().unwrap();
-        let epoch = |node, number, hash| Record::Epoch {
-            node: Hash32([node; 32]),
-            number,
-            hash: Hash32([hash; 32]),
-            at: u64::MAX,
-        };
+        let ours = chain(1, 7_000, 2);
         for _ in 0..2 {
             let mut journal = Journal::open(dir.path(), 0).unwrap();
-            journal.append(&epoch(1, 7, 1)).unwrap();
-            journal.append(&epoch(1, 7, 1)).unwrap();
-            let other = journal.append(&epoch(1, 7, 2));
-            assert!(matches!(other, Err(JournalError::OtherEpoch { number: 7 })));
-            journal.append(&epoch(1, 8, 2)).unwrap();
-            journal.append(&epoch(2, 7, 2)).unwrap();
-            assert_eq!(journal.epoch(&Hash32([1; 32]), 7), Some(Hash32([1; 32])));
+            for _ in 0..2 {
+                assert!(!refused(&mut journal, ours[0]));
+            }
+            assert!(refused(&mut journal, Epoch { to: 7_200, ..ours[0] }));
+            assert!(!refused(&mut journal, ours[1]));
+            assert!(!refused(&mut journal, epoch(2, 7_000, 7_000, Hash32([2; 32]))));
+            assert_eq!(journal.epoch(&Hash32([1; 32]), 7_000), Some(ours[0].digest()));
         }
+    }
+
+    /// Whichever is seen first, the other has to fit: before it, after it, and over gaps.
+    #[test]
+    fn epochs_that_contradict_one_before_or_after_are_refused() {
+        let ours = chain(1, 7_000, 6);
+        let other = chain(1, 7_000, 1)[0];
+        let other = Epoch { seed_hash: Hash32([9; 32]), ..other };
+        let parallel = |number: usize, previous: Hash32, from: u64| {
+            epoch(1, ours[number].number, from, previous)
+        };
+        let cases = [
+            // What follows is known, and follows another.
+            (ours[1], other),
+            (ours[3], parallel(2, ours[1].digest(), ours[2].from + 1)),
+            // What came before is known, and is another.
+            (ours[0], parallel(1, other.digest(), ours[1].from)),
+            (ours[2], parallel(3, Hash32::default(), ours[3].from)),
+            // Over a gap: numbers and times have one order.
+            (ours[4], parallel(2, ours[1].digest(), ours[5].from)),
+            (ours[2], parallel(4, ours[3].digest(), ours[1].from)),
+        ];
+        for (at, (first, second)) in cases.into_iter().enumerate() {
+            let dir = tempfile::tempdir().unwrap();
+            let mut journal = Journal::open(dir.path(), 0).unwrap();
+            assert!(!refused(&mut journal, first), "case {at}");
+            assert!(refused(&mut journal, second), "case {at}");
+            drop(journal);
+            let mut journal = Journal::open(dir.path(), 0).unwrap();
+            assert!(refused(&mut journal, second), "case {at}, after a restart");
+        }
+        // In any order, the chain itself is taken.
+        for order in [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [3, 0, 5, 1, 4, 2]] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut journal = Journal::open(dir.path(), 0).unwrap();
+            assert!(order.iter().all(|at| !refused(&mut journal, ours[*at])));
+            assert!(journal.restarts(&ours[0].node).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_node_that_lost_its_files_begins_another_chain_for_all_to_see() {
+        let dir = tempfile::tempdir().unwrap();
+        let (lost, anew) = (chain(1, 7_000, 3), chain(1, 7_250, 3));
+        let node = lost[0].node;
+        let mut journal = Journal::open(dir.path(), 0).unwrap();
+        assert!(lost.iter().all(|epoch| !refused(&mut journal, *epoch)));
+        // With a number that was there, it is a second chain beside the first.
+        assert!(refused(&mut journal, chain(1, 7_001, 1)[0]));
+        assert!(anew.iter().all(|epoch| !refused(&mut journal, *epoch)));
+        assert_eq!(journal.restarts(&node), [7_250]);
+        drop(journal);
+        assert_eq!(Journal::open(dir.path(), 0).unwrap().restarts(&node), [7_250]);
+    }
+
+    /// Verifiers wrote epochs by their hash once: they count.
+    #[test]
+    fn hashes_written_before_are_held_against_what_follows() {
+        let dir = tempfile::tempdir().unwrap();
+        let ours = chain(1, 7_000, 2);
+        let mut journal = Journal::open(dir.path(), 0).unwrap();
+        let (node, number) = (ours[0].node, ours[0].number);
+        let old = |hash| Record::Epoch { node, number, hash, at: u64::MAX };
+        journal.append(&old(ours[0].digest())).unwrap();
+        let other = epoch(1, 7_001, ours[1].from, Hash32([8; 32]));
+        assert!(refused(&mut journal, other));
+        assert!(refused(&mut journal, Epoch { to: 7_200, ..ours[0] }));
+        assert!(ours.iter().all(|epoch| !refused(&mut journal, *epoch)));
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub use panel::{
 };
 pub use pledge::{PledgeCase, PledgeError};
 pub use question::{
-    Answer, Card, Case, Found, Materials, Matter, Question, Reply, Scope, Stage, verifier_id,
+    Answer, Card, Case, Found, Materials, Matter, QUESTION_VERSION, Question, Reply, Scope, Stage,
+    verifier_id,
 };
 pub use remote::{AskError, Remote};
 pub use service::{Asker, Service, ServiceConfig, ServiceError, ServiceHandle};

@@ -5,8 +5,8 @@ use std::fmt;
 use borsh::{BorshDeserialize, BorshSerialize};
 use fog_contracts::{ContractError, VerdictTerms, rail::place_of, task::Outcome};
 use fog_protocol::{
-    Address, BlobRef, Commit, Epoch, Hash32, Listing, Nano, PublicKey, Reveal, SealPublicKey,
-    Signature, Signed, Tagged, TaskId, tagged_hash,
+    Address, BlobRef, Commit, Epoch, Hash32, Listing, Nano, NonceOpening, PublicKey, Reveal,
+    SealPublicKey, Signature, Signed, Tagged, TaskId, tagged_hash,
 };
 use fog_verifier::{AuditBasis, Evidence, Work};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,10 @@ pub struct Card {
 impl Tagged for Card {
     const TAG: &'static str = "fog/verifier-card/v1";
 }
+
+/// The version of questions and answers: both sides have to speak the same, and each names its own
+/// before anything else is read.
+pub const QUESTION_VERSION: u16 = 3;
 
 /// Is it about a verdict, or about one that was challenged?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -92,10 +96,12 @@ pub struct Question {
     pub matter: Matter,
     /// The epoch that the listing names, as its node signed it, where a draw decided.
     pub epoch: Option<Box<Signed<Epoch>>>,
+    /// The requestor's word on which commitment its nonce was opened for, where a draw decided.
+    pub opening: Option<Box<Signed<NonceOpening>>>,
 }
 
 impl Tagged for Question {
-    const TAG: &'static str = "fog/verifier-question/v2";
+    const TAG: &'static str = "fog/verifier-question/v3";
 }
 
 /// Results are the requestor's: only what they are about is shown.
@@ -162,6 +168,15 @@ impl Question {
     pub const fn seed(&self) -> Option<&Hash32> {
         match &self.matter {
             Matter::Result { basis, .. } => basis.seed(),
+            Matter::Undelivered => None,
+        }
+    }
+
+    /// The nonce that decided whether to look.
+    #[must_use]
+    pub const fn nonce(&self) -> Option<&Hash32> {
+        match &self.matter {
+            Matter::Result { basis, .. } => basis.nonce(),
             Matter::Undelivered => None,
         }
     }

@@ -13,8 +13,8 @@ use tokio::sync::Mutex;
 use crate::{
     examiner::wall_seconds,
     panel::{Asking, Juror},
-    question::{Answer, Card, Case, Reply, Scope, verifier_id},
-    service::{BODY_HASH, QUESTION_CONTEXT, blob_context},
+    question::{Answer, Card, Case, QUESTION_VERSION, Reply, Scope, verifier_id},
+    service::{BODY_HASH, QUESTION_CONTEXT, VERSION, blob_context},
 };
 
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -65,7 +65,8 @@ pub struct Remote {
     /// The node's key: signs requests.
     asker: SecretKey,
     http: reqwest::Client,
-    seal_key: Mutex<Option<SealPublicKey>>,
+    /// What to seal to, and the version of its software.
+    card: Mutex<Option<(SealPublicKey, String)>>,
 }
 
 impl Remote {
@@ -91,13 +92,13 @@ impl Remote {
             .build()?;
         let base = base.trim_end_matches('/').to_owned();
         let id = verifier_id(&scope, &key);
-        Ok(Self { base, key, scope, id, asker, http, seal_key: Mutex::new(None) })
+        Ok(Self { base, key, scope, id, asker, http, card: Mutex::new(None) })
     }
 
     /// What to seal to, as the verifier's own signature says.
     async fn seal_key(&self) -> Result<SealPublicKey, AskError> {
-        let mut known = self.seal_key.lock().await;
-        if let Some(key) = *known {
+        let mut known = self.card.lock().await;
+        if let Some((key, _)) = *known {
             return Ok(key);
         }
         let answer = self.http.get(format!("{}/v1/verifier", self.base)).send().await?;
@@ -112,7 +113,8 @@ impl Remote {
         if checked.scope != self.scope {
             return Err(dishonest("it works for another market or network"));
         }
-        *known = Some(checked.seal_key);
+        let version = checked.version.chars().take(64).collect();
+        *known = Some((checked.seal_key, version));
         Ok(checked.seal_key)
     }
 
@@ -131,11 +133,18 @@ impl Remote {
         let url = format!("{}{path}", self.base);
         let hash = Hash32::of(&body).to_string();
         let request = self.http.request(method, url).header(AUTHORIZATION, header);
-        let request = request.header(BODY_HASH, hash).body(body);
-        let answer = accepted(request.send().await?).await;
-        if let Err(AskError::Denied { status: 400, .. }) = &answer {
-            // It may have another sealing key by now.
-            *self.seal_key.lock().await = None;
+        let request = request.header(BODY_HASH, hash).header(VERSION, QUESTION_VERSION).body(body);
+        let mut answer = accepted(request.send().await?).await;
+        if let Err(AskError::Denied { status: 400, message, .. }) = &mut answer {
+            // It may have another sealing key by now; or it is older, and does not read what it is
+            // asked.
+            if let Some((_, theirs)) = self.card.lock().await.take() {
+                let own = env!("CARGO_PKG_VERSION");
+                message.push_str(&format!(
+                    " (the verifier is fog {theirs}, the node fog {own}, and asks in version \
+                     {QUESTION_VERSION}: if the verifier is older, upgrade it)"
+                ));
+            }
         }
         read(answer?).await
     }

@@ -7,7 +7,7 @@
 
 use fog_contracts::rail::place_of;
 use fog_protocol::{
-    BlobRef, Commit, GuestExit, Hash32, Policy, Program, Reveal, SecretKey, Signed,
+    BlobRef, Commit, GuestExit, Hash32, NonceOpening, Policy, Program, Reveal, SecretKey, Signed,
     commitment_hash, tagged_hash,
 };
 use fog_verifier::{AuditBasis, Execute, ExecuteError, Execution, Job, draw, merkle};
@@ -66,6 +66,11 @@ pub fn forge(
     listing.salt = draw_of("listing");
     listing.input = BlobRef::of(&input);
     listing.nonce_hash = draw::nonce_hash(&nonce);
+    // Only its requestor could sign for what was never ordered: the order is another's.
+    let requestor = SecretKey::from_seed(&draw_of("requestor").0);
+    if question.opening.is_some() {
+        listing.requestor_key = requestor.public();
+    }
     let task = listing.id();
     let materials = case.materials.with_input(input);
     let job = Job::new(&listing, materials.program(), materials.input(), &question.worker);
@@ -112,7 +117,9 @@ pub fn forge(
             rate_ppm: *rate_ppm,
             stage: Stage::Verdict,
         };
-        let question = Question { listing, commitment, matter, ..question.clone() };
+        let signed = Signed::new(NonceOpening { task, commitment, nonce }, &requestor);
+        let opening = question.opening.as_ref().map(|_| Box::new(signed));
+        let question = Question { listing, commitment, matter, opening, ..question.clone() };
         return Ok(Some(Ringer { case: Case { question, materials }, right }));
     }
     Ok(None)

@@ -33,7 +33,7 @@ use crate::{
     blobs::Blobs,
     examiner::{Examiner, wall_seconds},
     listen::{self, Bounds},
-    question::{Answer, Card, Materials, Question, Reply, verifier_id},
+    question::{Answer, Card, Materials, QUESTION_VERSION, Question, Reply, verifier_id},
 };
 
 /// What sealing adds, and then some.
@@ -333,8 +333,26 @@ async fn upload(
     }
 }
 
+/// Questions of another version do not read: said before anything is.
+fn check_version(request: &Request) -> Result<(), Denied> {
+    let given = request.headers().get(VERSION).and_then(|value| value.to_str().ok());
+    if given.and_then(|text| text.parse().ok()) == Some(QUESTION_VERSION) {
+        return Ok(());
+    }
+    let asked =
+        given.map_or_else(|| "one before 3".to_owned(), |text| text.chars().take(20).collect());
+    let own = env!("CARGO_PKG_VERSION");
+    let message = format!(
+        "this verifier (fog {own}) reads questions of version {QUESTION_VERSION}, the node asks in \
+         version {asked}: run the same version of `fog` on both; what is unfinished goes on then"
+    );
+    Err(Denied(StatusCode::UPGRADE_REQUIRED, "other_version", message))
+}
+
 async fn ask(State(shared): State<Arc<Shared>>, request: Request) -> Result<Vec<u8>, Denied> {
+    let version = check_version(&request);
     let known = known(&shared, request)?;
+    version?;
     let asker = known.asker;
     let _seat = shared.seats.try_acquire().map_err(|_| busy())?;
     let most = shared.config.question_bytes;
@@ -385,6 +403,9 @@ impl Shared {
         }
     }
 }
+
+/// The header with the version of a question.
+pub(crate) const VERSION: &str = "fog-question-version";
 
 /// The header with the hash of a request's body.
 pub(crate) const BODY_HASH: &str = "fog-body-sha256";

@@ -118,6 +118,14 @@ pub enum Action {
         /// Hash of the evidence about that result.
         evidence: Hash32,
     },
+    /// A result that was accepted without a look is wrong, and its window still runs: challenge its
+    /// verdict on chain, with this evidence.
+    Challenge {
+        /// The task.
+        task: TaskId,
+        /// Hash of the evidence.
+        evidence: Hash32,
+    },
     /// Sign that the worker did not hand over what it committed to, and put it on chain.
     Undelivered {
         /// The task.
@@ -176,6 +184,7 @@ impl Action {
             | Self::AskNonce { task, .. }
             | Self::Verify { task, .. }
             | Self::Breach { task, .. }
+            | Self::Challenge { task, .. }
             | Self::Undelivered { task }
             | Self::Finalize { task }
             | Self::Expire { task }

@@ -8,7 +8,7 @@ use fog_protocol::{
 };
 use fog_verifier::{Evidence, strategy::redundant::Opening};
 
-use crate::{Refused, Rules};
+use crate::{Refused, Rules, Trust};
 
 /// Which verdict the chain holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -260,6 +260,11 @@ pub enum Event {
         /// All of them.
         rules: Box<Rules>,
     },
+    /// Whom the node trusts from here on: at its first start, and at the first start with others.
+    TrustSet {
+        /// All of them.
+        trust: Box<Trust>,
+    },
 }
 
 impl Event {
@@ -294,6 +299,7 @@ impl Event {
             Self::PledgeEnding { .. } => "pledge_ending",
             Self::PledgeClosed { .. } => "pledge_closed",
             Self::RulesSet { .. } => "rules_set",
+            Self::TrustSet { .. } => "trust_set",
         }
     }
 
@@ -338,7 +344,8 @@ impl Event {
             | Self::Pledged { .. }
             | Self::PledgeEnding { .. }
             | Self::PledgeClosed { .. }
-            | Self::RulesSet { .. } => Ok(()),
+            | Self::RulesSet { .. }
+            | Self::TrustSet { .. } => Ok(()),
         }
     }
 }

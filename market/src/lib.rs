@@ -22,6 +22,7 @@ mod settlement;
 pub mod stake_rule;
 mod task;
 pub mod transition;
+pub mod trust;
 mod worker;
 
 pub use action::{Action, Assign};
@@ -30,5 +31,6 @@ pub use market::Market;
 pub use refusal::Refused;
 pub use rules::Rules;
 pub use settlement::{Assignment, Payable, Settlement, Slashable};
-pub use task::Task;
+pub use task::{Recheck, Rechecked, Task};
+pub use trust::{Trust, Trusted};
 pub use worker::{Presence, Worker};

@@ -97,6 +97,31 @@ pub(crate) enum Dispute {
     Open,
 }
 
+/// What became of a result that was accepted without a look when its worker was caught.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize)]
+pub enum Rechecked {
+    /// It is being run again.
+    Due,
+    /// It is what the program gives.
+    Right,
+    /// It is not.
+    Wrong {
+        /// Hash of the evidence.
+        evidence: Hash32,
+    },
+    /// Its window was over: nothing could be taken back any more.
+    TooLate,
+}
+
+/// A result that was accepted without a look, and whose worker was caught then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize)]
+pub struct Recheck {
+    /// The task whose result was found wrong.
+    pub caught: TaskId,
+    /// What became of this one.
+    pub found: Rechecked,
+}
+
 /// Whether a result that was not drawn may be released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize)]
 pub(crate) enum Hold {
@@ -155,6 +180,12 @@ pub struct Task {
     pub(crate) barred: BTreeSet<Address>,
     /// Of one of several copies: which they are, once the requestor has said so.
     pub(crate) copies: Option<Copies>,
+    /// The rate its draw was made at, where that is not the listing's.
+    pub(crate) rate_ppm: Option<u32>,
+    /// Its worker was caught after it had been accepted without a look.
+    pub(crate) recheck: Option<Recheck>,
+    /// Its verdict is being challenged: until when the chain is waited for to say so.
+    pub(crate) challenged_until: Option<u64>,
     pub(crate) indexed: Indexed,
 }
 
@@ -201,6 +232,19 @@ impl Task {
     #[must_use]
     pub fn was_refused(&self) -> bool {
         !self.barred.is_empty()
+    }
+
+    /// The rate its draw is made at, in parts per million: the listing's, or what the node adds to it
+    /// for the worker's history.
+    #[must_use]
+    pub fn rate_ppm(&self) -> u32 {
+        self.rate_ppm.unwrap_or_else(|| self.listing.policy.rate_ppm())
+    }
+
+    /// Was it looked at again, because its worker was caught after it had been accepted?
+    #[must_use]
+    pub const fn recheck(&self) -> Option<Recheck> {
+        self.recheck
     }
 
     /// Its place in the order of posting, from 0.
@@ -455,6 +499,21 @@ impl Task {
         }
     }
 
+    /// Is it being looked at again because its worker was caught?
+    #[must_use]
+    pub const fn is_rechecked(&self) -> bool {
+        matches!(self.recheck, Some(Recheck { found: Rechecked::Due, .. }))
+    }
+
+    /// Notes what a look at it found, if it was looked at because its worker was caught.
+    pub(crate) const fn rechecked(&mut self, now: Rechecked) {
+        if let Some(Recheck { found, .. }) = &mut self.recheck
+            && matches!(found, Rechecked::Due)
+        {
+            *found = now;
+        }
+    }
+
     /// Notes until when the verdict on chain waits, and for what.
     pub(crate) const fn await_end(&mut self, at: u64, disputed: Dispute) {
         match &mut self.phase {
@@ -502,7 +561,10 @@ impl Task {
             .serialize(&mut bytes);
         // Only where there are copies, so that other tasks keep their digest.
         let copies = self.copies.as_ref().map(|copies| copies.serialize(&mut bytes));
-        if written.is_err() || copies.is_some_and(|written| written.is_err()) {
+        let later = (self.rate_ppm, self.recheck, self.challenged_until);
+        let later = (later != (None, None, None)).then(|| later.serialize(&mut bytes));
+        let written = [Some(written), copies, later];
+        if written.into_iter().flatten().any(|written| written.is_err()) {
             bytes.clear();
         }
         tagged_hash("fog/market-task/v1", &[&bytes])

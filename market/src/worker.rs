@@ -46,6 +46,9 @@ pub struct Worker {
     /// Stake it has reserved in bulk for the account rail. Hashed apart: see [`Worker::digest`].
     #[borsh(skip)]
     pub(crate) pledges: BTreeMap<TaskId, Pledge>,
+    /// Results that were accepted without a look and are not paid yet. Hashed apart, too.
+    #[borsh(skip)]
+    pub(crate) unchecked: BTreeSet<TaskId>,
     /// Open tasks it was asked about or bids for.
     #[borsh(skip)]
     pub(crate) rounds: BTreeSet<TaskId>,
@@ -192,7 +195,11 @@ impl Worker {
         let pledges = (!self.pledges.is_empty()).then_some(&self.pledges);
         // Writing to a vector cannot fail.
         let written = self.serialize(&mut bytes);
-        if written.and_then(|()| pledges.map_or(Ok(()), |all| all.serialize(&mut bytes))).is_err() {
+        let unchecked = (!self.unchecked.is_empty()).then_some((u8::MAX, &self.unchecked));
+        let written = written
+            .and_then(|()| pledges.map_or(Ok(()), |all| all.serialize(&mut bytes)))
+            .and_then(|()| unchecked.map_or(Ok(()), |all| all.serialize(&mut bytes)));
+        if written.is_err() {
             bytes.clear();
         }
         tagged_hash("fog/market-worker/v1", &[&bytes])

@@ -4,7 +4,9 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fog_chain::{AccountInfo, ApiKey, ChainClient, ChainError, Follower};
 use fog_contracts::{
-    Consent, ContractError, JETTON_TASK_VALUE, dispute,
+    CHALLENGE_VALUE, Consent, ContractError, JETTON_TASK_VALUE,
+    anchor::{self, Anchor},
+    dispute,
     jetton_task::{self, JettonTask},
     market::{Config, MarketData},
     operator::{self, OperatorData},
@@ -17,7 +19,7 @@ use fog_protocol::{
     Address, AddressForm, Bid, Hash32, Listing, Nano, PublicKey, Signature, api::Posted,
 };
 use fog_verifier::groth16::{Malformed, Validity, check_contract_key, check_contract_proof};
-use fog_wallet::{AddressText, OutMessage, TransferLink};
+use fog_wallet::{AddressText, Bounce, OutMessage, TransferLink};
 use tycho_types::{boc::Boc, cell::CellBuilder};
 
 use crate::{
@@ -356,6 +358,10 @@ impl ChainPort {
                 let body = dispute::ruling(query, &signed(judged, appeal)?)?;
                 (&judged.escrow, fog_contracts::ruling_value(appeal), body)
             }
+            Intent::Challenge { escrow, evidence } => {
+                let value = self.market.challenge_bond.saturating_add(CHALLENGE_VALUE);
+                (escrow, value, dispute::challenge(query, evidence)?)
+            }
             Intent::Finalize { escrow } | Intent::Penalise { escrow } => {
                 (escrow, fog_contracts::END_VALUE, task::finalize(query)?)
             }
@@ -374,6 +380,13 @@ impl ChainPort {
                     .with_body(task::fund(query)?));
             }
             Intent::Pledge(inner) => return self.message(inner, query),
+            Intent::Anchor { node, number, head, tasks, root } => {
+                let (number, head, tasks, root) = (*number, *head, *tasks, *root);
+                let body = Anchor { number, head, tasks, root }.body(query)?;
+                let to = anchor::address(node, number);
+                let message = OutMessage::new(to, anchor::VALUE).with_bounce(Bounce::No);
+                return Ok(message.with_body(body));
+            }
         };
         Ok(OutMessage::new(*to, value).with_body(body))
     }
@@ -409,6 +422,8 @@ pub(crate) fn transaction_kind(op: Option<u32>, bounced: bool) -> &'static str {
         Some(task::op::RESERVED) => "reserve",
         Some(task::op::COMMIT) => "commit",
         Some(task::op::VERDICT) => "verdict",
+        Some(task::op::CHALLENGE) => "challenge",
+        Some(task::op::RULING) => "ruling",
         Some(task::op::FINALIZE) => "finalize",
         Some(task::op::CANCEL) => "cancel",
         Some(task::op::PROVE) => "prove",

@@ -6,8 +6,13 @@ use std::{
     path::PathBuf,
 };
 
-use fog_protocol::{Address, Durations, Hash32, JettonRate, Nano, PublicKey, SecretKey};
+use fog_protocol::{
+    Address, Durations, Hash32, JettonRate, MAX_EPOCH_SECONDS, MAX_FUNDING_SECONDS, Nano,
+    PublicKey, SecretKey,
+};
 use serde::{Deserialize, Serialize};
+
+use crate::{NodeError, epoch::Epochs};
 
 /// Where the chain is reached.
 #[derive(Clone, Serialize, Deserialize)]
@@ -199,6 +204,33 @@ impl Default for RailConfig {
     }
 }
 
+/// A worker that the node trusts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedConfig {
+    /// The session key that its stake contract names: `fog worker show`.
+    pub key: PublicKey,
+    /// What is left of the rate that the node checks it at for its short history, in parts per million:
+    /// at least a tenth. The listing's own rate is never reduced.
+    #[serde(default = "quarter")]
+    pub factor_ppm: u32,
+    /// A key that was caught is not trusted any more, until this is raised.
+    #[serde(default)]
+    pub grant: u32,
+}
+
+impl TrustedConfig {
+    /// Trust in a key as far as nothing else is said.
+    #[must_use]
+    pub const fn new(key: PublicKey) -> Self {
+        Self { key, factor_ppm: quarter(), grant: 0 }
+    }
+}
+
+const fn quarter() -> u32 {
+    250_000
+}
+
 /// Everything about a node that is no secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -237,15 +269,23 @@ pub struct NodeConfig {
     pub probation: u32,
     /// Results of a worker that are audited after one that was rejected, at least one.
     pub flag_audits: u32,
+    /// Workers that are checked less than their history would have it, and never less than listings ask
+    /// for: none.
+    pub trusted: Vec<TrustedConfig>,
     /// Lowest audit rate a listing may ask for, in parts per million.
     pub min_rate_ppm: u32,
     /// Seconds of chain time a requestor has to open its nonce.
     pub nonce_grace_seconds: u64,
-    /// Seconds of chain time an epoch of one audit seed lasts.
+    /// Seconds of chain time an epoch of one audit seed lasts: at most
+    /// [`fog_protocol::MAX_EPOCH_SECONDS`], 31 days.
     pub epoch_seconds: u64,
     /// Seconds of chain time a result is kept after its task ended.
     pub result_seconds: u64,
-    /// Seconds of chain time a posted task may stay unfunded.
+    /// How it goes on with its epochs.
+    #[serde(skip)]
+    pub epochs: Epochs,
+    /// Seconds of chain time a posted task may stay unfunded: at most
+    /// [`fog_protocol::MAX_FUNDING_SECONDS`], a day.
     pub funding_seconds: u64,
     /// Shortest accepted durations.
     pub min_durations: Durations,
@@ -274,9 +314,11 @@ impl Default for NodeConfig {
             bids_per_task: 256,
             probation: 3,
             flag_audits: 50,
+            trusted: Vec::new(),
             min_rate_ppm: 10_000,
             nonce_grace_seconds: 10,
             epoch_seconds: 3600,
+            epochs: Epochs::Continue,
             result_seconds: 7 * 86_400,
             funding_seconds: 3600,
             min_durations: Durations { bid: 10, commit: 10, verdict: 10, window: 0 },
@@ -288,6 +330,26 @@ impl Default for NodeConfig {
             },
             message_seconds: 60,
         }
+    }
+}
+
+impl NodeConfig {
+    /// Epochs end, and what names one has ended not long after: verifiers want both.
+    pub(crate) fn check_epochs(&self) -> Result<(), NodeError> {
+        let wrong = |message: String| Err(NodeError::Config(message));
+        if !(1..=MAX_EPOCH_SECONDS).contains(&self.epoch_seconds) {
+            let given = self.epoch_seconds;
+            return wrong(format!(
+                "epoch_seconds is {given}: between 1 and {MAX_EPOCH_SECONDS} (31 days)"
+            ));
+        }
+        if self.funding_seconds > MAX_FUNDING_SECONDS {
+            let given = self.funding_seconds;
+            return wrong(format!(
+                "funding_seconds is {given}: at most {MAX_FUNDING_SECONDS} (a day)"
+            ));
+        }
+        Ok(())
     }
 }
 

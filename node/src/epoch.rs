@@ -4,13 +4,11 @@
 
 use std::fmt;
 
-use fog_protocol::{Epoch, Hash32, SecretKey, Signed, Tagged as _, tagged_hash};
+use fog_protocol::{
+    EPOCH_GRACE_SECONDS, Epoch, Hash32, SecretKey, Signed, Tagged as _, tagged_hash,
+};
 use fog_verifier::draw;
 use zeroize::Zeroizing;
-
-/// Seconds of chain time after an epoch's end in which listings that name it are still taken: who
-/// asked for it just before may need them. Seeds are told after twice that time.
-pub(crate) const GRACE_SECONDS: u64 = 30;
 
 /// What all seeds are derived from.
 pub(crate) struct EpochSecret(Zeroizing<[u8; 32]>);
@@ -38,10 +36,24 @@ impl EpochSecret {
     }
 }
 
+/// How a node that starts goes on with its epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Epochs {
+    /// With the chain that its database has.
+    #[default]
+    Continue,
+    /// The same, but without one it begins at this number, not at the chain's time: a network that
+    /// is to be the same each time, whenever it runs. Who loses its database cannot go on so.
+    From(u64),
+    /// With another chain, for all to see: the database was put back from a copy, so that verifiers
+    /// know other epochs of its last numbers.
+    Anew,
+}
+
 /// An epoch that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Begun {
-    /// Its number, from 0.
+    /// Its number; those of a chain begin at the chain's time, in seconds.
     pub(crate) number: u64,
     /// What was published of its seed.
     pub(crate) seed_hash: Hash32,
@@ -65,8 +77,9 @@ pub(crate) struct Turning<'a> {
 
 impl Turning<'_> {
     /// The epoch that begins at `now`, after the one `before`.
-    pub(crate) fn begin(&self, before: Option<&Begun>, now: u64) -> Begun {
-        let number = before.map_or(0, |before| before.number + 1);
+    pub(crate) fn begin(&self, before: Option<&Begun>, first: u64, now: u64) -> Begun {
+        // Beyond all that there were before, if it is the time: no epoch is shorter than a second.
+        let number = before.map_or(first, |before| before.number + 1);
         let signed = before.and_then(|before| before.signed.as_ref());
         let epoch = Epoch {
             node: self.node,
@@ -85,6 +98,16 @@ impl Begun {
     /// Chain time at which it is over.
     pub(crate) fn ends_at(&self) -> u64 {
         self.signed.as_ref().map_or(self.started_at, |signed| signed.value.to)
+    }
+
+    /// Chain time until which listings that name it are taken.
+    pub(crate) fn taken_until(&self) -> u64 {
+        self.ends_at().saturating_add(EPOCH_GRACE_SECONDS)
+    }
+
+    /// Chain time after which nothing that names it can begin any more.
+    pub(crate) fn shut_at(&self) -> u64 {
+        self.ends_at().saturating_add(2 * EPOCH_GRACE_SECONDS)
     }
 }
 
@@ -106,15 +129,16 @@ mod tests {
     fn epochs_are_a_chain_over_pauses_and_show_no_seed() {
         let (secret, key) = (EpochSecret::new([7; 32]), SecretKey::from_seed(&[1; 32]));
         let turning = Turning { node: Hash32([5; 32]), secret: &secret, key: &key, seconds: 100 };
-        let first = turning.begin(None, 1_000);
-        let second = turning.begin(Some(&first), 1_100);
-        let third = turning.begin(Some(&second), 9_000);
+        let first = turning.begin(None, 1_000, 1_000);
+        let second = turning.begin(Some(&first), 7, 1_100);
+        let third = turning.begin(Some(&second), 7, 9_000);
         for pair in [[&first, &second], [&second, &third]] {
             let [before, after] = pair.map(|epoch| epoch.signed.as_ref().map(|it| it.value));
             assert!(before.zip(after).is_some_and(|(before, after)| after.follows(&before)));
         }
         assert_eq!(third.ends_at(), 9_100);
         let shown = format!("{third:?}");
-        assert!(!shown.contains(&secret.seed(2).to_string()), "{shown}");
+        assert_eq!((first.number, third.number), (1_000, 1_002));
+        assert!(!shown.contains(&secret.seed(1_002).to_string()), "{shown}");
     }
 }

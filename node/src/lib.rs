@@ -31,7 +31,9 @@ mod shared;
 mod store;
 
 pub use config::{
-    ChainConfig, Limits, NodeConfig, NodeKeys, RailConfig, RunnerConfig, VerifierConfig,
+    ChainConfig, Limits, NodeConfig, NodeKeys, RailConfig, RunnerConfig, TrustedConfig,
+    VerifierConfig,
 };
+pub use epoch::Epochs;
 pub use error::NodeError;
 pub use node::{Node, NodeHandle};

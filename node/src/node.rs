@@ -2,7 +2,10 @@
 //! is queued is decided and stored, then the rest.
 
 use std::{
-    collections::BTreeSet, net::SocketAddr, os::unix::fs::DirBuilderExt as _, sync::Arc,
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
+    sync::Arc,
     time::Duration,
 };
 
@@ -10,9 +13,10 @@ use fog_jury::{
     Examiner, Juror, Local, Panel, Remote, Scope,
     listen::{self, Bounds},
 };
-use fog_market::Rules;
+use fog_market::{Rules, Trust, Trusted, trust::LEAST_FACTOR_PPM};
 use fog_protocol::{
-    Address, Hash32, JettonRates, Nano, PublicKey, SealKey, SecretKey, node_id, tagged_hash,
+    Address, Hash32, JettonRates, Nano, PublicKey, RATE_ONE, SealKey, SecretKey, node_id,
+    tagged_hash,
 };
 use fog_verifier::{Executor, Independent, sandbox::process::RunnerConfig};
 use fog_wallet::{Wallet, WalletVersion};
@@ -23,6 +27,7 @@ use zeroize::Zeroizing;
 use crate::{
     NodeConfig, NodeError, NodeKeys, api,
     chain_port::ChainPort,
+    config::TrustedConfig,
     coordinator::{Actor, Coordinator, Tools},
     epoch::{EpochSecret, Turning},
     follow,
@@ -112,6 +117,7 @@ impl Node {
             .mode(0o700)
             .create(&config.data_dir)
             .map_err(NodeError::io("creating the data directory"))?;
+        config.check_epochs()?;
         let NodeKeys { operator: key, verifiers, epoch_seed } = keys;
         let wallet = Wallet::new(WalletVersion::V5R1, key.public(), config.network)
             .map_err(|error| NodeError::Config(error.to_string()))?;
@@ -129,9 +135,10 @@ impl Node {
         chain.check_bond(operator).await?;
         let (secret, seconds) = (&secrets.epochs, config.epoch_seconds);
         let turning = Turning { node, secret, key: &key, seconds };
-        let epoch = store.open_epochs(&turning, chain.started_at()).await?;
+        let epoch = store.open_epochs(&turning, config.epochs, chain.started_at()).await?;
         let (executor, again) = executors(&config).await?;
         let rules = rules(&config, &chain, operator);
+        let trust = trust(&config)?;
         let panel = panel(&config, &chain, verifiers, &key, &executor, again)?;
         let (coordinator, commands) = Coordinator::new(config.limits.commands_queued);
         let (reconciler, readings) = follow::Reconciler::new();
@@ -154,7 +161,7 @@ impl Node {
         });
         let signer = Arc::new(Signer { wallet, key });
         let tools = Tools { reconciler, signer: Arc::clone(&signer) };
-        let actor = Actor::load(Arc::clone(&shared), rules, tools).await?;
+        let actor = Actor::load(Arc::clone(&shared), rules, trust, tools).await?;
         let services = Services { shared, actor, commands, readings, signer, listener, lock };
         let stop = CancellationToken::new();
         let (ending, ended) = watch::channel(false);
@@ -304,6 +311,25 @@ fn rules(config: &NodeConfig, chain: &ChainPort, operator: Address) -> Rules {
         pledge_seconds: config.rail.pledge_seconds.min(chain.market().max_step),
         ..Rules::new(config.network, config.market, operator, tie_seed)
     }
+}
+
+/// Whom this node trusts.
+fn trust(config: &NodeConfig) -> Result<Trust, NodeError> {
+    let mut keys = BTreeMap::new();
+    for TrustedConfig { key, factor_ppm, grant } in &config.trusted {
+        let wrong = |reason: String| Err(NodeError::Config(format!("[[trusted]] {key}: {reason}")));
+        if !(LEAST_FACTOR_PPM..=RATE_ONE).contains(factor_ppm) {
+            return wrong(format!(
+                "factor_ppm is {factor_ppm}: between {LEAST_FACTOR_PPM} and {RATE_ONE}, so that some \
+                 checks stay"
+            ));
+        }
+        let trusted = Trusted { factor_ppm: *factor_ppm, grant: *grant };
+        if keys.insert(*key, trusted).is_some() {
+            return wrong("it is there twice".to_owned());
+        }
+    }
+    Ok(Trust { keys })
 }
 
 struct Services {

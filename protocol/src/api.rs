@@ -11,6 +11,7 @@
 //! | `GET /v1/tasks/{id}` | | → [`TaskView`] |
 //! | `GET /v1/tasks/{id}/events` | | server-sent events, each a [`TaskView`] |
 //! | `POST /v1/tasks/{id}/nonce` | requestor | [`OpenNonce`] → 204 |
+//! | `GET /v1/tasks/{id}/opening` | | → [`Signed`]`<`[`NonceOpening`]`>` |
 //! | `GET /v1/tasks/{id}/result` | requestor | → bytes (only once accepted) |
 //! | `GET /v1/tasks/{id}/payload` | assigned worker | → sealed [`Payload`] bytes |
 //! | `PUT /v1/tasks/{id}/submission` | assigned worker | sealed `Reveal` bytes → 204 |
@@ -28,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Address, Durations, Epoch, GuestExit, Hash32, JettonAmount, JettonRate, Listing, Nano,
-    PublicKey, SealPublicKey, Signed, TaskId, TaskStatus,
+    NonceOpening, PublicKey, SealPublicKey, Signed, TaskId, TaskStatus,
 };
 
 /// How long a node or a verifier keeps a connection on which nothing is asked.
@@ -93,6 +94,19 @@ pub struct NodeInfo {
     /// Jettons that tasks may be paid in, and the least of each for one GRAM of guarantee.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jettons: Vec<JettonRate>,
+    /// Workers' keys that are checked less than their short history would have it; never less than
+    /// listings ask for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted: Vec<TrustedKey>,
+}
+
+/// A worker's key that a node trusts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustedKey {
+    /// Its session key.
+    pub key: PublicKey,
+    /// What is left of what the node checks beyond the listing's rate, in parts per million.
+    pub factor_ppm: u32,
 }
 
 impl Posted {
@@ -172,6 +186,26 @@ pub struct VerdictView {
     pub reason: String,
     /// Hash of the evidence bundle.
     pub evidence: Hash32,
+    /// The rate the draw was made at, in parts per million: the listing's, or what the node adds for a
+    /// short history. None in verdicts that are older than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_ppm: Option<u32>,
+    /// The node trusts the worker: what it leaves of the rate that a short history asks for, in parts per
+    /// million. The listing's rate is never reduced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_ppm: Option<u32>,
+}
+
+/// What became of a result that was accepted without a look, and whose worker was caught then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecheckView {
+    /// The task whose result was found wrong.
+    pub caught: TaskId,
+    /// `due`, `right`, `wrong`, or `too_late`: it was paid, or about to be.
+    pub found: String,
+    /// Hash of the evidence, if it was wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Hash32>,
 }
 
 /// A task as anybody may see it.
@@ -204,6 +238,9 @@ pub struct TaskView {
     pub exit: Option<GuestExit>,
     /// The verdict.
     pub verdict: Option<VerdictView>,
+    /// Was its worker caught after it had been accepted without a look? Of a single task only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recheck: Option<RecheckView>,
     /// Chain time at which the present state times out.
     pub deadline: Option<u64>,
     /// Amount slashed from the worker's stake.
@@ -295,7 +332,7 @@ pub struct VerifierList {
 /// An epoch as anybody may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochView {
-    /// Its number, from 0.
+    /// Its number.
     pub epoch: u64,
     /// What was published when it began.
     pub seed_hash: Hash32,
@@ -312,8 +349,8 @@ pub struct EpochView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenNonce {
-    /// The 32 bytes whose hash (`fog/nonce/v1`) is in the listing.
-    pub nonce: Hash32,
+    /// The nonce, and the commitment it is opened for.
+    pub opening: Signed<NonceOpening>,
 }
 
 /// What the assigned worker downloads, sealed to it.

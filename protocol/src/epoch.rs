@@ -5,7 +5,9 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Hash32, PublicKey, Signed, envelope::Tagged, tagged_hash};
+use crate::{
+    Address, Durations, Hash32, Listing, PublicKey, Signed, TaskId, envelope::Tagged, tagged_hash,
+};
 
 /// The id of the node with this wallet: what signed requests to it name.
 #[must_use]
@@ -34,6 +36,18 @@ pub struct Epoch {
     pub to: u64,
 }
 
+/// Seconds after an epoch's end in which listings that name it are still taken: who asked for it just
+/// before may need them. Twice that time after its end it is shut: nothing that names it can begin
+/// any more.
+pub const EPOCH_GRACE_SECONDS: u64 = 30;
+/// Longest time an epoch may last, in seconds: 31 days. Its seed stays secret as long, and all that
+/// is drawn from it can be audited only then.
+pub const MAX_EPOCH_SECONDS: u64 = 31 * 86_400;
+/// Longest time a node may let a listing wait for its money, in seconds: a day.
+pub const MAX_FUNDING_SECONDS: u64 = 86_400;
+/// Seconds that the steps of a task may take on chain beyond its own durations.
+const STEPS_SECONDS: u64 = 3_600;
+
 impl Tagged for Epoch {
     const TAG: &'static str = "fog/audit-epoch/v1";
 }
@@ -49,6 +63,14 @@ pub struct EpochRef {
     pub number: u64,
     /// Hash of its seed.
     pub seed_hash: Hash32,
+}
+
+/// What stands for the tasks that name an epoch, `tasks` in ascending order: it is on chain before
+/// the seed is told, so that none can be left out when it is.
+#[must_use]
+pub fn epoch_tasks(tasks: &[TaskId]) -> Hash32 {
+    let parts: Vec<&[u8]> = tasks.iter().map(|task| task.0.0.as_slice()).collect();
+    tagged_hash("fog/epoch-tasks/v1", &parts)
 }
 
 /// Why an epoch is not one of a node, or does not follow the one before.
@@ -69,6 +91,30 @@ pub enum EpochError {
         /// Its number.
         number: u64,
     },
+    /// Too long, or without an end.
+    #[error(
+        "epoch {number} lasts {seconds} seconds: {MAX_EPOCH_SECONDS} (31 days) are the most, one \
+         the least"
+    )]
+    Length {
+        /// Its number.
+        number: u64,
+        /// How long it says that it lasts.
+        seconds: u64,
+    },
+    /// The verdict counts until long after all that names the epoch should have ended.
+    #[error(
+        "the verdict would count until {until}: what names epoch {number} has ended by {ended}, and \
+         its seed may have been told since"
+    )]
+    Late {
+        /// The epoch's number.
+        number: u64,
+        /// Last second of the verdict.
+        until: u64,
+        /// By when everything has ended.
+        ended: u64,
+    },
 }
 
 impl Epoch {
@@ -76,6 +122,36 @@ impl Epoch {
     #[must_use]
     pub const fn named(&self) -> EpochRef {
         EpochRef { number: self.number, seed_hash: self.seed_hash }
+    }
+
+    /// Does it name none before it? The first of a node does not; nor the first after a node lost
+    /// its files, which has a number beyond all those before: numbers begin at the chain's time, in
+    /// seconds, and no epoch is shorter than one.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.previous == Hash32::default()
+    }
+
+    /// From when on nothing that names it can begin any more.
+    #[must_use]
+    pub const fn shut_at(&self) -> u64 {
+        self.to.saturating_add(2 * EPOCH_GRACE_SECONDS)
+    }
+
+    /// May a verdict on a task with a contract count until `until`, whose draw is this epoch's? One
+    /// that was paid for after its epoch was shut, and its seed told, has a later deadline. The
+    /// chain takes no verdict after `until`, so that nobody's clock is needed.
+    ///
+    /// # Errors
+    /// [`EpochError::Late`].
+    pub fn check_until(&self, durations: &Durations, until: u64) -> Result<(), EpochError> {
+        let own = [durations.bid, durations.commit, durations.verdict].map(u64::from);
+        let longest = own.iter().sum::<u64>() + MAX_FUNDING_SECONDS + STEPS_SECONDS;
+        let ended = self.shut_at().saturating_add(longest);
+        if until <= ended {
+            return Ok(());
+        }
+        Err(EpochError::Late { number: self.number, until, ended })
     }
 
     /// The next epoch's beginning: number, and the hash of this one.
@@ -90,6 +166,21 @@ impl Epoch {
 }
 
 impl Signed<Epoch> {
+    /// The epoch, if its signature holds and it is the one that this listing names, of the listing's
+    /// node. Whether the signer is that node the caller has to know: its wallet's key is.
+    ///
+    /// # Errors
+    /// [`EpochError::Signature`], [`EpochError::OtherNode`], [`EpochError::NotNamed`].
+    pub fn of_listing(&self, listing: &Listing) -> Result<&Epoch, EpochError> {
+        let node = node_id(listing.network, &listing.market, &listing.operator);
+        let epoch = self.of_node(&node, &self.signer)?;
+        if listing.named_epoch() == Some(epoch.named()) {
+            Ok(epoch)
+        } else {
+            Err(EpochError::NotNamed)
+        }
+    }
+
     /// The epoch, if `key` signed it and it is of the node with this id.
     ///
     /// # Errors
@@ -101,6 +192,10 @@ impl Signed<Epoch> {
         }
         if epoch.node != *node {
             return Err(EpochError::OtherNode);
+        }
+        let (number, seconds) = (epoch.number, epoch.to.saturating_sub(epoch.from));
+        if !(1..=MAX_EPOCH_SECONDS).contains(&seconds) {
+            return Err(EpochError::Length { number, seconds });
         }
         Ok(epoch)
     }
@@ -138,6 +233,31 @@ mod tests {
         }
         let after_a_pause = Epoch { from: 500, to: 510, ..next };
         assert!(after_a_pause.follows(&before));
+    }
+
+    #[test]
+    fn an_epoch_has_an_end_that_is_not_far() {
+        let key = SecretKey::from_seed(&[1; 32]);
+        let lasts = |seconds: u64| {
+            let epoch = Epoch { to: first().from + seconds, ..first() };
+            Signed::new(epoch, &key).of_node(&epoch.node, &key.public()).map(|_| ())
+        };
+        assert_eq!((lasts(1), lasts(MAX_EPOCH_SECONDS)), (Ok(()), Ok(())));
+        for seconds in [0, MAX_EPOCH_SECONDS + 1] {
+            assert_eq!(lasts(seconds), Err(EpochError::Length { number: 0, seconds }));
+        }
+    }
+
+    /// The task was dropped, the seed told, and then its money came.
+    #[test]
+    fn no_verdict_counts_long_after_everything_has_ended() {
+        let (epoch, durations) =
+            (first(), Durations { bid: 10, commit: 20, verdict: 30, window: 9 });
+        let last = 20 + 60 + 60 + MAX_FUNDING_SECONDS + STEPS_SECONDS;
+        assert_eq!(epoch.check_until(&durations, last), Ok(()));
+        let late = epoch.check_until(&durations, last + 1);
+        assert_eq!(late, Err(EpochError::Late { number: 0, until: last + 1, ended: last }));
+        assert!(epoch.check_until(&durations, u64::MAX).is_err());
     }
 
     #[test]

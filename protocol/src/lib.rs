@@ -18,6 +18,7 @@ mod hash;
 mod keys;
 mod listing;
 mod money;
+mod opening;
 mod rail;
 mod seal;
 mod status;
@@ -31,7 +32,10 @@ pub use bid::{Bid, Commit, GuestExit, Reveal, commitment_hash};
 pub use decimal::{Decimal, NotANumber};
 pub use entry::{Entry, EntryError, EntryProof, EntryTree, EntryVerdict};
 pub use envelope::{EnvelopeError, Signed, Tagged};
-pub use epoch::{Epoch, EpochError, EpochRef, node_id};
+pub use epoch::{
+    EPOCH_GRACE_SECONDS, Epoch, EpochError, EpochRef, MAX_EPOCH_SECONDS, MAX_FUNDING_SECONDS,
+    epoch_tasks, node_id,
+};
 pub use hash::{Hash32, HashParseError, TaskId, tagged_hash};
 pub use keys::{KeyError, PublicKey, SecretKey, Signature};
 pub use listing::{
@@ -39,6 +43,7 @@ pub use listing::{
     ResourceLimits,
 };
 pub use money::{AmountError, NANO_PER_GRAM, Nano};
+pub use opening::{NonceOpening, OpeningError};
 pub use rail::{AccountView, EntryPage, EntryView, OtherEntries, PledgeView, Rail, VoucherFile};
 pub use seal::{SealError, SealKey, SealPublicKey, seal};
 pub use status::{TaskStatus, UnknownStatus};

@@ -512,8 +512,8 @@ impl Listing {
         if self.version >= EPOCH_VERSION { self.epoch } else { None }
     }
 
-    /// The one version of listings with this rail and policy, and no epoch. Listings that the first versions can
-    /// say keep their bytes, and whoever knows only those refuses the others.
+    /// The one version of listings with this rail and policy, and no epoch. Listings that the first
+    /// versions can say keep their bytes, and whoever knows only those refuses the others.
     #[must_use]
     pub const fn version_of(rail: &Rail, policy: &Policy) -> u16 {
         if policy.is_strategy() { STRATEGY_VERSION } else { rail.listing_version() }

@@ -13,7 +13,7 @@ use fog_contracts::{
     verdict_hash,
 };
 use fog_protocol::{
-    Address, EntryTree, EntryVerdict, EntryView, EnvelopeError, ListingError, OtherEntries,
+    Address, EntryTree, EntryVerdict, EntryView, EnvelopeError, Hash32, ListingError, OtherEntries,
     PublicKey, SecretKey, VoucherFile,
 };
 
@@ -96,6 +96,9 @@ pub enum NotOwed {
     /// A result that may not have been checked, with nothing at stake.
     #[error("no stake stood for it: {0}")]
     Uncovered(&'static str),
+    /// Ordered once, entered twice.
+    #[error("its order is that of an entry before it, made again for another epoch: one is paid")]
+    OrderedOnce,
     /// Entered twice.
     #[error("it cannot follow the entries before it: {0}")]
     Entry(#[from] fog_protocol::EntryError),
@@ -110,7 +113,42 @@ pub struct Vouched {
     /// The newest voucher, signed by both sides; none while nothing is owed.
     pub voucher: Option<VoucherFile>,
     /// Every entry, looked at: give them the next time, then only new ones are fetched.
-    pub entries: EntryTree,
+    pub known: Known,
+}
+
+/// Entries that were looked at, each with the salt of its order. An order that a node turns down
+/// because its epoch is over is signed all the same, and signed again for the next epoch, with the
+/// same salt: of one salt one is paid.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    entries: EntryTree,
+    salts: Vec<Hash32>,
+}
+
+impl Known {
+    /// These entries and salts, in order; nothing if they are not as many.
+    #[must_use]
+    pub fn new(entries: EntryTree, salts: Vec<Hash32>) -> Option<Self> {
+        (entries.len() == salts.len() as u64).then_some(Self { entries, salts })
+    }
+
+    /// The entries.
+    #[must_use]
+    pub const fn entries(&self) -> &EntryTree {
+        &self.entries
+    }
+
+    /// The salt of each one's order.
+    #[must_use]
+    pub fn salts(&self) -> &[Hash32] {
+        &self.salts
+    }
+
+    fn append(&mut self, view: &EntryView) -> Result<(), NotOwed> {
+        self.entries.append(view.entry)?;
+        self.salts.push(view.listing.value.salt);
+        Ok(())
+    }
 }
 
 /// Signs for everything that is owed by `account`, after recomputing it. The entries `known` from
@@ -123,7 +161,7 @@ pub async fn vouch(
     chain: &ChainClient,
     key: &SecretKey,
     account: &Address,
-    known: EntryTree,
+    known: Known,
 ) -> Result<Vouched, VouchError> {
     let at = read_channel(chain, account).await?;
     if at.channel.purpose != Purpose::Account || at.channel.payer_key != key.public() {
@@ -134,20 +172,26 @@ pub async fn vouch(
     // A voucher that this key signed says which entries were looked at before.
     let before = view.voucher.filter(|file| at.payer_signed(file, network).is_ok());
     let signed_for = before.as_ref().map_or(0, |file| file.count);
-    let mut tree = known;
+    let mut known = known;
+    let mut ordered: BTreeSet<Hash32> = known.salts.iter().copied().collect();
     let (mut market, mut covers) = (None, Covers::default());
-    if tree.len() > view.entries {
+    if known.entries.len() > view.entries {
         return Err(VouchError::Rewritten);
     }
-    while tree.len() < view.entries.min(MOST_ENTRIES) {
-        let page = node.entries(account, tree.len()).await?;
+    while known.entries.len() < view.entries.min(MOST_ENTRIES) {
+        let page = node.entries(account, known.entries.len()).await?;
         if page.entries.is_empty() {
             break;
         }
         for entry in page.entries {
-            let number = tree.len();
+            let number = known.entries.len();
             let told = |reason| VouchError::NotOwed { number, reason };
+            let once = ordered_once(&mut ordered, &entry);
+            if let Err(reason @ NotOwed::Another(_)) = once {
+                return Err(told(reason));
+            }
             if number >= signed_for {
+                once.map_err(told)?;
                 let config = match &market {
                     Some(config) => config,
                     None => market.insert(config_of(chain, &entry).await?),
@@ -155,26 +199,37 @@ pub async fn vouch(
                 check_entry(&entry, &at, account, network, config).map_err(told)?;
                 covers.check(chain, &entry, told).await?;
             }
-            tree.append(entry.entry).map_err(|error| told(error.into()))?;
-            let other = |file: &VoucherFile| file.matches(&tree).is_err();
+            known.append(&entry).map_err(told)?;
+            let tree = &known.entries;
+            let other = |file: &VoucherFile| file.matches(tree).is_err();
             if tree.len() == signed_for && before.as_ref().is_some_and(other) {
                 return Err(VouchError::Rewritten);
             }
         }
     }
+    let tree = &known.entries;
     if tree.len() < signed_for || tree.root() != view.root && tree.len() == view.entries {
         return Err(VouchError::Rewritten);
     }
     if tree.len() == signed_for || tree.is_empty() {
-        return Ok(Vouched { voucher: before, entries: tree });
+        return Ok(Vouched { voucher: before, known });
     }
     let now = chain.chain_time().await?;
-    let mut file = VoucherFile::of(network, *account, &tree, now.saturating_add(VALIDITY));
+    let mut file = VoucherFile::of(network, *account, tree, now.saturating_add(VALIDITY));
     at.sign_file(&mut file, network, key, now)?;
     let signed = node.vouch(&file).await?;
     at.payer_signed(&signed, network)?;
-    signed.matches(&tree)?;
-    Ok(Vouched { voucher: Some(signed), entries: tree })
+    signed.matches(tree)?;
+    Ok(Vouched { voucher: Some(signed), known })
+}
+
+/// Is it the first entry of its order? Orders of one salt are one, whatever else they name.
+fn ordered_once(ordered: &mut BTreeSet<Hash32>, view: &EntryView) -> Result<(), NotOwed> {
+    // Of entries that were signed for, the order shown has to be theirs.
+    if view.listing.value.id() != view.entry.task {
+        return Err(NotOwed::Another("task"));
+    }
+    if ordered.insert(view.listing.value.salt) { Ok(()) } else { Err(NotOwed::OrderedOnce) }
 }
 
 async fn config_of(chain: &ChainClient, entry: &EntryView) -> Result<Config, VouchError> {
@@ -250,7 +305,7 @@ mod tests {
 
     use fog_contracts::{channel::Channel, market::Choice};
     use fog_protocol::{
-        BlobRef, Durations, Entry, Hash32, Listing, Nano, Policy, Program, Rail, ResourceLimits,
+        BlobRef, Durations, Entry, EpochRef, Listing, Nano, Policy, Program, Rail, ResourceLimits,
         Signed,
     };
 
@@ -361,6 +416,30 @@ mod tests {
     #[test]
     fn what_was_ordered_and_accepted_is_owed() {
         assert_eq!(check(&honest()), Ok(()));
+    }
+
+    /// The node says that an epoch is over, and enters the order of both epochs.
+    #[test]
+    fn of_an_order_that_was_made_again_for_another_epoch_one_is_owed() {
+        let named = |number| {
+            let epoch = EpochRef { number, seed_hash: Hash32([number as u8; 32]) };
+            view(listing().with_epoch(epoch), &key(1), 900, &[0, 2])
+        };
+        let (turned_down, again) = (named(1), named(2));
+        assert_ne!(turned_down.entry.task, again.entry.task);
+        assert_eq!((check(&turned_down), check(&again)), (Ok(()), Ok(())));
+        let mut ordered = BTreeSet::new();
+        assert_eq!(ordered_once(&mut ordered, &turned_down), Ok(()));
+        assert_eq!(ordered_once(&mut ordered, &again), Err(NotOwed::OrderedOnce));
+        let other = view(Listing { salt: Hash32([1; 32]), ..listing() }, &key(1), 900, &[0, 1]);
+        assert_eq!(ordered_once(&mut ordered, &other), Ok(()));
+        // Over a restart: what was looked at keeps its salts.
+        let mut known = Known::default();
+        known.append(&turned_down).unwrap();
+        let read = Known::new(known.entries().clone(), known.salts().to_vec()).unwrap();
+        let mut ordered = read.salts().iter().copied().collect();
+        assert_eq!(ordered_once(&mut ordered, &again), Err(NotOwed::OrderedOnce));
+        assert_eq!(Known::new(known.entries().clone(), Vec::new()), None);
     }
 
     #[test]

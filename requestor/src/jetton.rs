@@ -341,16 +341,28 @@ async fn say(
     body: Cell,
     sends: Option<Address>,
 ) -> Result<(), JettonError> {
-    let value = if sends.is_some() { JETTON_PAY_VALUE } else { JETTON_CREDIT_VALUE };
-    let since = match sends {
-        Some(jettons) => chain.account(&jettons).await?.last,
-        None => None,
-    };
-    call(chain, wallet, address, OutMessage::new(*address, value).with_body(body)).await?;
-    let Some(jettons) = sends else { return Ok(()) };
+    if let Some(jettons) = sends {
+        return have_sent(chain, wallet, address, &jettons, body).await;
+    }
+    let message = OutMessage::new(*address, JETTON_CREDIT_VALUE).with_body(body);
+    call(chain, wallet, address, message).await?;
+    Ok(())
+}
+
+/// Tells a contract to send jettons, and waits until its wallet, `jettons`, has.
+pub(crate) async fn have_sent(
+    chain: &ChainClient,
+    wallet: &UnlockedWallet,
+    contract: &Address,
+    jettons: &Address,
+    body: Cell,
+) -> Result<(), JettonError> {
+    let since = chain.account(jettons).await?.last;
+    let message = OutMessage::new(*contract, JETTON_PAY_VALUE).with_body(body);
+    call(chain, wallet, contract, message).await?;
     let done = chain
-        .wait_transaction(&jettons, since, ANSWER, |tx| {
-            tx.in_msg.as_ref().is_some_and(|message| message.source == Some(*address))
+        .wait_transaction(jettons, since, ANSWER, |tx| {
+            tx.in_msg.as_ref().is_some_and(|message| message.source == Some(*contract))
         })
         .await?;
     if done.is_success() { Ok(()) } else { Err(JettonError::ThrownBack) }

@@ -3,19 +3,17 @@
 
 use fog_chain::ChainClient;
 use fog_contracts::{
-    COMMIT_VALUE, JETTON_FORWARD, JETTON_PAY_VALUE, JETTON_TASK_VALUE, JETTON_TRANSFER_VALUE,
-    Units,
+    COMMIT_VALUE, JETTON_FORWARD, JETTON_TASK_VALUE, JETTON_TRANSFER_VALUE, Units,
     jetton::{self, Transfer},
     jetton_task::{self, JettonTask, JettonTaskData, Share, Shares},
     jetton_task_code,
 };
 use fog_protocol::{Address, Listing};
 use fog_wallet::{OutMessage, UnlockedWallet};
-use tycho_types::cell::Cell;
 
 use crate::{
     JettonError, call,
-    jetton::{jetton_balance, own_wallet, read_jetton},
+    jetton::{have_sent, jetton_balance, own_wallet, read_jetton},
     jetton_wallet,
     pay::ANSWER,
 };
@@ -142,25 +140,6 @@ pub async fn claim_shares(
         sent.push((share, due));
     }
     if sent.is_empty() { Err(nothing) } else { Ok(sent) }
-}
-
-/// Tells the task to send jettons, and waits until its wallet has.
-async fn have_sent(
-    chain: &ChainClient,
-    wallet: &UnlockedWallet,
-    task: &Address,
-    told: &Address,
-    body: Cell,
-) -> Result<(), JettonError> {
-    let since = chain.account(told).await?.last;
-    let message = OutMessage::new(*task, JETTON_PAY_VALUE).with_body(body);
-    call(chain, wallet, task, message).await?;
-    let done = chain
-        .wait_transaction(told, since, ANSWER, |tx| {
-            tx.in_msg.as_ref().is_some_and(|message| message.source == Some(*task))
-        })
-        .await?;
-    if done.is_success() { Ok(()) } else { Err(JettonError::ThrownBack) }
 }
 
 /// Leaves the tombstone of a task that is over for everybody: its rent comes back to the requestor, and

@@ -10,10 +10,11 @@ mod epoch;
 mod jetton;
 mod jetton_task;
 mod node;
+mod openings;
 mod pay;
 mod proof;
 
-pub use account::{NotOwed, VouchError, Vouched, check_entry, vouch};
+pub use account::{Known, NotOwed, VouchError, Vouched, check_entry, vouch};
 pub use channel::{ChannelError, end_channel, read_channel, set_channel_key, settle, top_up};
 pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, blinded, nonce};
 pub use epoch::{checked_epoch, post};
@@ -24,11 +25,13 @@ pub use jetton::{
 };
 pub use jetton_task::{bury_task, claim_shares, fund_in_jetton, read_jetton_task};
 pub use node::{NodeClient, NodeError};
+pub use openings::{Openings, OpeningsError};
 pub use pay::{PayError, call, confirm, send};
 
 use fog_chain::ChainClient;
 use fog_contracts::{FUND_VALUE, rail::place_of, task};
-use fog_protocol::{Group, Hash32, Policy, SecretKey, TaskId, api::TaskView};
+use fog_protocol::{Group, Hash32, NonceOpening, Policy, SecretKey, api::TaskView};
+use fog_verifier::draw;
 use fog_wallet::{OutMessage, UnlockedWallet};
 
 /// Why a task could not be posted or paid.
@@ -55,6 +58,9 @@ pub enum RequestorError {
     /// The node's epoch cannot be relied on: who could choose a seed later could choose the draw.
     #[error("the node's epoch is not one: {0}")]
     Epoch(String),
+    /// A nonce that is not opened (again).
+    #[error(transparent)]
+    Opening(#[from] OpeningsError),
     /// A verifying key that proves nothing, or everything.
     #[error("the circuit's verifying key cannot be used: {0}")]
     Circuit(String),
@@ -75,6 +81,8 @@ pub struct Requestor {
     pub chain: ChainClient,
     /// Who pays.
     pub wallet: UnlockedWallet,
+    /// Which commitment each nonce was opened for.
+    pub openings: Openings,
 }
 
 impl Requestor {
@@ -140,22 +148,34 @@ impl Requestor {
         Ok(())
     }
 
-    /// Opens the draw nonce of one's own task.
+    /// Opens the draw nonce of one's own task for the commitment that `view` shows; was there one?
+    /// No nonce is ever opened for two.
     ///
     /// # Errors
+    /// [`RequestorError::Opening`] if it was opened for another before, or that cannot be known;
     /// [`RequestorError::Node`].
-    pub async fn open_nonce(&self, task: &TaskId, salt: &Hash32) -> Result<(), RequestorError> {
-        let nonce = nonce(&self.wallet.key, salt);
-        Ok(self.node.open_nonce(&self.wallet.key, task, nonce).await?)
+    pub async fn open_nonce(&self, view: &TaskView) -> Result<bool, RequestorError> {
+        let Some(commitment) = view.commitment else { return Ok(false) };
+        let (key, listing) = (&self.wallet.key, &view.listing);
+        let nonce = nonce(key, &listing.salt);
+        // The node says which listing it is: only for one of one's own does the nonce say anything.
+        if draw::nonce_hash(&nonce) != listing.nonce_hash {
+            return Err(RequestorError::Disagrees("listing"));
+        }
+        let opening = NonceOpening { task: listing.id(), commitment, nonce };
+        self.openings.claim(&opening)?;
+        self.node.open_nonce(key, opening).await?;
+        Ok(true)
     }
 
     /// Opens the draw nonce of one's own task once the task's contract holds just the commitment
     /// that the node shows; was it opened? Who learns the nonce and knows the seed knows the draw of
     /// any commitment: opened earlier, a node with a worker of its own could still choose one that
-    /// is not drawn. On the account rail no contract holds it, and the node is believed.
+    /// is not drawn. On the account rail no contract holds it: there verifiers ask for the
+    /// requestor's signature over the commitment that it opened its nonce for.
     ///
     /// # Errors
-    /// [`RequestorError::Node`], [`RequestorError::Pay`] if the chain cannot be read.
+    /// As [`Self::open_nonce`]; [`RequestorError::Pay`] if the chain cannot be read.
     pub async fn open_nonce_when_due(&self, view: &TaskView) -> Result<bool, RequestorError> {
         let Some(shown) = view.commitment else { return Ok(false) };
         if view.listing.rail.has_contract() {
@@ -166,8 +186,7 @@ impl Requestor {
                 return Ok(false);
             }
         }
-        self.open_nonce(&view.listing.id(), &view.listing.salt).await?;
-        Ok(true)
+        self.open_nonce(view).await
     }
 
     /// Fetches a verified result and checks it against the hash in its verdict.
@@ -183,9 +202,10 @@ impl Requestor {
     /// # Errors
     /// [`RequestorError`].
     pub async fn cancel(&self, view: &TaskView) -> Result<(), RequestorError> {
+        let contract = place_of(&view.listing)?;
         let message =
-            OutMessage::new(view.escrow, fog_contracts::END_VALUE).with_body(task::cancel(0)?);
-        send(&self.chain, &self.wallet, &[message]).await?;
+            OutMessage::new(contract, fog_contracts::END_VALUE).with_body(task::cancel(0)?);
+        call(&self.chain, &self.wallet, &contract, message).await?;
         Ok(())
     }
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use fog_contracts::proof::MAX_MESSAGE_BYTES;
 use fog_protocol::{
-    AccountView, Address, EntryPage, Group, Hash32, Listing, PublicKey, RequestAuth, SecretKey,
-    Signed, TaskId, VoucherFile,
+    AccountView, Address, EntryPage, Group, Hash32, Listing, NonceOpening, PublicKey, RequestAuth,
+    SecretKey, Signed, TaskId, VoucherFile,
     api::{
         ApiError, CLIENT_IDLE, EpochView, NodeInfo, OpenNonce, Posted, TaskPage, TaskView,
         VerifierList, WorkerView,
@@ -159,19 +159,28 @@ impl NodeClient {
         Ok(())
     }
 
-    /// Opens the draw nonce of a task.
+    /// Opens the draw nonce of a task, for the commitment that is named. Sign one of each nonce
+    /// only, see [`crate::Openings`].
     ///
     /// # Errors
     /// [`NodeError`].
     pub async fn open_nonce(
         &self,
         key: &SecretKey,
-        task: &TaskId,
-        nonce: Hash32,
+        opening: NonceOpening,
     ) -> Result<(), NodeError> {
-        let body = encode(&OpenNonce { nonce })?;
-        self.send(Method::POST, &format!("/v1/tasks/{task}/nonce"), Some(key), body).await?;
+        let path = format!("/v1/tasks/{}/nonce", opening.task);
+        let body = encode(&OpenNonce { opening: Signed::new(opening, key) })?;
+        self.send(Method::POST, &path, Some(key), body).await?;
         Ok(())
+    }
+
+    /// The requestor's word on which commitment a task's nonce was opened for.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn opening(&self, task: &TaskId) -> Result<Signed<NonceOpening>, NodeError> {
+        self.get(&format!("/v1/tasks/{task}/opening")).await
     }
 
     /// One task.
@@ -188,6 +197,14 @@ impl NodeClient {
     /// [`NodeError`].
     pub async fn evidence(&self, task: &TaskId) -> Result<Evidence, NodeError> {
         self.get(&format!("/v1/tasks/{task}/evidence")).await
+    }
+
+    /// The evidence of this hash: of a verdict, or of a ruling on one.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn evidence_by_hash(&self, hash: &Hash32) -> Result<Evidence, NodeError> {
+        self.get(&format!("/v1/evidence/{hash}")).await
     }
 
     /// A page of tasks, newest first.

@@ -13,7 +13,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("contracts", &["protocol"]),
     ("chain", &["protocol"]),
     ("circuits", &["protocol"]),
-    ("evidence", &["protocol", "verifier", "contracts"]),
+    ("evidence", &["protocol", "verifier", "contracts", "wallet"]),
     ("requestor", &["protocol", "verifier", "wallet", "contracts", "chain"]),
     ("staker", &["protocol", "wallet", "contracts", "chain"]),
     ("worker", &["protocol", "verifier", "wallet", "contracts", "chain", "circuits"]),

@@ -4,14 +4,14 @@ use std::{path::Path, process::Output, sync::Arc};
 
 use axum::{Json, Router, extract::State, http::StatusCode, http::Uri};
 use fog_harness::{Behaviour, LocalNetwork, NetworkOptions, Verifiers};
-use fog_protocol::{Durations, Hash32, Nano, RATE_ONE, ResourceLimits, TaskId, TaskStatus};
-use fog_requestor::{Draft, DraftPolicy, DraftProgram, Requestor};
+use fog_protocol::{RATE_ONE, TaskId, TaskStatus};
+use fog_requestor::{Openings, Requestor};
 use fog_wallet::UnlockedWallet;
 use serde_json::Value;
 
 use crate::{
-    fog::{file, fog, json, run},
-    jury::{options, to_end, worker},
+    fog::{fog, json, run},
+    jury::{options, post, to_end, worker},
 };
 
 /// What is changed in an answer, by its path.
@@ -43,18 +43,7 @@ async fn liar(node: &str, lie: Lie) -> String {
 }
 
 async fn paid(requestor: &Requestor, salt: u8, rate_ppm: u32) -> TaskId {
-    let draft = Draft {
-        rail: fog_protocol::Rail::Escrow,
-        program: DraftProgram::Wasi(std::fs::read(file("cli/guests/wordcount.wasm")).unwrap()),
-        input: format!("to be or not to be, said number {salt}").into_bytes(),
-        limits: ResourceLimits::default(),
-        price: Nano::new(50_000_000),
-        policy: DraftPolicy::Replay(rate_ppm),
-        durations: Durations { bid: 300, commit: 300, verdict: 300, window: 1 },
-        salt: Hash32([salt; 32]),
-    };
-    let prepared = requestor.post(draft).await.unwrap();
-    requestor.fund(std::slice::from_ref(&prepared)).await.unwrap();
+    let prepared = post(requestor, salt, rate_ppm).await;
     let view = to_end(requestor, &prepared).await;
     assert_eq!(view.status, TaskStatus::Paid, "{view:#?}");
     prepared.task
@@ -72,11 +61,21 @@ fn is_evidence(path: &str) -> bool {
 }
 
 /// Each with what it ends with, and what is said of it.
-const LIES: [(&str, Lie, i32, &str); 7] = [
+const LIES: [(&str, Lie, i32, &str); 8] = [
+    (
+        "a task of the epoch was left out of the list",
+        |path, body| {
+            if path.starts_with("/v1/tasks?") {
+                drop(body["tasks"].as_array_mut().unwrap().pop());
+            }
+        },
+        1,
+        "some are left out",
+    ),
     (
         "the seed was another",
         |path, body| {
-            if path == "/v1/epochs/0" {
+            if path.starts_with("/v1/epochs/") {
                 body["seed"] = Value::from("77".repeat(32));
             }
         },
@@ -117,7 +116,8 @@ const LIES: [(&str, Lie, i32, &str); 7] = [
     (
         "the next epoch follows another",
         |path, body| {
-            if path == "/v1/epochs/1" {
+            let first = Value::from("00".repeat(32));
+            if path.starts_with("/v1/epochs/") && body["signed"]["value"]["previous"] != first {
                 body["signed"]["value"]["previous"] = Value::from("77".repeat(32));
             }
         },
@@ -163,47 +163,69 @@ fn a_node_that_keeps_its_word_is_told_from_one_that_does_not() {
             node: network.api.clone(),
             chain: network.local.client.clone(),
             wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
+            openings: Openings::in_memory(),
         };
-        let _worker = worker(&network, home, 0, Behaviour::Honest).await;
+        let first = worker(&network, home, 0, Behaviour::Honest).await;
         let drawn = paid(&requestor, 1, RATE_ONE).await;
         let rarely = paid(&requestor, 2, 10_000).await;
         let (node, chain) = (network.api.url().to_owned(), network.local.chain.url());
+        let number = network.api.info().epoch.as_ref().unwrap().value.number;
+        let epoch = number.to_string();
+        let epoch = epoch.as_str();
 
-        let early = audit(home, &node, &chain, &["0", "--json"]).await;
+        let early = audit(home, &node, &chain, &[epoch, "--json"]).await;
         assert_eq!((early.status.code(), &json(&early)["word"]), (Some(2), &"unknown".into()));
         let never = audit(home, &node, &chain, &["9", "--json"]).await;
         assert_eq!(never.status.code(), Some(2));
 
         network.local.chain.warp(4_000).await.unwrap();
         let end = std::time::Instant::now() + std::time::Duration::from_secs(90);
-        while network.api.epoch(0).await.unwrap().seed.is_none() {
+        while network.api.epoch(number).await.unwrap().seed.is_none() {
             assert!(std::time::Instant::now() < end, "waited in vain for the seed");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         let (one, two) = (drawn.to_string(), rarely.to_string());
-        let mine = ["0", "--json", "--task", &one, "--task", &two];
+        // Its head is on its way to the chain.
+        loop {
+            let word = json(&audit(home, &node, &chain, &[epoch, "--json"]).await);
+            if word["anchor"] != Value::Null {
+                break;
+            }
+            assert!(std::time::Instant::now() < end, "waited in vain for the anchor: {word:#}");
+        }
+        let mine = [epoch, "--json", "--task", &one, "--task", &two];
         let kept = audit(home, &node, &chain, &mine).await;
         let report = json(&kept);
         assert_eq!(kept.status.code(), Some(0), "{report:#}");
-        assert_eq!(report["word"], "kept");
-        assert_eq!(report["chain"], serde_json::json!([0, 1]));
+        assert_eq!((&report["word"], &report["anchor"]["tasks"]), (&"kept".into(), &2.into()));
+        assert_eq!(report["chain"], serde_json::json!([number, number + 1]));
         let tasks = report["tasks"].as_array().unwrap();
         assert_eq!(tasks.len(), 2, "{report:#}");
         let of = |id: &str| tasks.iter().find(|task| task["task"] == id).unwrap();
         assert_eq!(of(&one)["due"], "drawn", "{report:#}");
         assert!(["drawn", "left_out"].contains(&of(&two)["due"].as_str().unwrap()), "{report:#}");
-        let text = audit(home, &node, &chain, &["0"]).await;
+        let text = audit(home, &node, &chain, &[epoch]).await;
         let text = String::from_utf8(text.stdout).unwrap();
         assert!(text.ends_with("The node kept its word.\n"), "{text}");
 
+        // A task of this epoch says nothing about another. A worker that may still have the time of
+        // before the leap would take the bid round for one of more than an hour.
+        drop(first);
+        let _worker = worker(&network, home, 0, Behaviour::Honest).await;
+        let later = paid(&requestor, 3, RATE_ONE).await.to_string();
+        let other = audit(home, &node, &chain, &[epoch, "--json", "--task", &later]).await;
+        let reason = json(&other)["reasons"][0].as_str().unwrap().to_owned();
+        assert_eq!(other.status.code(), Some(2), "{reason}");
+        assert!(reason.contains("names epoch") && reason.contains(&later), "{reason}");
+
         let unknown = "ab".repeat(32);
-        let missing = audit(home, &node, &chain, &["0", "--json", "--task", &unknown]).await;
+        let missing = audit(home, &node, &chain, &[epoch, "--json", "--task", &unknown]).await;
         assert_eq!(missing.status.code(), Some(1));
         assert!(json(&missing)["reasons"][0].as_str().unwrap().contains(&unknown));
 
         for (name, lie, code, says) in LIES {
             let url = liar(&node, lie).await;
-            let found = audit(home, &url, &chain, &["0"]).await;
+            let found = audit(home, &url, &chain, &[epoch]).await;
             let text = String::from_utf8(found.stdout).unwrap();
             assert_eq!(found.status.code(), Some(code), "{name}: {text}");
             assert!(text.contains(says), "{name}: {text}");
@@ -213,8 +235,8 @@ fn a_node_that_keeps_its_word_is_told_from_one_that_does_not() {
         }
         // Nobody there, of the node or of the chain: nothing is said against anybody.
         let nowhere = "http://127.0.0.1:1";
-        assert_eq!(audit(home, nowhere, &chain, &["0"]).await.status.code(), Some(2));
-        let blind = audit(home, &node, nowhere, &["0", "--json"]).await;
+        assert_eq!(audit(home, nowhere, &chain, &[epoch]).await.status.code(), Some(2));
+        let blind = audit(home, &node, nowhere, &[epoch, "--json"]).await;
         assert_eq!((blind.status.code(), &json(&blind)["word"]), (Some(2), &"unknown".into()));
         network.shutdown().await;
     });

@@ -7,11 +7,13 @@ mod process;
 
 use std::time::{Duration, Instant};
 
-use fog_contracts::{operator, task::op};
+use fog_contracts::{TaskState, operator, task::op};
+use fog_harness::Behaviour;
 use fog_protocol::{Nano, TaskStatus, api::TaskView};
 
+use fog_requestor::Prepared;
 use gateway::Hold;
-use process::{FEE_BPS, World};
+use process::{FEE_BPS, Kind, WINDOW, World};
 
 /// What the worker asks for the task below.
 const PRICE: Nano = Nano::new(20_000_000);
@@ -54,7 +56,7 @@ async fn one_payment_despite(world: &mut World, hold: Hold) {
 #[test]
 fn killed_at_every_step_it_pays_once() {
     process::runtime().block_on(async {
-        let mut world = World::start().await;
+        let mut world = World::start(Kind::Checked).await;
         for hold in [
             Hold::Before(operator::op::TAKE_ON),
             Hold::After(operator::op::TAKE_ON),
@@ -78,7 +80,7 @@ fn killed_at_every_step_it_pays_once() {
 #[test]
 fn a_worker_killed_in_the_middle_goes_on_and_loses_nothing() {
     process::runtime().block_on(async {
-        let mut world = World::start().await;
+        let mut world = World::start(Kind::Checked).await;
         let before = world.stake().await;
         for reached in [TaskStatus::Running, TaskStatus::Committed] {
             let task = world.post().await;
@@ -93,6 +95,71 @@ fn a_worker_killed_in_the_middle_goes_on_and_loses_nothing() {
             assert_eq!(view.status, TaskStatus::Paid, "{view:#?}");
         }
         assert_eq!(world.stake().await.stake, before.stake);
+        world.stop().await;
+    });
+}
+
+/// Both are challenged on chain.
+async fn until_disputed(world: &World, tasks: &[Prepared]) {
+    until("the challenges on chain", async || {
+        for task in tasks {
+            if world.contract(task).await.state != TaskState::Disputed {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+}
+
+#[test]
+fn a_caught_workers_earlier_results_are_reversed_though_the_node_is_killed_twice() {
+    process::runtime().block_on(async {
+        let mut world = World::start(Kind::Unchecked).await;
+        let staked = world.stake().await.stake;
+        let right = world.post().await;
+        assert!(!world.follow_to_verdict(&right).await.verdict.unwrap().audited);
+        world.turn_worker(Behaviour::Partial).await;
+        let mut wrong = Vec::new();
+        for _ in 0..2 {
+            let task = world.post().await;
+            let view = world.follow_to_verdict(&task).await;
+            let verdict = view.verdict.unwrap();
+            assert!(!verdict.audited && verdict.verdict == "accepted", "{}", verdict.reason);
+            wrong.push(task);
+        }
+        // Its nonce stays closed: it is looked at.
+        world.gateway.set(Hold::Before(op::CHALLENGE));
+        let caught = world.post().await;
+        until("the challenge to be on its way", async || world.gateway.is_holding().then_some(()))
+            .await;
+        world.node.kill().await;
+        world.gateway.set(Hold::Before(op::RULING));
+        world.restart_node().await;
+        until_disputed(&world, &wrong).await;
+        world.warp(WINDOW + 10).await;
+        until("the ruling to be on its way", async || world.gateway.is_holding().then_some(()))
+            .await;
+        world.node.kill().await;
+        world.gateway.set(Hold::Nothing);
+        world.restart_node().await;
+        let mut lost = Nano::ZERO;
+        for task in &wrong {
+            let view = world.follow_to_end(task).await;
+            assert_eq!(view.status, TaskStatus::Slashed, "{view:#?}");
+            let recheck = view.recheck.unwrap();
+            assert_eq!((recheck.caught, recheck.found.as_str()), (caught.task, "wrong"));
+            lost = lost.saturating_add(view.slashed.unwrap());
+        }
+        let view = world.follow_to_end(&right).await;
+        assert_eq!(view.status, TaskStatus::Paid, "{view:#?}");
+        assert_eq!(view.recheck.unwrap().found, "right");
+        let view = world.follow_to_end(&caught).await;
+        assert_eq!(view.status, TaskStatus::Slashed, "{view:#?}");
+        lost = lost.saturating_add(view.slashed.unwrap());
+        let stake = world.stake().await;
+        assert_eq!(stake.stake, staked.saturating_sub(lost), "nothing else was cut");
+        assert!(world.metrics().await.contains("fog_rechecks{found=\"reversed\"} 2\n"));
         world.stop().await;
     });
 }

@@ -8,7 +8,7 @@ use fog_harness::{
     VerifierSpec, Verifiers, WorkerProcess, WorkerSpec,
 };
 use fog_protocol::{Durations, Hash32, Nano, RATE_ONE, ResourceLimits, TaskStatus, api::TaskView};
-use fog_requestor::{Draft, DraftPolicy, DraftProgram, Prepared, Requestor};
+use fog_requestor::{Draft, DraftPolicy, DraftProgram, Openings, Prepared, Requestor};
 use fog_wallet::UnlockedWallet;
 
 use crate::fog::{file, fog, json, program, run};
@@ -50,14 +50,14 @@ pub(crate) async fn worker(
     WorkerProcess::start(&network.local, network.api.url(), &spec).await.unwrap()
 }
 
-async fn post(requestor: &Requestor, salt: u8) -> Prepared {
+pub(crate) async fn post(requestor: &Requestor, salt: u8, rate_ppm: u32) -> Prepared {
     let draft = Draft {
         rail: fog_protocol::Rail::Escrow,
         program: DraftProgram::Wasi(std::fs::read(file("cli/guests/wordcount.wasm")).unwrap()),
         input: format!("to be or not to be, said number {salt}").into_bytes(),
         limits: ResourceLimits::default(),
         price: Nano::new(50_000_000),
-        policy: DraftPolicy::Replay(RATE_ONE),
+        policy: DraftPolicy::Replay(rate_ppm),
         durations: Durations { bid: 300, commit: 300, verdict: 300, window: 1 },
         salt: Hash32([salt; 32]),
     };
@@ -75,7 +75,7 @@ pub(crate) async fn to_end(requestor: &Requestor, task: &Prepared) -> TaskView {
             return view;
         }
         if view.commitment.is_some() && view.status < TaskStatus::Accepted && !opened {
-            opened = requestor.open_nonce(&task.task, &task.listing.salt).await.is_ok();
+            opened = requestor.open_nonce(&view).await.is_ok();
         }
         assert!(std::time::Instant::now() < end, "{view:#?}");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -83,7 +83,7 @@ pub(crate) async fn to_end(requestor: &Requestor, task: &Prepared) -> TaskView {
 }
 
 async fn ended_as(requestor: &Requestor, salt: u8, status: TaskStatus) {
-    let task = post(requestor, salt).await;
+    let task = post(requestor, salt, RATE_ONE).await;
     let view = to_end(requestor, &task).await;
     assert_eq!(view.status, status, "{view:#?}");
 }
@@ -107,6 +107,7 @@ fn one_dead_or_lying_verifier_process_of_three_changes_nothing() {
             node: network.api.clone(),
             chain: network.local.client.clone(),
             wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
+            openings: Openings::in_memory(),
         };
         let honest = worker(&network, dir.path(), 0, Behaviour::Honest).await;
         ended_as(&requestor, 1, TaskStatus::Paid).await;

@@ -50,7 +50,8 @@ fn paid_once(after: &Holdings, before: &Holdings, what: &str) {
     assert_eq!(after.earned - before.earned, EARNED, "{what}");
     assert_eq!((after.staked, after.reserved), (before.staked, 0), "{what}");
     // The treasury pays rent for its account: a few nanogram, never a second fee.
-    assert!((FEE - 1_000..=FEE).contains(&(after.fees - before.fees)), "{what}");
+    let fees = after.fees - before.fees;
+    assert!((FEE - 1_000..=FEE).contains(&fees), "{what}: {fees}, {before:?}, {after:?}");
 }
 
 /// By configuration alone: another implementation of the chain, an API key, the same binary.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     dev::{Dev, Guard, dev_with, until},
-    fog::{file, run},
+    fog::{file, json, run},
     scene::Scene,
 };
 
@@ -68,10 +68,12 @@ fn with_stake_reserved_in_bulk_a_lower_audit_rate_is_taken_on_the_account_rail()
     let mut post = set.post("0.2", "0.1");
     post.extend(["--out".to_owned(), out.to_str().unwrap().to_owned()]);
     // The first three are checked in any case; of the others a fifth is drawn.
+    let mut epoch = String::new();
     for _ in 0..4 {
         let view = set.scene.ok("requestor", &words(&post));
         assert_eq!(view["status"], "paid", "{view:#}");
         assert!(view["reserve"].as_u64() > Some(0), "{view:#}");
+        epoch = view["listing"]["epoch"]["number"].to_string();
         assert_eq!(std::fs::read_to_string(&out).unwrap(), "one\t1\ntwo\t2\n");
     }
     // One reservation for all, and as much at risk as the worker agreed to.
@@ -88,6 +90,17 @@ fn with_stake_reserved_in_bulk_a_lower_audit_rate_is_taken_on_the_account_rail()
     assert!(warp.status.success(), "{warp:?}");
     until("the pledge to be free again", || set.stake()["reserved_nano"] == 0);
     assert_eq!(set.stake()["own_nano"], 30 * GRAM, "and all of it is there");
+    // The fourth was drawn or not, for the commitment that its requestor signed for: once the seed is
+    // told everybody sees that.
+    let warp =
+        run(&mut network.fog(home, &["testnet", "warp", "20m", "--url", network.text("chain")]));
+    assert!(warp.status.success(), "{warp:?}");
+    until("the node to have kept its word", || {
+        let audit = run(&mut network.fog(home, &["audit", &epoch, "--json"]));
+        assert_ne!(audit.status.code(), Some(1), "{audit:?}");
+        let report = json(&audit);
+        report["word"] == "kept" && report["anchor"]["tasks"] == 4
+    });
 }
 
 #[test]

@@ -94,7 +94,9 @@ fn tasks_are_paid_from_one_account_by_vouchers_that_both_sides_recompute() {
     paid_out(&scene, home, owed);
     // What was looked at is on disk: a proof that a task was among it, against what the chain paid for.
     let kept = home.join(".local/share/fog/accounts");
-    let kept = std::fs::read_dir(kept).unwrap().next().unwrap().unwrap().path();
+    let mut kept = std::fs::read_dir(kept).unwrap().map(|file| file.unwrap().path());
+    // Beside it stand the salts of the orders.
+    let kept = kept.find(|file| file.extension().unwrap() == "ndjson").unwrap();
     let entries = std::fs::read_to_string(&kept).unwrap();
     assert_eq!(entries.lines().count(), 3);
     let first: Value = serde_json::from_str(entries.lines().next().unwrap()).unwrap();

@@ -48,8 +48,8 @@ fn every_strategy_from_the_post_to_the_evidence() {
     let _worker = network.worker(home);
 
     let guest = |name: &str| file(&format!("cli/guests/{name}.wasm"));
-    let [pi, partition, imbalance, wordcount] =
-        ["pi", "partition", "imbalance", "wordcount"].map(guest);
+    let [pi, partition, imbalance, wordcount, words] =
+        ["pi", "partition", "imbalance", "wordcount", "words"].map(guest);
     let write = |name: &str, text: &str| {
         let at = home.join(name);
         std::fs::write(&at, text).unwrap();
@@ -64,6 +64,16 @@ fn every_strategy_from_the_post_to_the_evidence() {
     let estimate = done(&network, home, "near", [path(&pi), path(&points)], &near);
     let cut = ["--policy", "merkle", "--chunk", "10", "--samples", "5"];
     let counts = done(&network, home, "cut", [path(&wordcount), path(&lines)], &cut);
+    // The other kind of guest: a component, run again in full.
+    let work = ["--module", path(&words), "--input", path(&lines), "--wallet", "requestor"];
+    let replay = ["task", "post", "--price", "0.5", "--audit-rate", "1", "--wait", "--json"];
+    let component = network.ok(home, &[&replay[..], &work].concat());
+    assert_eq!(
+        (&component["status"], &component["verdict"]["audited"]),
+        (&"paid".into(), &true.into()),
+        "{component:#}"
+    );
+    let component = component["id"].as_str().unwrap();
 
     let told = receipt(&network, home, &best);
     assert_eq!(told["strategy"], "improves");
@@ -73,6 +83,9 @@ fn every_strategy_from_the_post_to_the_evidence() {
     let told = receipt(&network, home, &counts);
     assert!(told["checked"].as_str().unwrap().contains("all 12 chunks"), "{told:#}");
     assert!(told["finds"].as_str().unwrap().contains("1 - (1 - f)^5"), "{told:#}");
+
+    let told = receipt(&network, home, component);
+    assert_eq!((&told["strategy"], &told["detection"]), (&"replay".into(), &1.0.into()));
 
     // Two workers, each with a copy; newcomers' are run again.
     network.import(home, 2, "second");
@@ -112,6 +125,11 @@ fn every_strategy_from_the_post_to_the_evidence() {
     network.ok(home, &[&common[..], &["--index", "7", "--json"]].concat());
     let beyond = run(&mut network.fog(home, &[&common[..], &["--index", "12"]].concat()));
     assert_eq!(beyond.status.code(), Some(1));
+    let result = home.join("component.txt");
+    let fetch = ["task", "result", component, "--wallet", "requestor", "--json", "--out"];
+    let fetch = [&fetch[..], &[path(&result)]].concat();
+    assert!(run(&mut network.fog(home, &fetch)).status.success());
+    assert_eq!(std::fs::read_to_string(&result).unwrap(), "comes\t12\nfog\t12\nthe\t12\n");
     drop(network);
 
     // Nobody is left to be asked.

@@ -61,17 +61,34 @@ impl AuditBasis {
         }
     }
 
-    /// The node's seed, where a draw decided.
-    #[must_use]
-    pub const fn seed(&self) -> Option<&Hash32> {
+    /// The node's seed and the requestor's nonce, where a draw decided.
+    const fn draw(&self) -> Option<(&Hash32, &Hash32)> {
         match self {
-            Self::Drawn { seed, .. } | Self::NotDrawn { seed, .. } => Some(seed),
+            Self::Drawn { seed, nonce } | Self::NotDrawn { seed, nonce } => Some((seed, nonce)),
             Self::NonceWithheld
             | Self::Probation
             | Self::Flagged
             | Self::Proof
             | Self::Disputed
             | Self::Siblings(_) => None,
+        }
+    }
+
+    /// The node's seed, where a draw decided.
+    #[must_use]
+    pub const fn seed(&self) -> Option<&Hash32> {
+        match self.draw() {
+            Some((seed, _)) => Some(seed),
+            None => None,
+        }
+    }
+
+    /// The requestor's nonce, where a draw decided.
+    #[must_use]
+    pub const fn nonce(&self) -> Option<&Hash32> {
+        match self.draw() {
+            Some((_, nonce)) => Some(nonce),
+            None => None,
         }
     }
 

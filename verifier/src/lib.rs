@@ -9,6 +9,7 @@ mod execute;
 mod executor;
 pub mod groth16;
 mod independent;
+mod lru;
 pub mod merkle;
 mod produce;
 mod proof_check;

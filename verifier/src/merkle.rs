@@ -5,6 +5,7 @@
 //! never duplicated (CVE-2012-2459).
 
 use fog_protocol::{GuestExit, Hash32, tagged_hash};
+use sha2::block_api::compress256;
 
 /// Bytes in a leaf.
 pub const CHUNK_BYTES: usize = 4096;
@@ -83,7 +84,7 @@ pub(crate) fn climb(
             let sibling = path.next()?;
             let (left, right) =
                 if position.is_multiple_of(2) { (&hash, sibling) } else { (sibling, &hash) };
-            hash = tagged_hash(NODE, &[&left.0, &right.0]);
+            hash = parent(left, right);
         }
         position /= 2;
         width = width.div_ceil(2);
@@ -103,11 +104,62 @@ fn parents(level: &[Hash32]) -> Vec<Hash32> {
     level
         .chunks(2)
         .map(|pair| match pair {
-            [left, right] => tagged_hash(NODE, &[&left.0, &right.0]),
+            [left, right] => parent(left, right),
             [single, ..] => *single,
             [] => Hash32::default(),
         })
         .collect()
+}
+
+/// What SHA-256 starts from (FIPS 180-4, 5.3.3).
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+/// Where the two children lie in a node's padded message.
+const LEFT: usize = 8 + NODE.len() + 8;
+const RIGHT: usize = LEFT + 32 + 8;
+const END: usize = RIGHT + 32;
+
+/// A node's message with its children left out: tag and lengths, then SHA-256's padding.
+const MESSAGE: [u8; 128] = {
+    let mut message = [0; 128];
+    let tag = NODE.as_bytes();
+    message[0] = tag.len() as u8;
+    let mut at = 0;
+    while at < tag.len() {
+        message[8 + at] = tag[at];
+        at += 1;
+    }
+    message[LEFT - 8] = 32;
+    message[RIGHT - 8] = 32;
+    message[END] = 0x80;
+    let bits = (END as u16 * 8).to_be_bytes();
+    message[126] = bits[0];
+    message[127] = bits[1];
+    message
+};
+
+/// `tagged_hash(NODE, &[left, right])`, laid out in its two blocks at once: a proof's way up is
+/// nothing else, and half its time went into copying.
+fn parent(left: &Hash32, right: &Hash32) -> Hash32 {
+    let mut message = MESSAGE;
+    message[LEFT..LEFT + 32].copy_from_slice(&left.0);
+    message[RIGHT..END].copy_from_slice(&right.0);
+    let (blocks, _) = message.as_chunks::<64>();
+    let mut state = INITIAL;
+    compress256(&mut state, blocks);
+    let mut hash = [0; 32];
+    for (bytes, word) in hash.as_chunks_mut::<4>().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    Hash32(hash)
 }
 
 fn root_of(exit: GuestExit, output_bytes: u64, top: Hash32) -> Hash32 {
@@ -162,6 +214,14 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn a_node_is_the_tagged_hash_of_its_children(left: [u8; 32], right: [u8; 32]) {
+            proptest::prop_assert_eq!(
+                parent(&Hash32(left), &Hash32(right)),
+                tagged_hash(NODE, &[&left, &right])
+            );
+        }
+
         #[test]
         fn a_changed_opening_is_refused(
             size in 1usize..40_000, index: u64, flip: u16, extra: Option<[u8; 32]>,

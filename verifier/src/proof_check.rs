@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    groth16::{Malformed, Validity, VerifyingKey, check_listing, check_task_proof},
+    groth16::{Desk, Malformed, Validity, check_listing, check_task_proof_with},
     receipt_check,
 };
 
@@ -49,18 +49,18 @@ pub(crate) fn fault(
     task: TaskId,
     worker: &Address,
 ) -> Result<Option<String>, Malformed> {
-    let key = VerifyingKey::from_snarkjs(key)?;
-    check_listing(&key, publics)?;
+    let queue = Desk::shared().queue(key)?;
+    check_listing(queue.key(), publics)?;
     let Ok(result) = serde_json::from_slice::<ProofResult<'_>>(output) else {
         return Ok(Some("result_not_a_proof".to_owned()));
     };
-    let checked = check_task_proof(
-        &key,
+    let checked = check_task_proof_with(
+        queue.key(),
         result.proof.get().as_bytes(),
         result.public.get().as_bytes(),
         publics,
-        task.0.0,
-        worker.hash.0,
+        (task.0.0, worker.hash.0),
+        |proof, inputs| queue.verify(proof, inputs),
     );
     Ok(match checked {
         Ok(Validity::Valid) => None,

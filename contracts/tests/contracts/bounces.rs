@@ -89,7 +89,7 @@ fn waiting(from: TaskState, word: Word, op: u32) -> (Solo, Sent) {
     (solo, message)
 }
 
-fn throw_back(solo: &mut Solo, message: &Sent, exit: i32) -> i32 {
+pub(crate) fn throw_back(solo: &mut Solo, message: &Sent, exit: i32) -> i32 {
     let body = message.bounced(exit);
     solo.receive(message.to, message.value, body, Arrival::Bounced).exit
 }

@@ -210,6 +210,22 @@ fn a_worker_leaves_no_earlier_than_its_stakers() {
     assert_eq!((stake.stake, stake.unbonding), (Nano::ZERO, Nano::ZERO));
 }
 
+/// What others delegated is not the worker's to take out, however much of it is free.
+#[test]
+fn a_worker_unbonds_no_more_than_its_own() {
+    let mut world = World::new();
+    let staker = world.staker(0);
+    world.deposit(Nano::grams(10));
+    world.delegate(&staker, Nano::grams(100));
+    for (unbonds, exits) in [(11, &[109][..]), (6, &[]), (5, &[109]), (4, &[]), (1, &[109])] {
+        let body = stake::unbond(1, Nano::grams(unbonds)).unwrap();
+        assert_eq!(failures(&world.owner_op(body)), exits, "{unbonds}");
+    }
+    let over = stake::unbond(1, Nano::new(1)).unwrap();
+    assert_eq!(failures(&world.owner_op(over)), [109]);
+    assert_eq!(world.stake().unbonding, Nano::grams(10));
+}
+
 /// Deposited just before a payment, gone right after: next to nothing of it.
 #[test]
 fn whoever_comes_for_a_payment_gets_next_to_nothing_of_it() {

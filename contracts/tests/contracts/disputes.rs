@@ -24,7 +24,7 @@ use crate::{
     ends::{freed, paid_to},
     flow::judged,
     proving::{RESULT, number, prove_for, secrets},
-    solo::{Arrival, Ran, Solo, body, put_address, put_coins},
+    solo::{Arrival, Ran, Sent, Solo, body, put_address, put_coins},
     world::{APPEAL, CHALLENGE_BOND, PRICE, RESERVE, WINDOW},
 };
 
@@ -65,6 +65,10 @@ fn answer_slash(task: &mut Solo, finalized: &Ran) -> Ran {
     let mut slice = slash.body.as_slice().unwrap();
     slice.skip_first(96, 0).unwrap();
     let (_, share) = (coins(&mut slice), coins(&mut slice));
+    answer_with(task, slash, share)
+}
+
+fn answer_with(task: &mut Solo, slash: &Sent, share: u64) -> Ran {
     let told = body(fog_contracts::task::op::SLASHED, QUERY, |b| {
         put_coins(b, Nano::new(share));
         put_address(b, STRANGER);
@@ -322,6 +326,24 @@ fn a_reward_comes_out_of_the_slash() {
     assert_eq!(ran.exit, 0);
     assert_eq!(challenge_pay(&ran), []);
     assert!(paid_to(&ran, REQUESTOR) >= PRICE.get());
+}
+
+/// A stake of which little is the worker's own gives back less than was asked for: the challenger comes
+/// first, the requestor gets what is left of it, and nothing of either comes out of the escrow.
+#[test]
+fn a_reward_is_no_more_than_what_came_of_the_slash() {
+    for share in [0, 1, REWARD - 1, REWARD, REWARD + 1, RESERVE.get() / 2] {
+        let mut task = ripe(Kind::Judged, Outcome::Accepted);
+        say(&mut task, Word::RuleRejected, OPERATOR);
+        let finalized = say(&mut task, Word::Finalize, STRANGER);
+        let ran = answer_with(&mut task, finalized.the(stake::op::SLASH), share);
+        let reward = share.min(REWARD);
+        let meant = if reward > 0 { vec![(CHALLENGER, reward)] } else { vec![] };
+        assert_eq!(challenge_pay(&ran), meant, "of {share}");
+        let back = paid_to(&ran, REQUESTOR);
+        assert!(back >= PRICE.get() + share - reward, "{back} of {share}");
+        assert!(state(&task).is_end());
+    }
 }
 
 /// A worker that commits, keeps its result back until the verdict says so, has a friend challenge

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use fog_contracts::{
     TaskState, VerdictTerms, commit_hash, market,
-    task::{self, Assign, Outcome, TaskInit, Verdict},
+    task::{self, Assign, Outcome, ProofRole, TaskInit, Verdict},
     verdict_hash,
 };
 use fog_protocol::{Address, Hash32, Nano, SecretKey, Signature};
-use tycho_types::cell::Cell;
+use tycho_types::cell::{Cell, CellBuilder};
 
 use crate::{
     alone::{
@@ -16,6 +16,7 @@ use crate::{
         operator_address, session, settings, stake_address, state, task_in, task_init,
         verdict_body, verdict_terms, verifiers,
     },
+    proving,
     solo::{Solo, body, put_hash},
     world::{PRICE, RESERVE},
 };
@@ -194,4 +195,73 @@ fn a_market_registers_only_its_own_tasks() {
     let ran = market.send(here, GRAM / 10, register(&ours));
     let answer = ran.the(task::op::OPENED);
     assert_eq!((ran.exit, answer.to), (0, here));
+}
+
+/// This init with another role of proofs in its terms (their last two bits), and where that task is.
+fn with_role(init: &TaskInit, role: [bool; 2]) -> (Cell, Address) {
+    let whole = init.to_cell().unwrap();
+    let terms = whole.reference_cloned(0).unwrap();
+    let mut kept = terms.as_slice().unwrap();
+    kept.skip_last(2, 0).unwrap();
+    let mut bent = CellBuilder::new();
+    bent.store_slice(kept).unwrap();
+    role.iter().for_each(|bit| bent.store_bit(*bit).unwrap());
+    let with = |cell: &Cell, reference: Cell| {
+        let mut slice = cell.as_slice().unwrap();
+        slice.skip_last(0, 1).unwrap();
+        let mut builder = CellBuilder::new();
+        builder.store_slice(slice).unwrap();
+        builder.store_reference(reference).unwrap();
+        builder.build().unwrap()
+    };
+    let shown = with(&whole, bent.build().unwrap());
+    let mut fresh = init.state_init().unwrap();
+    fresh.data = Some(with(&fresh.data.unwrap(), shown.clone()));
+    let at = Address::basechain(CellBuilder::build_from(&fresh).unwrap().repr_hash().0);
+    (shown, at)
+}
+
+/// Terms that name a statement and say that nothing is proven, or the other way round, open no task:
+/// nobody could end it as it was meant.
+#[test]
+fn a_market_opens_no_task_with_half_a_statement() {
+    let init = market::MarketInit { owner: OWNER, salt: 1 };
+    let mut market = Solo::new(init.address().unwrap(), init.state_init().unwrap());
+    assert_eq!(market.send(OWNER, GRAM, market::setup(1, &settings()).unwrap()).exit, 0);
+    let judged = TaskInit { market: market.address, ..task_init(1) };
+    let mut proven = judged;
+    proven.terms.proof = ProofRole::Decides(proving::statement().hash().unwrap());
+    for (init, role, code) in [
+        (judged, [false, false], 0),
+        (judged, [false, true], 112),
+        (judged, [true, false], 112),
+        (proven, [false, true], 0),
+        (proven, [true, false], 0),
+        (proven, [false, false], 112),
+        // No role that there is.
+        (proven, [true, true], 5),
+        (judged, [true, true], 5),
+    ] {
+        let (shown, at) = with_role(&init, role);
+        let register = body(market::op::REGISTER, QUERY, |b| b.store_reference(shown).unwrap());
+        if code == 0 {
+            assert_eq!(market.clone().send(at, GRAM / 10, register).exit, 0);
+        } else {
+            refused(&market, at, register, code, "half a statement");
+        }
+    }
+}
+
+/// Not by an assignment that comes from its own bond either, which looks at the value, too: with the gas
+/// of all steps and nothing for their messages, the stake's answer might never come.
+#[test]
+fn an_assignment_brings_what_its_whole_way_costs() {
+    let open = task_in(TaskState::Open);
+    let steps = ["GAS_ASSIGN", "GAS_RESERVE", "GAS_RESERVED", "GAS_UNDONE", "GAS_FREED"];
+    let gas: u64 = steps.into_iter().map(crate::fees::constant).sum();
+    for (value, exit) in [(gas * 400, 104), (GRAM / 10, 0)] {
+        let mut task = open.clone();
+        let body = Word::Assign.body(task.address, task.now);
+        assert_eq!(task.send(operator_address(), value, body).exit, exit, "{value}");
+    }
 }

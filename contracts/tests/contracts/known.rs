@@ -23,11 +23,11 @@ use crate::{
     alone::{OPERATOR, OWNER, QUERY, Word, every_task, speaker, stake_alone},
     channels, jettons, operators,
     solo::{Arrival, Solo},
-    world::{World, std},
+    world::{World, failures, ours, std},
 };
 
 /// The bug, where it is known from, and the tests that look for it.
-const KNOWN: [(&str, &str, &[&str]); 27] = [
+const KNOWN: [(&str, &str, &[&str]); 39] = [
     (
         "a forged jetton, or the forged wallet of a real one, counts as a payment",
         "(Not So) Smart Contracts: fake jetton contract",
@@ -214,6 +214,97 @@ const KNOWN: [(&str, &str, &[&str]); 27] = [
             "a_requestor_that_disappears_takes_nothing_that_vouchers_cover",
         ],
     ),
+    (
+        "who disappears owes more than anybody agreed to risk",
+        "Cocoon: client and proxy contracts",
+        &[
+            "a_node_that_disappears_costs_nobody_more_than_the_cap",
+            "never_more_than_there_is_nor_than_the_cap",
+        ],
+    ),
+    (
+        "who is slashed is paid the damages, too: others' delegated stake is drained",
+        "slashing of delegated stake, with a counterparty of one's own",
+        &[
+            "a_worker_that_has_itself_cut_gets_nothing_of_its_delegators",
+            "a_reward_is_no_more_than_what_came_of_the_slash",
+        ],
+    ),
+    (
+        "whoever gains by waiting starts a deadline anew",
+        "withdrawal requests that can be renewed; vesting and multisig audits",
+        &[
+            "a_stake_that_throws_for_ever_holds_nobody_up",
+            "a_freed_reservation_holds_nobody_up",
+            "a_late_try_leaves_the_exit_its_time",
+        ],
+    ),
+    (
+        "an answer never comes, and what waits for it is locked",
+        "security measures: message flows; bounces that nobody pays for",
+        &[
+            "the_least_carries_every_expiry_to_its_end",
+            "a_wallet_of_its_own_that_does_nothing_delays_and_loses_nothing",
+            "stale_reservations_have_an_exit",
+        ],
+    ),
+    (
+        "messages of two flows interleave, and both are carried out",
+        "security measures: race conditions between messages",
+        &[
+            "every_order_of_challenge_ruling_expiry_proof_and_end",
+            "in_every_order_what_is_reserved_is_there",
+            "every_order_of_redemptions_and_exits",
+        ],
+    ),
+    (
+        "a stranger's cells are passed on unread, and their size is paid for here",
+        "security measures: message size; custom payloads of jettons",
+        &["a_consent_of_many_cells_goes_nowhere"],
+    ),
+    (
+        "a caller's change comes out of others' money",
+        "secure programming: excesses",
+        &[
+            "whoever_pushes_gets_back_no_more_than_it_brought",
+            "claims_take_nothing_of_the_rent",
+            "a_bonds_change_is_no_gift",
+        ],
+    ),
+    (
+        "somebody else deploys the contract first",
+        "secure programming: whoever has the code and the first data can",
+        &["who_deploys_a_contract_first_gains_and_spoils_nothing"],
+    ),
+    (
+        "a token that lies overflows a sum, and the contract stands still",
+        "audits of jettons and of what takes them",
+        &["a_lying_wallet_holds_up_no_end", "amounts_as_large_as_they_get"],
+    ),
+    (
+        "a later answer moves a contract to another jetton wallet",
+        "TEP-89: discovery of wallets",
+        &["the_master_alone_says_which_wallet_and_once", "forged_answers_are_refused"],
+    ),
+    (
+        "a notification that cannot be read is thrown back: the jettons are here, and nobody's",
+        "reference jetton: forward payloads",
+        &[
+            "whatever_the_payload_jettons_count",
+            "any_notification_counts_its_amount_or_nothing",
+            "what_came_without_a_word_is_swept_in_the_end",
+        ],
+    ),
+    (
+        "a proof of one statement is bent into one of another, or of the same again",
+        "Groth16: proofs can be re-randomised, inputs aliased; pairings without a look at the group",
+        &[
+            "aliased_inputs_are_another_statement",
+            "every_bit_of_a_proof_matters",
+            "a_proof_counts_once",
+            "points_must_be_points_of_the_group",
+        ],
+    ),
 ];
 
 /// Every source file of the contracts, by name, without its comments.
@@ -319,6 +410,46 @@ fn external_messages_are_accepted_by_nobody() {
         let after = world.chain.account(&std(&address)).unwrap();
         assert_eq!((before.balance, before.data), (after.balance, after.data), "{address}");
     }
+    world.assert_conserved();
+}
+
+/// With its first data and money of its own, before anybody else: the owner's first word does what it
+/// does anyway, and nothing that the stranger left is counted as anybody's.
+#[test]
+fn who_deploys_a_contract_first_gains_and_spoils_nothing() {
+    let mut world = World::new();
+    let (stranger, requestor, staker) =
+        (world.stranger.clone(), world.requestor.clone(), world.staker(0));
+    let task = world.task_init(1);
+    let delegation = world.delegation_of(&staker);
+    let (account, payer, _) = channels::kit::in_world(&world, Purpose::Account);
+    let places = [
+        (task.address().unwrap(), task.state_init().unwrap()),
+        (world.stake.address().unwrap(), world.stake.state_init().unwrap()),
+        (delegation.address().unwrap(), delegation.state_init().unwrap()),
+        (account.address().unwrap(), account.state_init().unwrap()),
+    ];
+    for (at, init) in places {
+        world.deploy(&stranger, at, Nano::grams(5), init, Cell::default());
+    }
+    world.deposit(Nano::grams(100));
+    assert_eq!(world.stake().stake, Nano::grams(100));
+    assert_eq!(failures(&world.delegate(&staker, Nano::grams(50))), [0; 0]);
+    assert_eq!(world.worth(&staker), Nano::grams(50).get());
+    world.top_up(&account, &payer, Nano::grams(7));
+    assert_eq!(world.channel(&account).balance, Nano::grams(7));
+    let before = world.balance(&ours(&requestor.address));
+    assert_eq!(failures(&world.fund(&task)), [0; 0]);
+    assert!(before - world.balance(&ours(&requestor.address)) >= task.terms.price.get());
+    let at = task.address().unwrap();
+    assert_eq!(world.task(&at).unwrap().escrowed, task.terms.price);
+    // Nor does a stranger that comes with the code begin what is the owner's to begin.
+    let other = world.task_init(2);
+    let body = task::fund(QUERY).unwrap();
+    let (value, init) = (Nano::grams(5), other.state_init().unwrap());
+    let refused = world.deploy(&stranger, other.address().unwrap(), value, init, body);
+    assert_eq!(failures(&refused), [100]);
+    assert_eq!(failures(&world.fund(&other)), [0; 0]);
     world.assert_conserved();
 }
 

@@ -306,7 +306,8 @@ impl Ledger {
             TaskState::Paid => price - agreed,
             TaskState::Slashed => {
                 let work = self.told[&message.from].work.unwrap();
-                price + incoming.body[0] - bonds::reward(&work)
+                // The challenger's comes first, as far as the stake's share goes.
+                price + incoming.body[0].saturating_sub(bonds::reward(&work))
             }
             _ => price,
         };

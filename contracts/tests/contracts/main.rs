@@ -6,6 +6,7 @@ mod bindings;
 mod bonds;
 mod bounces;
 mod channels;
+mod collusion;
 mod deadlines;
 mod delegated;
 mod delegations;

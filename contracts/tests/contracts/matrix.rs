@@ -15,6 +15,8 @@ use crate::{
 
 const DAY: u32 = 24 * 3600;
 const LAST_EXIT: u32 = 90 * DAY;
+/// For so long nothing but that exit is open.
+const EXIT_TIME: u32 = 7 * DAY;
 
 /// When a word is said, relative to the deadline of the task's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,11 +26,18 @@ pub(crate) enum Moment {
     After,
     AfterADay,
     AfterTheLastExit,
+    AfterTheExitsTime,
 }
 
 impl Moment {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Before, Self::At, Self::After, Self::AfterADay, Self::AfterTheLastExit];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Before,
+        Self::At,
+        Self::After,
+        Self::AfterADay,
+        Self::AfterTheLastExit,
+        Self::AfterTheExitsTime,
+    ];
 
     pub(crate) fn time(self, deadline: u32) -> u32 {
         match self {
@@ -37,6 +46,7 @@ impl Moment {
             Self::After => deadline + 1,
             Self::AfterADay => deadline + DAY + 1,
             Self::AfterTheLastExit => deadline + LAST_EXIT + 1,
+            Self::AfterTheExitsTime => deadline + LAST_EXIT + EXIT_TIME,
         }
     }
 }
@@ -51,6 +61,7 @@ pub(crate) fn allowed(
     use TaskState as S;
     let Place { kind, state, verdict } = place;
     let (stake, in_time) = (stake_address(), moment <= Moment::At);
+    let ripe = moment >= Moment::At && moment != Moment::AfterTheLastExit;
     let given = |condition: bool, next| condition.then_some(next);
     match (state, word) {
         (S::Created, Word::Fund) => given(from == REQUESTOR, S::Registering),
@@ -81,14 +92,14 @@ pub(crate) fn allowed(
         }
         (S::Disputed, Word::Expire) => given(!in_time, judged(verdict)),
         (S::Committed, Word::Expire) => given(!in_time, S::Releasing),
-        (S::Accepted, Word::Finalize) => given(moment >= Moment::At, S::Settling),
+        (S::Accepted, Word::Finalize) => given(ripe, S::Settling),
         (S::Rejected, Word::Finalize) => {
             let wrong = verdict == Outcome::Rejected;
-            given(moment >= Moment::At, if wrong { S::Slashing } else { S::Penalising })
+            given(ripe, if wrong { S::Slashing } else { S::Penalising })
         }
-        (S::Accepted, Word::Expire) => given(moment == Moment::AfterTheLastExit, S::Paid),
+        (S::Accepted, Word::Expire) => given(moment >= Moment::AfterTheLastExit, S::Paid),
         (S::Rejected | S::Settling | S::Slashing, Word::Expire) => {
-            given(moment == Moment::AfterTheLastExit, S::Refunded)
+            given(moment >= Moment::AfterTheLastExit, S::Refunded)
         }
         (S::Settling, Word::Settled) => given(from == stake, S::Paid),
         (S::Slashing, Word::Slashed) => given(from == stake, S::Slashed),
@@ -138,7 +149,7 @@ fn every_word_in_every_state_from_every_role_at_every_moment() {
             }
         }
     }
-    assert_eq!(cells, (20 + 11 + 20) * 5 * 19 * 7);
+    assert_eq!(cells, (20 + 11 + 20) * 6 * 19 * 7);
     println!("{cells} cells, {taken} of them allowed");
 }
 

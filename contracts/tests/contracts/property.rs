@@ -488,6 +488,7 @@ fn random_sequences_keep_the_books() {
         assert!(sums.redemptions >= 1_000 && sums.closed >= 500, "hardly a voucher");
         assert!(paid_in >= 300 && paid >= 20 && claims >= 200 && buried >= 200, "hardly a task");
         assert!(credits >= 500 && transfers >= 700 && closed >= 300, "hardly a jetton moved");
+        assert!(bounces >= 40 && back >= 20, "hardly a transfer came back: {bounces}, {back}");
         let few = sums.bonds.few();
         assert!(few.is_empty(), "hardly a {few:?}");
         let ends = sums.ends;

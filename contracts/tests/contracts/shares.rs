@@ -98,6 +98,9 @@ pub(crate) fn check(
             assert_eq!(had - has, i128::from(amounts[0]));
             let [StakeLog::Slashed(log)] = logs else { panic!("one log a slash: {logs:?}") };
             check_cut(before, after, log);
+            // Of what others delegated nobody gets anything, and of the worker's own half at most.
+            let own = log.amount.get() - log.delegated.get();
+            assert_eq!(log.share.get(), amounts[1].min(own / 2), "{before:?}\n{after:?}");
         }
         Some((stake::op::JOIN, amounts)) => {
             assert_eq!(has - had, i128::from(amounts[0]));

@@ -30,7 +30,6 @@ struct Entry {
     kind: Kind,
     attempt: u32,
     prepared: Prepared,
-    salt: Hash32,
     nonce: Nonce,
     view: Option<TaskView>,
 }
@@ -74,7 +73,7 @@ impl<'a> Job<'a> {
         for (kind, attempt) in wave {
             let salt = salt(self.options.seed, &format!("{kind:?}/{attempt}"));
             let prepared = self.requestor.post(self.draft(kind, salt)).await?;
-            posted.push(Entry { kind, attempt, prepared, salt, nonce: Nonce::Kept, view: None });
+            posted.push(Entry { kind, attempt, prepared, nonce: Nonce::Kept, view: None });
         }
         let payments: Vec<_> = posted.iter().map(|entry| entry.prepared.clone()).collect();
         self.requestor.fund(&payments).await?;
@@ -197,7 +196,7 @@ impl<'a> Job<'a> {
             let view = self.requestor.node.task(&entry.prepared.task).await?;
             if view.commitment.is_some() && entry.nonce == Nonce::Kept && !view.status.is_terminal()
             {
-                self.requestor.open_nonce(&entry.prepared.task, &entry.salt).await?;
+                self.requestor.open_nonce(&view).await?;
                 entry.nonce = Nonce::Opened;
             }
             if view.status.is_terminal() && self.told.insert((view.id, view.status)) {

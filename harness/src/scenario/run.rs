@@ -13,7 +13,7 @@ use fog_contracts::{
     FUND_VALUE, TaskState,
     task::{self, TaskData, TaskInit},
 };
-use fog_protocol::{Hash32, ResourceLimits, TaskStatus, api::TaskView};
+use fog_protocol::{Hash32, NonceOpening, ResourceLimits, TaskStatus, api::TaskView};
 use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Prepared};
 use fog_wallet::OutMessage;
 
@@ -434,8 +434,10 @@ impl<'a> Story<'a> {
             if due && task.nonce == Nonce::Opened && !task.opened {
                 let key = &self.world.party(&task.by)?.key;
                 let nonce = fog_requestor::nonce(key, &task.prepared.listing.salt);
+                let commitment = view.commitment.unwrap_or_default();
+                let opening = NonceOpening { task: task.prepared.task, commitment, nonce };
                 // Too early for the node is no fault: it is asked again.
-                task.opened = node.open_nonce(key, &task.prepared.task, nonce).await.is_ok();
+                task.opened = node.open_nonce(key, opening).await.is_ok();
             }
             if task.told.insert(view.status) && worth_telling(view.status) {
                 news.push(told(&task.name, &view, &self.world));

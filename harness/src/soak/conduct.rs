@@ -7,7 +7,7 @@ use fog_contracts::stake::StakeData;
 use fog_protocol::{Address, Hash32, TaskId, TaskStatus};
 use fog_verifier::draw;
 use fog_worker::Behaviour;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::{Connection as _, Row as _};
 
 use super::{
@@ -48,24 +48,14 @@ pub struct WorkerReport {
 
 /// The seed of every epoch in which something was committed, as the node tells it once it is over.
 pub(super) async fn seeds(world: &World) -> Result<BTreeMap<u64, Hash32>, SoakError> {
-    #[derive(Deserialize)]
-    struct Told {
-        seed: Option<Hash32>,
-    }
-    let broken = |error: reqwest::Error| SoakError::Broken(format!("an epoch's seed: {error}"));
-    let last = last_epoch(world).await?;
+    let epochs = epochs(world).await?;
     // A node tells a seed a minute after its epoch, at the earliest.
     world.local.chain.warp(EPOCH_SECONDS + 120).await?;
-    let http = reqwest::Client::new();
     let mut seeds = BTreeMap::new();
     let deadline = std::time::Instant::now() + PATIENCE;
-    for number in 0..=last {
-        let url = format!("{}/v1/epochs/{number}", world.api.url());
+    for number in epochs {
         loop {
-            let answer = http.get(&url).send().await.map_err(broken)?;
-            let told: Told =
-                answer.error_for_status().map_err(broken)?.json().await.map_err(broken)?;
-            if let Some(seed) = told.seed {
+            if let Some(seed) = world.api.epoch(number).await?.seed {
                 seeds.insert(number, seed);
                 break;
             }
@@ -78,13 +68,14 @@ pub(super) async fn seeds(world: &World) -> Result<BTreeMap<u64, Hash32>, SoakEr
     Ok(seeds)
 }
 
-async fn last_epoch(world: &World) -> Result<u64, SoakError> {
+async fn epochs(world: &World) -> Result<Vec<u64>, SoakError> {
     let mut connection = agreement::open(&world.node.database()).await?;
-    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(epoch), 0) FROM commitments")
-        .fetch_one(&mut connection)
-        .await?;
+    let epochs: Vec<i64> =
+        sqlx::query_scalar("SELECT DISTINCT epoch FROM commitments ORDER BY epoch")
+            .fetch_all(&mut connection)
+            .await?;
     connection.close().await?;
-    Ok(u64::try_from(last).unwrap_or(0))
+    Ok(epochs.into_iter().filter_map(|epoch| u64::try_from(epoch).ok()).collect())
 }
 
 /// What became of one assigned task.

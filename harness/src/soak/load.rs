@@ -18,7 +18,8 @@ use std::{
 use fog_chain::{ChainClient, DeliveryError};
 use fog_protocol::{Address, BlobRef, Hash32, Nano, ResourceLimits, Signed, TaskId};
 use fog_requestor::{
-    Draft, DraftPolicy, DraftProgram, NodeClient, NodeError, PayError, Prepared, Requestor,
+    Draft, DraftPolicy, DraftProgram, NodeClient, NodeError, Openings, PayError, Prepared,
+    Requestor,
 };
 use fog_wallet::UnlockedWallet;
 use tokio::sync::{Semaphore, mpsc};
@@ -75,7 +76,7 @@ impl Load {
     ) -> Self {
         Self {
             options,
-            requestor: Requestor { node, chain, wallet },
+            requestor: Requestor { node, chain, wallet, openings: Openings::in_memory() },
             tracker,
             refused: AtomicU64::new(0),
             retried: AtomicU64::new(0),
@@ -211,21 +212,23 @@ impl Load {
 
     async fn open_nonces(self: Arc<Self>) {
         let opening = TaskTracker::new();
-        while let Some((task, salt)) = self.tracker.next_commitment(&self.stop).await {
+        while let Some(task) = self.tracker.next_commitment(&self.stop).await {
             let load = Arc::clone(&self);
-            opening.spawn(async move { load.open_nonce(task, salt).await });
+            opening.spawn(async move { load.open_nonce(task).await });
         }
         opening.close();
         opening.wait().await;
     }
 
-    async fn open_nonce(&self, task: TaskId, salt: Hash32) {
+    async fn open_nonce(&self, task: TaskId) {
         while !self.tracker.has_ended(&task) && !self.stop.is_cancelled() {
-            match self.requestor.open_nonce(&task, &salt).await {
-                Ok(()) => return,
-                // The node may not know yet what the chain says, or be down.
-                Err(_) => tokio::time::sleep(PAUSE).await,
+            if let Ok(view) = self.requestor.node.task(&task).await
+                && let Ok(true) = self.requestor.open_nonce(&view).await
+            {
+                return;
             }
+            // The node may not know yet what the chain says, or be down.
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

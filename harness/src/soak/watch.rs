@@ -32,7 +32,6 @@ const REST: Duration = Duration::from_millis(10);
 /// One task under way.
 #[derive(Debug)]
 struct Live {
-    salt: Hash32,
     due: Instant,
     assigned: bool,
     committed: bool,
@@ -67,11 +66,11 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Tracker {
     state: Mutex<State>,
-    commitments: (mpsc::Sender<(TaskId, Hash32)>, tokio::sync::Mutex<Commitments>),
+    commitments: (mpsc::Sender<TaskId>, tokio::sync::Mutex<Commitments>),
     ended: Wake,
 }
 
-type Commitments = mpsc::Receiver<(TaskId, Hash32)>;
+type Commitments = mpsc::Receiver<TaskId>;
 
 /// Milliseconds, of all tasks that got there.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -122,7 +121,7 @@ impl Tracker {
 
     pub(super) fn posted(&self, task: TaskId, escrow: Address, salt: Hash32, due: Instant) {
         let mut state = self.state();
-        state.live.insert(task, Live { salt, due, assigned: false, committed: false });
+        state.live.insert(task, Live { due, assigned: false, committed: false });
         state.all.push(Posting { task, escrow, salt });
     }
 
@@ -165,10 +164,7 @@ impl Tracker {
     }
 
     /// The next commitment on chain; `None` once all tasks have ended or `stop` is cancelled.
-    pub(super) async fn next_commitment(
-        &self,
-        stop: &CancellationToken,
-    ) -> Option<(TaskId, Hash32)> {
+    pub(super) async fn next_commitment(&self, stop: &CancellationToken) -> Option<TaskId> {
         let mut queue = self.commitments.1.lock().await;
         loop {
             let ended = self.ended.notified();
@@ -204,7 +200,7 @@ impl Tracker {
             TaskState::Committed if !live.committed => {
                 live.committed = true;
                 // Full only if thousands wait: those are audited for want of a nonce.
-                let _ = self.commitments.0.try_send((task, live.salt));
+                let _ = self.commitments.0.try_send(task);
             }
             TaskState::Paid | TaskState::Slashed | TaskState::Refunded | TaskState::Late => {
                 match notify.state {

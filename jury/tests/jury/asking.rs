@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fog_jury::{Answer, Case, Conduct, Juror as _, Remote, Scope, Stage, verifier_id};
-use fog_protocol::{Address, Hash32, RequestAuth, SecretKey};
+use fog_jury::{
+    Answer, Card, Case, Conduct, Juror as _, QUESTION_VERSION, Remote, Scope, Stage, verifier_id,
+};
+use fog_protocol::{Address, Hash32, RequestAuth, SecretKey, Signed};
 use proptest::prelude::*;
 
 use super::world::{World, case, honest, key, node_key, other_node_key, scope};
@@ -134,6 +136,7 @@ async fn garbage_and_headers_for_others_are_refused() {
     for (index, status) in [(0, 400), (1, 401)] {
         let sent = http.post(&url).header("authorization", header(index));
         let sent = sent.header("fog-body-sha256", Hash32::of(&body).to_string());
+        let sent = sent.header("fog-question-version", QUESTION_VERSION);
         assert_eq!(sent.body(body.clone()).send().await.unwrap().status(), status);
     }
     // Strangers are turned away before anything is held or read for them: none of these, which
@@ -159,6 +162,51 @@ async fn garbage_and_headers_for_others_are_refused() {
     let sent = http.post(elsewhere).header("authorization", header(0)).body(body.clone());
     let sent = sent.header("fog-body-sha256", Hash32::of(&body).to_string());
     assert_eq!(sent.send().await.unwrap().status(), 401, "a request is for one verifier");
+}
+
+/// Whichever side is older, the answer names both versions and says what to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sides_of_two_versions_say_so() {
+    let world = World::new();
+    let service = world.serve(0, honest(), Conduct::Honest).await;
+    let (http, body) = (reqwest::Client::new(), b"a question of before".to_vec());
+    let id = verifier_id(&scope(), &key(0).public());
+    let url = format!("{}/v1/questions", service.url());
+    for (version, named) in [(None, "one before 3"), (Some("4"), "version 4")] {
+        let header = RequestAuth::header(&node_key(), &id, now(), "POST", "/v1/questions", &body);
+        let mut request = http.post(&url).header("authorization", header).body(body.clone());
+        request = request.header("fog-body-sha256", Hash32::of(&body).to_string());
+        if let Some(version) = version {
+            request = request.header("fog-question-version", version);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 426);
+        let said = answer.text().await.unwrap();
+        let both = said.contains(named) && said.contains("of version 3");
+        assert!(both && said.contains("other_version") && said.contains("same version"), "{said}");
+    }
+    // A verifier that reads no versions yet, and not the question either.
+    let card = Card {
+        scope: scope(),
+        seal_key: fog_protocol::SealKey::from_seed(&[1; 32]).public(),
+        version: "0.0.9".to_owned(),
+    };
+    let card = Signed::new(card, &key(0));
+    let refuses = async || {
+        let error = serde_json::json!({ "code": "malformed", "message": "unexpected length" });
+        (axum::http::StatusCode::BAD_REQUEST, axum::Json(error))
+    };
+    let router = axum::Router::new()
+        .route("/v1/verifier", axum::routing::get(async move || axum::Json(card)))
+        .route("/v1/questions", axum::routing::post(refuses));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let remote = Remote::new(&url, key(0).public(), scope(), node_key()).unwrap();
+    let refused = ask(remote, &case(1, |_| {})).await.unwrap_err();
+    let own = env!("CARGO_PKG_VERSION");
+    let both = refused.contains("fog 0.0.9") && refused.contains(&format!("node fog {own}"));
+    assert!(both && refused.contains("upgrade"), "{refused}");
 }
 
 proptest! {

@@ -123,6 +123,18 @@ fn naming(epoch: &Signed<Epoch>, seed: Hash32) -> Case {
     case
 }
 
+/// A task that was dropped is paid for after its epoch's seed was told: everybody knows the draw.
+#[test]
+fn a_verdict_that_would_count_long_after_the_epoch_is_not_signed() {
+    let world = World::new();
+    let examiner = world.examiner(0, honest());
+    let (caught, _) = caught();
+    let mut late = caught.clone();
+    late.question.valid_until = 2_000_000_000 + 4 * 86_400;
+    assert_eq!(ask(&examiner, &late), "epoch_told");
+    assert_eq!(ask(&examiner, &caught), "rejected");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_takes_epochs_of_the_node_that_asks_and_no_others() {
     let world = World::new();

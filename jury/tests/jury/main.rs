@@ -4,6 +4,7 @@
 mod asking;
 mod epochs;
 mod linger;
+mod openings;
 mod panel;
 mod pledge;
 mod ringers;

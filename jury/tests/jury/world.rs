@@ -105,7 +105,7 @@ pub(crate) const SEED: Hash32 = Hash32([4; 32]);
 /// An epoch of the node of these tests.
 pub(crate) fn epoch(number: u64, seed: &Hash32, previous: Hash32) -> Signed<Epoch> {
     let node = node_id(-3, &market(), &Address::basechain([8; 32]));
-    let (seed_hash, from) = (draw::seed_hash(seed), 1_000 * (number + 1));
+    let (seed_hash, from) = (draw::seed_hash(seed), 1_999_950_000 + 1_000 * number);
     let to = from + 1_000;
     Signed::new(Epoch { node, number, seed_hash, previous, from, to }, &node_key())
 }
@@ -157,6 +157,7 @@ pub(crate) fn case_of(
             stage,
         },
         epoch: Some(Box::new(epoch(0, &SEED, Hash32::default()))),
+        opening: None,
         listing,
     };
     let materials = Materials::gather(&question, |blob| {

@@ -208,6 +208,7 @@ impl Market {
             }
         }
         task.await_end(until, Dispute::Open);
+        task.challenged_until = None;
         task.rearm();
         self.look_again(id, actions);
         Ok(())
@@ -218,6 +219,7 @@ impl Market {
         id: TaskId,
         verdict: Verdict,
         window_until: u64,
+        now: u64,
         actions: &mut Vec<Action>,
     ) -> Result<(), Refused> {
         let task = self.task_mut(&id)?;
@@ -248,6 +250,9 @@ impl Market {
         if !same {
             // A verdict nobody here came to: somebody should look.
             actions.push(Action::Reconcile { task: id });
+        }
+        if verdict == Verdict::Accepted {
+            self.challenge(id, now, actions);
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ impl Market {
             Step::Refuse => return Err(Refused::Contradiction { status, said }),
         }
         let speed = speed(task, now);
-        let worker = self.detach(id, outcome, speed, actions);
+        let worker = self.detach(id, (outcome, speed), now, actions);
         let (amount, reason) = describe(outcome);
         self.end(id, Some(outcome));
         actions.push(Action::NotifyClosed { task: id, worker, status: said, amount, reason });
@@ -59,8 +59,8 @@ impl Market {
     fn detach(
         &mut self,
         id: TaskId,
-        outcome: Outcome,
-        speed: Speed,
+        (outcome, speed): (Outcome, Speed),
+        now: u64,
         actions: &mut Vec<Action>,
     ) -> Option<fog_protocol::Address> {
         self.clear_round(id, actions);
@@ -72,6 +72,7 @@ impl Market {
         worker.in_hand.remove(&id);
         worker.audits.remove(&id);
         worker.undrawn.remove(&id);
+        worker.unchecked.remove(&id);
         worker.unback(&id);
         let (facts, lost) = facts(outcome, assignment.price, speed);
         facts.iter().flatten().for_each(|fact| worker.record.add(fact));
@@ -83,7 +84,7 @@ impl Market {
             && worker.flagged == 0
         {
             // Slashed by a verdict this node did not come to.
-            self.flag(assignment.worker, actions);
+            self.flag(assignment.worker, id, now, actions);
         }
         Some(assignment.worker)
     }
@@ -160,6 +161,12 @@ impl Market {
             return;
         }
         task.alarm = Some(again);
+        if let Some(until) = task.challenged_until.filter(|until| now < *until) {
+            // The challenge is on its way, or there and not heard of yet.
+            task.alarm = Some(again.min(until));
+            actions.push(Action::Reconcile { task: id });
+            return;
+        }
         match &task.phase {
             Phase::AwaitingFunds { .. } => {
                 self.end(id, None);

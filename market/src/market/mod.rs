@@ -6,6 +6,7 @@ mod copies;
 mod ending;
 mod pledges;
 mod posting;
+mod recheck;
 mod rounds;
 mod verdicts;
 mod work;
@@ -17,7 +18,7 @@ use fog_protocol::{Address, Hash32, Nano, PublicKey, TaskId, TaskStatus, tagged_
 use fog_verifier::{Judgement, rehydrate};
 
 use crate::{
-    Action, Authentic, Event, Refused, Rules,
+    Action, Authentic, Event, Refused, Rules, Trust,
     book::{AskBook, BidBook},
     pledge::Pledge,
     task::Task,
@@ -62,6 +63,10 @@ pub struct Market {
     bond: Option<Nano>,
     /// Prices of the assignments that are not over: each is reserved from the bond.
     backed: Nano,
+    /// Whom the node trusts; none in a log that is older than trust.
+    trust: Option<Trust>,
+    /// Keys among them that were caught since, and with which grant.
+    lost: BTreeMap<PublicKey, u32>,
 }
 
 impl Market {
@@ -89,6 +94,8 @@ impl Market {
             digest: Hash32::default(),
             bond: None,
             backed: Nano::ZERO,
+            trust: None,
+            lost: BTreeMap::new(),
         }
     }
 
@@ -138,6 +145,11 @@ impl Market {
                 self.rules = (**rules).clone();
                 Ok(())
             }
+            Event::TrustSet { trust } => {
+                // What a key has lost stays lost while it is not named: only a higher grant gives anew.
+                self.trust = Some((**trust).clone());
+                Ok(())
+            }
             Event::Opened { task, deadline } => self.open(*task, *deadline, now, actions),
             Event::Bid { bid } => self.bid(bid, now),
             Event::Passed { task, worker, reason, ask } => {
@@ -173,7 +185,7 @@ impl Market {
                 let task = self.known(&evidence.task)?;
                 match rehydrate((**evidence).clone(), task.listing())? {
                     Judgement::Accepted(verified) => self.accepted(verified, actions),
-                    Judgement::Rejected(rejected) => self.rejected(rejected, actions),
+                    Judgement::Rejected(rejected) => self.rejected(rejected, now, actions),
                 }
             }
             Event::Disputed { task, until } => self.disputed(*task, *until, actions),
@@ -181,11 +193,11 @@ impl Market {
                 let task = self.known(&evidence.task)?;
                 match rehydrate((**evidence).clone(), task.listing())? {
                     Judgement::Accepted(verified) => self.upheld_right(verified, actions),
-                    Judgement::Rejected(rejected) => self.found_wrong(rejected, actions),
+                    Judgement::Rejected(rejected) => self.found_wrong(rejected, now, actions),
                 }
             }
             Event::VerdictOnChain { task, verdict, window_until } => {
-                self.verdict_on_chain(*task, *verdict, *window_until, actions)
+                self.verdict_on_chain(*task, *verdict, *window_until, now, actions)
             }
             Event::Closed { task, outcome } => self.closed(*task, *outcome, now, actions),
             Event::Tick => {
@@ -313,7 +325,7 @@ impl Market {
     /// A hash of the state, kept up to date with every event: replaying the log gives the same.
     #[must_use]
     pub fn state_hash(&self) -> Hash32 {
-        tagged_hash(
+        let state = tagged_hash(
             "fog/market-state/v2",
             &[
                 &self.digest.0,
@@ -323,7 +335,12 @@ impl Market {
                 &self.bond.map_or(u64::MAX, Nano::get).to_le_bytes(),
                 &self.backed.get().to_le_bytes(),
             ],
-        )
+        );
+        // The state of a log that is older than trust has the hash it had.
+        let Some(trust) = &self.trust else { return state };
+        // Writing to a vector cannot fail.
+        let trust = borsh::to_vec(&(trust, &self.lost)).unwrap_or_default();
+        tagged_hash("fog/market-state/v3", &[&state.0, &trust])
     }
 
     fn known(&self, id: &TaskId) -> Result<&Task, Refused> {

@@ -48,6 +48,9 @@ impl Market {
             alarm: Some(until),
             barred: BTreeSet::new(),
             copies: None,
+            rate_ppm: None,
+            recheck: None,
+            challenged_until: None,
             indexed: Indexed::default(),
         };
         self.posted += 1;

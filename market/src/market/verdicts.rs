@@ -6,7 +6,7 @@ use fog_verifier::{AuditBasis, Conclusion, Evidence, Judgement, Rejected, Verifi
 use super::Market;
 use crate::{
     Action, Assignment, Refused, Settlement,
-    task::{Decided, Hold, Phase, Work},
+    task::{Decided, Hold, Phase, Rechecked, Work},
     transition::{Step, Trigger, step},
 };
 
@@ -30,7 +30,7 @@ impl Market {
     /// # Errors
     /// [`Refused`]: nothing has changed; [`Refused::StaleBasis`] if another basis was asked for.
     pub fn reject(&mut self, rejected: Rejected, now: u64) -> Result<Vec<Action>, Refused> {
-        self.decide(now, |market, _, actions| market.rejected(rejected, actions))
+        self.decide(now, |market, now, actions| market.rejected(rejected, now, actions))
     }
 
     pub(super) fn accepted(
@@ -42,9 +42,12 @@ impl Market {
         let (assignment, work) = self.judged(id, verified.evidence(), Trigger::Accepted)?;
         let payable = assignment.accept(verified, work.commitment)?;
         let audited = self.worker_judged(id, assignment.worker)?;
+        let may_fall = !audited && self.may_recheck(id);
+        let worker = self.worker_mut(&assignment.worker)?;
         if audited {
-            let worker = self.worker_mut(&assignment.worker)?;
             worker.flagged = worker.flagged.saturating_sub(1);
+        } else if may_fall {
+            worker.unchecked.insert(id);
         }
         let decided = decided(&work, payable.evidence_hash());
         let address = assignment.worker;
@@ -57,6 +60,7 @@ impl Market {
     pub(super) fn rejected(
         &mut self,
         rejected: Rejected,
+        now: u64,
         actions: &mut Vec<Action>,
     ) -> Result<(), Refused> {
         let id = rejected.task();
@@ -69,7 +73,7 @@ impl Market {
         let evidence = slashable.evidence_hash();
         actions.push(Action::Settle(Settlement::Slash(slashable)));
         self.breach(id, address, evidence, actions);
-        self.flag(address, actions);
+        self.flag(address, id, now, actions);
         Ok(())
     }
 
@@ -81,8 +85,8 @@ impl Market {
         }
     }
 
-    /// Consumes what a second look at a disputed result found. Log [`crate::Event::Ruled`] with its
-    /// evidence.
+    /// Consumes what a second look found: at a disputed result, or at one whose worker was caught
+    /// after it had been accepted. Log [`crate::Event::Ruled`] with its evidence.
     ///
     /// # Errors
     /// [`Refused`]: nothing has changed; it is not disputed, or another result.
@@ -91,9 +95,9 @@ impl Market {
         judgement: Judgement<Conclusion>,
         now: u64,
     ) -> Result<Vec<Action>, Refused> {
-        self.decide(now, |market, _, actions| match judgement {
+        self.decide(now, |market, now, actions| match judgement {
             Judgement::Accepted(verified) => market.upheld_right(verified, actions),
-            Judgement::Rejected(rejected) => market.found_wrong(rejected, actions),
+            Judgement::Rejected(rejected) => market.found_wrong(rejected, now, actions),
         })
     }
 
@@ -102,30 +106,43 @@ impl Market {
         verified: Verified<Conclusion>,
         actions: &mut Vec<Action>,
     ) -> Result<(), Refused> {
-        let (assignment, commitment) =
-            self.in_dispute(verified.value().task, verified.evidence())?;
+        let id = verified.value().task;
+        let (assignment, commitment) = self.in_dispute(id, verified.evidence())?;
         let payable = assignment.accept(verified, commitment)?;
-        actions.push(Action::Rule(Settlement::Pay(payable)));
+        let task = self.task_mut(&id)?;
+        task.rechecked(Rechecked::Right);
+        if task.is_disputed() {
+            actions.push(Action::Rule(Settlement::Pay(payable)));
+        }
         Ok(())
     }
 
     pub(super) fn found_wrong(
         &mut self,
         rejected: Rejected,
+        now: u64,
         actions: &mut Vec<Action>,
     ) -> Result<(), Refused> {
-        let (assignment, commitment) = self.in_dispute(rejected.task(), rejected.evidence())?;
+        let id = rejected.task();
+        let (assignment, commitment) = self.in_dispute(id, rejected.evidence())?;
         let worker = assignment.worker;
         let slashable = assignment.reject(rejected, commitment)?;
-        actions.push(Action::Rule(Settlement::Slash(slashable)));
-        self.flag(worker, actions);
+        let task = self.task_mut(&id)?;
+        task.rechecked(Rechecked::Wrong { evidence: slashable.evidence_hash() });
+        if task.is_disputed() {
+            actions.push(Action::Rule(Settlement::Slash(slashable)));
+        } else {
+            self.challenge(id, now, actions);
+        }
+        self.flag(worker, id, now, actions);
         Ok(())
     }
 
     fn in_dispute(&self, id: TaskId, evidence: &Evidence) -> Result<(Assignment, Hash32), Refused> {
         let task = self.known(&id)?;
+        let looked_at = task.is_disputed() || task.is_rechecked();
         let (true, Some(assignment), Some(commitment)) =
-            (task.is_disputed(), task.assignment(), task.commitment())
+            (looked_at, task.assignment(), task.commitment())
         else {
             return Err(Self::wrong_state(task.status(), "a ruling", "disputed"));
         };
@@ -151,7 +168,7 @@ impl Market {
         else {
             return Err(Self::wrong_state(task.status(), "a verdict", "verifying"));
         };
-        let rate = task.listing.policy.rate_ppm();
+        let rate = task.rate_ppm();
         if *basis != evidence.basis || *hold == Hold::Held || evidence.rate_ppm != rate {
             return Err(Refused::StaleBasis);
         }
@@ -169,7 +186,13 @@ impl Market {
     }
 
     /// Everything the worker has returned and will return is checked.
-    pub(super) fn flag(&mut self, address: Address, actions: &mut Vec<Action>) {
+    pub(super) fn flag(
+        &mut self,
+        address: Address,
+        caught: TaskId,
+        now: u64,
+        actions: &mut Vec<Action>,
+    ) {
         let audits = self.rules.flag_audits.max(1);
         let Ok(worker) = self.worker_mut(&address) else {
             return;
@@ -181,13 +204,16 @@ impl Market {
             let Ok(task) = self.task_mut(&id) else {
                 continue;
             };
-            let rate_ppm = task.listing.policy.rate_ppm();
+            task.rate_ppm = None;
+            let rate_ppm = task.rate_ppm();
             if let Phase::Verifying { basis, hold, .. } = &mut task.phase {
                 *basis = AuditBasis::Flagged;
                 *hold = Hold::Released;
                 actions.push(Action::Verify { task: id, basis: AuditBasis::Flagged, rate_ppm });
             }
         }
+        self.distrust(address);
+        self.look_back(address, caught, now, actions);
     }
 
     /// Lets go of the worker's results that were not drawn, if none of its audits is running.
@@ -202,7 +228,7 @@ impl Market {
             let Ok(task) = self.task_mut(&id) else {
                 continue;
             };
-            let rate_ppm = task.listing.policy.rate_ppm();
+            let rate_ppm = task.rate_ppm();
             if let Phase::Verifying { basis, hold, .. } = &mut task.phase
                 && *hold == Hold::Held
             {

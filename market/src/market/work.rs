@@ -1,11 +1,11 @@
 //! From the worker's commitment to the order to verify.
 
-use fog_protocol::{Commit, Hash32, Policy, Signed, TaskId};
+use fog_protocol::{Commit, Hash32, Policy, RATE_ONE, Signed, TaskId};
 use fog_verifier::{AuditBasis, draw};
 
 use super::{Market, workers::Answers};
 use crate::{
-    Action, Refused,
+    Action, Assignment, Refused,
     event::by,
     reputation::Speed,
     task::{Delivery, Dispute, Hold, Phase, Task, Work},
@@ -164,16 +164,39 @@ impl Market {
         if task.listing.policy.is_proof() {
             return Some(AuditBasis::Proof);
         }
-        if self.workers.get(&assignment.worker).is_some_and(|w| w.is_flagged()) {
+        let worker = self.workers.get(&assignment.worker);
+        if worker.is_some_and(|worker| worker.is_flagged()) {
             Some(AuditBasis::Flagged)
-        } else if assignment.index < u64::from(self.rules.probation) {
+        } else if self.usual_rate(assignment) >= RATE_ONE {
             Some(AuditBasis::Probation)
         } else {
             None
         }
     }
 
-    fn basis(&self, task: &Task, work: &Work, now: u64) -> Option<AuditBasis> {
+    /// The rate at which the node checks this worker whatever the listing asks for less.
+    fn usual_rate(&self, assignment: &Assignment) -> u32 {
+        let usual = self.rules.rate_of_history(assignment.index);
+        let worker = self.workers.get(&assignment.worker);
+        let trusted = worker.and_then(|worker| self.trusted(&worker.session));
+        trusted.map_or(usual, |trusted| trusted.rate(usual))
+    }
+
+    /// Why the result is checked or not, and at which rate that was drawn.
+    fn basis(&self, task: &Task, work: &Work, now: u64) -> Option<(AuditBasis, u32)> {
+        let listed = task.listing.policy.rate_ppm();
+        let basis = self.basis_of(task, work, now)?;
+        // In a log that is older than trust the evidence names the listing's.
+        let named = match &basis {
+            AuditBasis::NotDrawn { .. } if self.trust.is_some() => {
+                listed.max(self.usual_rate(task.assignment()?))
+            }
+            _ => listed,
+        };
+        Some((basis, named))
+    }
+
+    fn basis_of(&self, task: &Task, work: &Work, now: u64) -> Option<AuditBasis> {
         let seed = work.seed?;
         let without = self.basis_without_draw(task);
         if without.is_none()
@@ -188,7 +211,7 @@ impl Market {
                     |rate| draw::is_drawn(&seed, &nonce, &task.id, &work.commitment, rate);
                 Some(if is_drawn(task.listing.policy.rate_ppm()) {
                     AuditBasis::Drawn { seed, nonce }
-                } else if is_drawn(self.rules.rate_of_history(task.assignment()?.index)) {
+                } else if is_drawn(self.usual_rate(task.assignment()?)) {
                     AuditBasis::Probation
                 } else {
                     AuditBasis::NotDrawn { seed, nonce }
@@ -214,11 +237,11 @@ impl Market {
         if work.verdict_by.is_none() || work.delivery == Delivery::Missed {
             return;
         }
-        let Some(basis) = self.basis(task, work, now) else {
+        let Some((basis, rate_ppm)) = self.basis(task, work, now) else {
             return;
         };
         let (assignment, work) = (assignment.clone(), work.clone());
-        let rate_ppm = task.listing.policy.rate_ppm();
+        let listed = task.listing.policy.rate_ppm();
         let Ok(worker) = self.worker_mut(&assignment.worker) else {
             return;
         };
@@ -234,6 +257,7 @@ impl Market {
             actions.push(Action::Verify { task: id, basis: basis.clone(), rate_ppm });
         }
         if let Ok(task) = self.task_mut(&id) {
+            task.rate_ppm = Some(rate_ppm).filter(|rate| *rate != listed);
             task.enter(Phase::Verifying { assignment, work, basis, hold });
         }
     }

@@ -50,6 +50,7 @@ impl Market {
             audits: BTreeSet::new(),
             undrawn: BTreeSet::new(),
             pledges: BTreeMap::new(),
+            unchecked: BTreeSet::new(),
             rounds: BTreeSet::new(),
             indexed: WorkerIndex::default(),
         });

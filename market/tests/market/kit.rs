@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fog_market::{Action, Event, Market, Outcome, Refused, Rules, stake_rule};
+use fog_market::{Action, Event, Market, Outcome, Refused, Rules, Trust, stake_rule};
 use fog_protocol::{
     Address, Bid, BlobRef, Commit, Durations, GuestExit, Hash32, Listing, Nano, Policy, Program,
     ResourceLimits, Reveal, SealPublicKey, SecretKey, Signature, Signed, TaskId, TaskStatus,
@@ -117,6 +117,13 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// With whom it trusts.
+    pub(crate) fn trusting(rules: Rules, trust: Trust) -> Self {
+        let mut world = Self::new(rules);
+        world.ok(Event::TrustSet { trust: Box::new(trust) });
+        world
+    }
+
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
             market: Market::new(rules.clone()),
@@ -288,7 +295,7 @@ impl World {
             input: INPUT,
             key: None,
             basis,
-            rate_ppm: task.listing().policy.rate_ppm(),
+            rate_ppm: task.rate_ppm(),
         };
         match verify(&work, submission, &Truth).unwrap() {
             Judgement::Accepted(verified) => Judgement::Accepted(verified.conclude().0),
@@ -301,6 +308,17 @@ impl World {
             Judgement::Accepted(verified) => verified.evidence().clone(),
             Judgement::Rejected(rejected) => rejected.evidence().clone(),
         }
+    }
+
+    /// Hands what a second look found to the market, and logs its evidence.
+    pub(crate) fn rule(&mut self, task: TaskId, result: Result_) -> Result<&[Action], Refused> {
+        let judgement = self.judge_on(task, result, AuditBasis::Disputed);
+        let evidence = Box::new(Self::evidence(&judgement));
+        let actions = self.market.rule(judgement, self.now)?;
+        self.log.push((Event::Ruled { evidence }, self.now));
+        let from = self.actions.len();
+        self.actions.extend(actions);
+        Ok(&self.actions[from..])
     }
 
     /// Hands a judgement to the market, and logs its evidence.

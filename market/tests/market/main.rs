@@ -7,6 +7,7 @@ mod flow;
 mod kit;
 mod pledges;
 mod rail;
+mod recheck;
 mod sequences;
 mod table;
 mod trust;

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fog_market::{
-    Action, Event, Outcome, RefundCause, Rules, Settlement, Verdict, transition::edges,
+    Action, Event, Outcome, RefundCause, Rules, Settlement, Trust, Trusted, Verdict,
+    transition::edges,
 };
 use fog_protocol::{Nano, TaskId, TaskStatus, gateway::PassReason};
 use fog_verifier::AuditBasis;
 use proptest::prelude::*;
 
-use crate::kit::{CAP, Result_, World, nonce, rules, seed, wallet};
+use crate::kit::{CAP, Result_, World, nonce, rules, seed, session, wallet};
 
 const STAKE: Nano = Nano::grams(60);
 const TASKS: u32 = 4;
@@ -30,6 +31,12 @@ fn outcome(choice: u8) -> Outcome {
     }
 }
 
+/// Trusts one of the workers.
+fn trust(worker: u8, grant: u32) -> Trust {
+    let trusted = Trusted { factor_ppm: 300_000, grant };
+    Trust { keys: [(session(worker).public(), trusted)].into() }
+}
+
 /// One random thing that happens; `None` if it makes no sense at all here.
 fn event(world: &World, (kind, salt, worker): (u8, u32, u8), task: TaskId) -> Option<Event> {
     let soon = world.now + 300;
@@ -43,7 +50,8 @@ fn event(world: &World, (kind, salt, worker): (u8, u32, u8), task: TaskId) -> Op
             world.bid_event(task, worker, CAP)
         }
         2 => Event::Passed { task, worker: wallet(worker), reason: PassReason::Busy, ask: None },
-        3 if salt % 2 == 0 => Event::CloseRounds,
+        3 if salt % 3 == 0 => Event::CloseRounds,
+        3 if salt % 3 == 1 => Event::TrustSet { trust: Box::new(trust(worker, salt)) },
         3 => {
             let probation = u32::from(worker);
             Event::RulesSet { rules: Box::new(Rules { probation, flag_audits: salt, ..rules() }) }
@@ -121,14 +129,15 @@ fn look_again(world: &mut World, task: TaskId) {
         return;
     }
     let disputed = known.is_disputed();
+    let rechecked = known.is_rechecked();
     let judgement = world.judge_on(task, result(worker), AuditBasis::Disputed);
     let hash = world.market.state_hash();
     let evidence = Box::new(World::evidence(&judgement));
     let ruled = world.market.rule(judgement, world.now);
-    assert_eq!(ruled.is_ok(), disputed);
+    assert_eq!(ruled.is_ok(), disputed || rechecked);
     match ruled {
         Ok(actions) => {
-            assert!(actions.iter().any(|action| matches!(action, Action::Rule(_))));
+            assert_eq!(actions.iter().any(|action| matches!(action, Action::Rule(_))), disputed);
             world.log.push((Event::Ruled { evidence }, world.now));
             world.actions.extend(actions);
         }
@@ -176,6 +185,11 @@ fn check_actions(world: &World, verdicts: &BTreeMap<TaskId, Verdict>) {
                 };
                 assert_eq!(verdicts.get(&settlement.task()), Some(&expected));
             }
+            // The third worker cheats, nobody else's verdict is challenged.
+            Action::Challenge { task, .. } => {
+                let made = world.market.task(task).unwrap().assignment().unwrap();
+                assert_eq!(made.worker, wallet(WORKERS), "an honest worker's verdict challenged");
+            }
             _ => {}
         }
     }
@@ -190,6 +204,9 @@ proptest! {
     ) {
         let edges = edges();
         let mut world = World::new(Rules { probation: 1, ..rules() });
+        if ops.len() % 2 == 0 {
+            world.ok(Event::TrustSet { trust: Box::default() });
+        }
         (1..=WORKERS).for_each(|worker| world.join(worker, STAKE));
         let tasks: Vec<_> = (0..TASKS)
             .map(|salt| {

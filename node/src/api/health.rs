@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use axum::{Json, extract::State, http::header, response::IntoResponse};
-use fog_protocol::{PROTOCOL_VERSION, api::NodeInfo};
+use fog_protocol::{
+    PROTOCOL_VERSION,
+    api::{NodeInfo, TrustedKey},
+};
 
 use super::App;
 use crate::{
@@ -38,6 +41,11 @@ pub(super) async fn info(State(app): State<App>) -> Json<NodeInfo> {
         probation: config.probation,
         min_rate_ppm: config.min_rate_ppm,
         jettons: config.jettons.clone(),
+        trusted: config
+            .trusted
+            .iter()
+            .map(|trusted| TrustedKey { key: trusted.key, factor_ppm: trusted.factor_ppm })
+            .collect(),
     })
 }
 
@@ -71,6 +79,9 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
     super::verifiers::metrics(shared, &mut text);
     for (status, count) in shared.store.status_counts().await? {
         line(&mut text, &format!("fog_tasks{{status=\"{status}\"}}"), count);
+    }
+    for (found, count) in shared.store.recheck_counts().await? {
+        line(&mut text, &format!("fog_rechecks{{found=\"{found}\"}}"), count);
     }
     for (state, count) in shared.store.outbox_counts().await? {
         line(&mut text, &format!("fog_intents{{state=\"{state}\"}}"), count);

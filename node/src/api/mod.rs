@@ -49,6 +49,7 @@ pub(crate) fn router(shared: Arc<Shared>, intake: CancellationToken) -> Router {
         .route("/v1/groups", post(tasks::group))
         .route("/v1/tasks/{id}", get(tasks::show))
         .route("/v1/tasks/{id}/nonce", post(tasks::open_nonce))
+        .route("/v1/tasks/{id}/opening", get(tasks::opening))
         .route("/v1/tasks/{id}/result", get(tasks::result))
         .route("/v1/tasks/{id}/evidence", get(tasks::evidence))
         .route("/v1/evidence/{hash}", get(tasks::evidence_by_hash))

@@ -8,10 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fog_protocol::{
-    Durations, Group, Hash32, JettonRate, JettonRates, Listing, Nano, Signed, TaskId, TaskStatus,
+    Durations, Group, Hash32, JettonRate, JettonRates, Listing, Nano, NonceOpening, Signed, TaskId,
+    TaskStatus,
     api::{OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
-use fog_verifier::{AuditBasis, ExecuteError, Job};
+use fog_verifier::{AuditBasis, Evidence, ExecuteError, Job};
 use serde::Deserialize;
 
 use super::{
@@ -52,11 +53,11 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Result<Jso
         .chain
         .posted(listing)
         .map_err(|reason| Denied::new(Why::Invalid, "bad_terms", reason.to_string()))?;
-    posted.epoch = epochs::of(&app, listing).await?;
+    let epoch = epochs::of(&app, listing).await?;
+    posted.epoch = epoch.as_ref().and_then(|epoch| epoch.signed.clone());
     if app.shared.store.has_task(&posted.task).await? {
         return Ok(Json(posted));
     }
-    epochs::check(&app, listing).await?;
     check_blobs(&app, listing).await?;
     check_quota(&app, listing).await?;
     check_program(&app, listing).await?;
@@ -255,10 +256,24 @@ pub(super) async fn open_nonce(
     let limit = app.shared.config.limits.json_bytes as u64;
     let content = body(&app, &signed.headers, content, limit).await?;
     let key = signed.signer(&app, &content.bytes)?;
-    let OpenNonce { nonce } = json(&content.bytes)?;
-    let ask = |reply| Command::OpenNonce { task, key, nonce, reply };
+    let OpenNonce { opening } = json(&content.bytes)?;
+    opening
+        .verify()
+        .map_err(|error| Denied::new(Why::Unauthenticated, "bad_signature", error.to_string()))?;
+    let opening = Box::new(opening);
+    let ask = |reply| Command::OpenNonce { task, key, opening, reply };
     app.shared.coordinator.ask(ask).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /v1/tasks/{id}/opening`: which commitment the requestor opened its nonce for.
+pub(super) async fn opening(
+    State(app): State<App>,
+    TaskPath { 0: task }: TaskPath,
+) -> Result<Json<Signed<NonceOpening>>, Denied> {
+    app.shared.store.opening(&task).await?.map(Json).ok_or_else(|| {
+        Denied::new(Why::NotFound, "no_opening", "this task's nonce was not opened, or not signed")
+    })
 }
 
 /// `GET /v1/tasks/{id}/result`: the verified bytes, for the requestor alone.
@@ -312,28 +327,29 @@ pub(super) async fn evidence(
     State(app): State<App>,
     TaskPath { 0: id }: TaskPath,
 ) -> Result<Response, Denied> {
-    evidence_of(&app, id).await
+    let evidence = app.shared.store.evidence(&id).await?.ok_or_else(|| {
+        Denied::new(Why::NotFound, "no_verdict", "there is no verdict on this task yet")
+    })?;
+    shown(&app, id, evidence).await
 }
 
-/// `GET /v1/evidence/{hash}`: the same, by the hash that a verdict or a slash names on chain.
+/// `GET /v1/evidence/{hash}`: the same, or that of a ruling on it, by the hash that a verdict, a ruling
+/// or a slash names on chain.
 pub(super) async fn evidence_by_hash(
     State(app): State<App>,
     PathOf { 0: hash }: PathOf<Hash32>,
 ) -> Result<Response, Denied> {
-    let task = app.shared.store.task_of_evidence(&hash).await?.ok_or_else(|| {
+    let (task, evidence) = app.shared.store.evidence_by_hash(&hash).await?.ok_or_else(|| {
         Denied::new(Why::NotFound, "unknown_evidence", "this node has no evidence of that hash")
     })?;
-    evidence_of(&app, task).await
+    shown(&app, task, evidence).await
 }
 
-async fn evidence_of(app: &App, id: TaskId) -> Result<Response, Denied> {
-    let evidence = app.shared.store.evidence(&id).await?.ok_or_else(|| {
-        Denied::new(Why::NotFound, "no_verdict", "there is no verdict on this task yet")
-    })?;
+async fn shown(app: &App, id: TaskId, evidence: Evidence) -> Result<Response, Denied> {
     if let AuditBasis::Drawn { .. } | AuditBasis::NotDrawn { .. } = evidence.basis {
         let store = &app.shared.store;
         let epoch = store.epoch_of(&id).await?.unwrap_or_default();
-        let known = store.epoch(epoch, app.shared.clock.now()).await?;
+        let known = store.epoch(epoch).await?;
         if known.is_none_or(|(_, told)| told != Told::Revealed) {
             let message =
                 format!("it holds the audit seed, which is secret until epoch {epoch} ends");

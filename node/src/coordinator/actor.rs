@@ -7,9 +7,10 @@ use std::{
 
 use fog_market::{Event, Market, Refused};
 use fog_protocol::{
-    Address, Bid, Commit, Hash32, Signed, TaskId, TaskStatus, api::Refusal, gateway::ServerFrame,
+    Address, Bid, Commit, Hash32, NonceOpening, Signed, TaskId, TaskStatus, api::Refusal,
+    gateway::ServerFrame,
 };
-use fog_verifier::{AuditBasis, Conclusion, Judgement};
+use fog_verifier::{AuditBasis, Conclusion, Judgement, draw};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -18,12 +19,12 @@ use super::{
     perform::Release,
     project::Shown,
     rail::Rail,
-    verify::Verifications,
+    verify::{Asked, Verifications},
 };
 use crate::{
     NodeError,
     denied::{Denied, Why},
-    epoch::Turning,
+    epoch::Begun,
     follow::{Reading, Reconciler},
     settle::Signer,
     shared::{ChainHealth, Counters, Shared},
@@ -60,6 +61,10 @@ pub(crate) struct Actor {
     pub(super) verifications: Verifications,
     /// The epoch whose seed decides about each undecided commitment.
     pub(super) epochs: HashMap<TaskId, u64>,
+    /// Tasks whose nonce was opened by an older version, without the signature that verifiers want.
+    pub(super) unsigned: HashSet<TaskId>,
+    /// Epochs in which tasks can still begin; the last is the running one.
+    pub(super) unshut: BTreeMap<u64, Begun>,
     pub(super) seq: i64,
     pub(super) checkpoint: i64,
     /// What the database shows of each task the market remembers.
@@ -98,6 +103,8 @@ impl Actor {
             rail: Rail::default(),
             verifications,
             epochs: HashMap::new(),
+            unsigned: HashSet::new(),
+            unshut: BTreeMap::new(),
             seq: 0,
             checkpoint: 0,
             shown: HashMap::new(),
@@ -160,6 +167,7 @@ impl Actor {
             return Ok(());
         }
         self.turn_epoch(now)?;
+        self.shut_epochs(now);
         self.turn_pledges(now)?;
         if self.market.next_alarm().is_some_and(|at| at <= now) {
             self.internal(Event::Tick)?;
@@ -168,30 +176,6 @@ impl Actor {
             self.internal(Event::CloseRounds)?;
         }
         Ok(())
-    }
-
-    /// Begins the next epoch when this one is over: it is stored before anybody is told of it.
-    fn turn_epoch(&mut self, now: u64) -> Result<(), NodeError> {
-        let current = self.shared.epoch();
-        if now < current.ends_at() {
-            return Ok(());
-        }
-        let (node, seconds) = (self.shared.node, self.shared.config.epoch_seconds);
-        let (secret, key) = (&self.shared.epochs, &self.signer.key);
-        let epoch = Turning { node, secret, key, seconds }.begin(Some(&current), now);
-        self.batch.steps.push(Step::Epoch(epoch.clone()));
-        self.releases.push(Release::Epoch(Box::new(epoch)));
-        self.redeem_what_expires()
-    }
-
-    /// The epoch whose seed decides about a task: the one its listing names. Tasks whose listing
-    /// names none go by the one in which their commitment came.
-    pub(super) fn epoch_of(&self, task: TaskId) -> u64 {
-        let listing = self.market.task(&task).map(fog_market::Task::listing);
-        let named = listing.and_then(fog_protocol::Listing::named_epoch);
-        let noted = || self.epochs.get(&task).copied();
-        let number = named.map(|epoch| epoch.number).or_else(noted);
-        number.unwrap_or_else(|| self.shared.epoch().number)
     }
 
     fn checkpoint(&mut self) {
@@ -274,12 +258,14 @@ impl Actor {
 
     fn command(&mut self, command: Command) -> Result<(), NodeError> {
         match command {
-            Command::Post { listing, escrow, account: None, reply } => {
-                let decided = self.event(Event::Posted { listing, escrow })?;
-                self.answer(reply, decided.map_err(refusal));
-            }
-            Command::Post { listing, escrow, account: Some(at), reply } => {
-                let decided = self.post_on_account(listing, escrow, &at)?;
+            Command::Post { listing, escrow, account, reply } => {
+                let decided = match (self.check_epoch(&listing.value), account) {
+                    (Err(denied), _) => Err(denied),
+                    (Ok(()), None) => {
+                        self.event(Event::Posted { listing, escrow })?.map_err(refusal)
+                    }
+                    (Ok(()), Some(at)) => self.post_on_account(listing, escrow, &at)?,
+                };
                 self.answer(reply, decided);
             }
             Command::Vouch { voucher, reply } => {
@@ -330,8 +316,9 @@ impl Actor {
                 let decided = self.event(Event::Grouped { group })?;
                 self.answer(reply, decided.map_err(refusal));
             }
-            Command::OpenNonce { task, key, nonce, reply } => {
-                self.open_nonce(task, key, nonce, reply)?;
+            Command::OpenNonce { task, key, opening, reply } => {
+                let decided = self.open_nonce(task, key, &opening)?;
+                self.answer(reply, decided);
             }
             Command::Received { received, reply } => self.received(received, reply)?,
             Command::Judged { judgement, ballot } => self.judged(*judgement, ballot)?,
@@ -481,31 +468,36 @@ impl Actor {
         }))
     }
 
+    /// The requestor opens its nonce for the commitment it was shown.
     fn open_nonce(
         &mut self,
         task: TaskId,
         key: fog_protocol::PublicKey,
-        nonce: Hash32,
-        reply: Reply<()>,
-    ) -> Result<(), NodeError> {
-        let owner = self.market.task(&task).map(|task| task.listing().requestor_key);
-        let decided = match owner {
-            None => Err(Denied::no_task()),
-            Some(owner) if owner != key => Err(Denied::new(
-                Why::Forbidden,
-                "not_requestor",
-                "only the key that posted the task may open its nonce",
-            )),
-            Some(_) => {
-                let decided = self.event(Event::NonceOpened { task, nonce })?;
-                if decided.is_ok() {
-                    self.batch.steps.push(Step::Nonce(task, nonce));
-                }
-                decided.map_err(refusal)
-            }
-        };
-        self.answer(reply, decided);
-        Ok(())
+        opening: &Signed<NonceOpening>,
+    ) -> Result<Result<(), Denied>, NodeError> {
+        let Some(known) = self.market.task(&task) else { return Ok(Err(Denied::no_task())) };
+        let denied = |why, code, message: &str| Ok(Err(Denied::new(why, code, message)));
+        let (listing, nonce) = (known.listing(), opening.value.nonce);
+        if listing.requestor_key != key || opening.signer != key {
+            let message = "only the key that posted the task may open its nonce";
+            return denied(Why::Forbidden, "not_requestor", message);
+        }
+        if opening.value.task != task {
+            return denied(Why::Invalid, "other_task", "the nonce is opened for another task");
+        }
+        if draw::nonce_hash(&nonce) != listing.nonce_hash {
+            return Ok(Err(refusal(Refused::WrongNonce)));
+        }
+        if known.commitment() != Some(opening.value.commitment) {
+            let message = "the task has no such commitment, or not yet: look again, then open";
+            return denied(Why::Conflict, "other_commitment", message);
+        }
+        let decided = self.event(Event::NonceOpened { task, nonce })?;
+        if decided.is_ok() {
+            self.batch.steps.push(Step::Nonce(task, nonce, encode(opening)?));
+            self.signed_at_last(task);
+        }
+        Ok(decided.map_err(refusal))
     }
 
     fn received(&mut self, received: Received, reply: Reply<()>) -> Result<(), NodeError> {
@@ -550,7 +542,7 @@ impl Actor {
     }
 
     /// A line in the history of a task, each once.
-    fn note_verifying(&mut self, id: TaskId, note: String) {
+    pub(super) fn note_verifying(&mut self, id: TaskId, note: String) {
         let note: String = note.chars().take(MAX_NOTE_CHARS).collect();
         let Some(status) = self.market.task(&id).map(fog_market::Task::status) else { return };
         if self.noted.get(&id) == Some(&note) {
@@ -573,6 +565,9 @@ impl Actor {
         };
         let evidence = Box::new(evidence.clone());
         let now = self.now();
+        if evidence.basis == AuditBasis::Disputed && self.is_stale(&evidence.task, &ballot) {
+            return Ok(());
+        }
         // For what the market makes of it, at once.
         self.ballot = Some(ballot);
         if evidence.basis == AuditBasis::Disputed {
@@ -598,6 +593,22 @@ impl Actor {
                 Ok(())
             }
         }
+    }
+
+    /// Signatures of a look from before a dispute end with the window, and no ruling may come before
+    /// that: they would count never, and keep those from being sent that do. The look that the
+    /// dispute has asked for is begun anew.
+    fn is_stale(&mut self, id: &TaskId, ballot: &Ballot) -> bool {
+        let Some(task) = self.market.task(id).filter(|task| task.is_disputed()) else {
+            return false;
+        };
+        let until = task.deadline().unwrap_or_default();
+        if u64::from(ballot.valid_until) >= until {
+            return false;
+        }
+        let (basis, rate_ppm) = (AuditBasis::Disputed, task.listing().policy.rate_ppm());
+        self.verify(*id, Asked::Result { basis, rate_ppm });
+        true
     }
 
     /// What a reconnected worker is told of one of its tasks.

@@ -2,8 +2,8 @@
 
 use fog_contracts::channel::ChannelData;
 use fog_protocol::{
-    AccountView, Address, Bid, Commit, Group, Hash32, Listing, Nano, PublicKey, SealPublicKey,
-    Signed, TaskId, TaskStatus, VoucherFile, gateway::PassReason,
+    AccountView, Address, Bid, Commit, Group, Hash32, Listing, Nano, NonceOpening, PublicKey,
+    SealPublicKey, Signed, TaskId, TaskStatus, VoucherFile, gateway::PassReason,
 };
 use fog_verifier::{Conclusion, Judgement, strategy::redundant::Opening};
 use tokio::sync::{mpsc, oneshot};
@@ -196,8 +196,8 @@ pub(crate) enum Command {
         task: TaskId,
         /// Who asks.
         key: PublicKey,
-        /// The nonce.
-        nonce: Hash32,
+        /// The nonce, and the commitment it is opened for; its signature is checked.
+        opening: Box<Signed<NonceOpening>>,
         /// Answered when it is stored.
         reply: Reply<()>,
     },

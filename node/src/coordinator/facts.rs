@@ -217,6 +217,7 @@ impl Actor {
                 vec![(IntentKind::Assign, End::Refused(reason))]
             }
             Event::CommittedOnChain { .. } => vec![(IntentKind::Commit, End::Done)],
+            Event::Disputed { .. } => vec![(IntentKind::Challenge, End::Done)],
             Event::VerdictOnChain { .. } => {
                 [IntentKind::Verdict, IntentKind::Undelivered, IntentKind::Ruling]
                     .map(|kind| (kind, End::Done))
@@ -242,6 +243,13 @@ impl Actor {
             | Event::Closed { task, .. } => *task,
             _ => return Ok(()),
         };
+        let begins = matches!(event, Event::Opened { .. } | Event::Reserved { .. });
+        if begins && self.is_over(&task) {
+            let note = "paid after its epoch was shut, so that its draw would be known: this node \
+                        does not take it; `fog task cancel ID` gives the money back";
+            self.note_verifying(task, note.to_owned());
+            return Ok(());
+        }
         if self.is_news(&event) {
             // The intents first: what the event asks for next may be of the same kind.
             for (kind, end) in done {

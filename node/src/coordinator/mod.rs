@@ -14,6 +14,7 @@
 
 mod actor;
 mod command;
+mod epochs;
 mod facts;
 mod perform;
 mod project;

@@ -5,10 +5,11 @@ use fog_market::{Action, Assign, Settlement, Verdict};
 use fog_protocol::{
     Address, Hash32, TaskId, TaskStatus, api::Refusal, gateway::ServerFrame, tagged_hash,
 };
+use fog_verifier::AuditBasis;
 
 use super::{
     Actor,
-    verify::{Asked, VerifyJob},
+    verify::{Asked, Lane, VerifyJob},
 };
 use crate::{
     NodeError,
@@ -112,6 +113,12 @@ impl Actor {
             }
             Action::Settle(settlement) => self.intend_verdict(&settlement)?,
             Action::Rule(settlement) => self.intend_ruling(&settlement)?,
+            Action::Challenge { task, evidence } => {
+                if let Some(known) = self.market.task(&task) {
+                    let escrow = known.escrow();
+                    self.intend(task, &Intent::Challenge { escrow, evidence }, None)?;
+                }
+            }
             Action::Undelivered { task } => self.verify(task, Asked::Undelivered),
             Action::Finalize { task } => self.intend_finalize(task)?,
             Action::Expire { task } => {
@@ -255,14 +262,15 @@ impl Actor {
         self.intend(task, &Intent::Finalize { escrow }, evidence)
     }
 
-    fn verify(&mut self, task: TaskId, asked: Asked) {
+    /// Has a task verified, if it is in a state for it; what was under way for it is given up.
+    pub(super) fn verify(&mut self, task: TaskId, asked: Asked) {
         if let Some(job) = self.verify_job(task, asked) {
             self.releases.push(Release::Verify(Box::new(job)));
         }
     }
 
     /// A verification's job, if the task is in a state for it.
-    pub(super) fn verify_job(&self, id: TaskId, asked: Asked) -> Option<VerifyJob> {
+    fn verify_job(&self, id: TaskId, asked: Asked) -> Option<VerifyJob> {
         let task = self.market.task(&id)?;
         let assignment = task.assignment()?;
         let listing = task.listing().clone();
@@ -272,8 +280,15 @@ impl Actor {
         } else {
             self.now().saturating_add(super::rail::VERDICT_SECONDS)
         };
+        let lane = match &asked {
+            Asked::Result { basis: AuditBasis::Disputed, .. } if !task.is_disputed() => {
+                Lane::Recheck
+            }
+            _ => Lane::Due,
+        };
         Some(VerifyJob {
             task: id,
+            lane,
             worker: assignment.worker,
             stake: assignment.stake,
             price: assignment.price,

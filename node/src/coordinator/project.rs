@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fog_market::{Action, Event, Outcome, Presence, RefundCause, Task};
+use fog_market::{Action, Event, Outcome, Presence, Recheck, Rechecked, RefundCause, Task};
 use fog_protocol::{Address, Hash32, Nano, TaskId, TaskStatus};
 use fog_verifier::Evidence;
 
@@ -22,6 +22,7 @@ pub(super) struct Shown {
     pub(super) commitment: Option<Hash32>,
     pub(super) deadline: Option<u64>,
     pub(super) slashed: Option<Nano>,
+    recheck: Option<Recheck>,
     escrow: Address,
 }
 
@@ -36,6 +37,7 @@ impl Shown {
             commitment: task.commitment(),
             deadline: task.deadline(),
             slashed: task.slashed(),
+            recheck: task.recheck(),
             escrow: task.escrow(),
         }
     }
@@ -47,7 +49,9 @@ impl Actor {
     pub(super) fn project(&mut self, event: &Event, actions: &[Action]) -> Result<(), NodeError> {
         match event {
             Event::Judged { evidence } => {
-                self.batch.steps.push(Step::Verdict(verdict(evidence)?));
+                let trusted = self.market.trust_of(&evidence.worker);
+                let trust_ppm = trusted.map(|trusted| trusted.factor_ppm);
+                self.batch.steps.push(Step::Verdict(Verdict { trust_ppm, ..verdict(evidence)? }));
             }
             Event::Ruled { evidence } => {
                 self.batch.steps.push(Step::Ruling(verdict(evidence)?));
@@ -84,7 +88,8 @@ impl Actor {
             | Event::Pledged { .. }
             | Event::PledgeEnding { .. }
             | Event::PledgeClosed { .. }
-            | Event::RulesSet { .. } => {}
+            | Event::RulesSet { .. }
+            | Event::TrustSet { .. } => {}
             Event::Judged { evidence } | Event::Ruled { evidence } => {
                 tasks.insert(evidence.task);
             }
@@ -119,7 +124,15 @@ impl Actor {
         }
         let row = projection(id, new, from, &now, at);
         let note = note(task, event);
+        let looked = now.recheck.filter(|recheck| before.and_then(|b| b.recheck) != Some(*recheck));
         self.batch.steps.push(Step::Project(row));
+        if let (Some(recheck), Some(worker)) = (looked, now.worker) {
+            self.batch.steps.push(Step::Recheck(id, recheck));
+            let note = note_recheck(&recheck, &worker);
+            tracing::warn!(task = %id, %note, "a caught worker's earlier result");
+            let row = HistoryRow { task: id, status: now.status, at, note };
+            self.batch.steps.push(Step::History(row));
+        }
         if let (Some(commitment), Some(worker)) = (committed, now.worker) {
             let signed = match event {
                 Event::Committed { commit } => encode(commit.as_ref())?,
@@ -221,7 +234,30 @@ fn verdict(evidence: &Evidence) -> Result<Verdict, NodeError> {
         result_hash: evidence.output_hash,
         result_bytes: evidence.output_bytes,
         exit: encode(&evidence.exit)?,
+        rate_ppm: evidence.rate_ppm,
+        trust_ppm: None,
     })
+}
+
+/// A line for people: what its worker's being caught meant for a task.
+fn note_recheck(recheck: &Recheck, worker: &Address) -> String {
+    let caught = recheck.caught;
+    match recheck.found {
+        Rechecked::Due => {
+            format!("worker {worker} was caught with task {caught}: this result is run again")
+        }
+        Rechecked::Right => {
+            format!("re-verified after worker {worker} was caught: the result is right")
+        }
+        Rechecked::Wrong { .. } => format!(
+            "re-verified after worker {worker} was caught: the result is wrong, its acceptance is \
+             challenged on chain if its window still runs"
+        ),
+        Rechecked::TooLate => format!(
+            "worker {worker} was caught with task {caught}, but the window of this one was over: \
+             nothing could be reversed"
+        ),
+    }
 }
 
 /// A line for people: how the task came to its status.

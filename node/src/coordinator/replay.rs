@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use fog_market::{Action, Event, Market, Presence, Rules};
+use fog_market::{Action, Event, Market, Presence, Rules, Task, Trust};
 use fog_protocol::{Address, TaskId, TaskStatus};
 use fog_verifier::AuditBasis;
 
@@ -15,10 +15,11 @@ impl Actor {
     pub(crate) async fn load(
         shared: Arc<Shared>,
         rules: Rules,
+        trust: Trust,
         tools: Tools,
     ) -> Result<Self, NodeError> {
         let mut actor = Self::new(shared, Market::new(rules.clone()), tools);
-        let mut by = None;
+        let (mut by, mut trusting) = (None, None);
         let checkpoint = actor.shared.store.checkpoint().await?;
         let mut verifications: HashMap<TaskId, Asked> = HashMap::new();
         loop {
@@ -39,8 +40,10 @@ impl Actor {
                     .map_err(|refused| wrong(format!("the market refuses it: {refused}")))?;
                 actor.seq = logged.seq;
                 actor.recall(&event, actions, &mut verifications);
-                if let Event::RulesSet { rules } = event {
-                    by = Some(rules);
+                match event {
+                    Event::RulesSet { rules } => by = Some(rules),
+                    Event::TrustSet { trust } => trusting = Some(trust),
+                    _ => {}
                 }
                 if let Some((seq, hash)) = checkpoint
                     && seq == logged.seq
@@ -60,6 +63,9 @@ impl Actor {
         actor.compare().await?;
         if by.as_deref() != Some(&rules) {
             actor.internal(Event::RulesSet { rules: Box::new(rules) })?;
+        }
+        if trusting.as_deref() != Some(&trust) {
+            actor.internal(Event::TrustSet { trust: Box::new(trust) })?;
         }
         actor.resume_all(verifications).await?;
         Ok(actor)
@@ -118,6 +124,8 @@ impl Actor {
         let workers = self.shared.store.shown_workers().await?;
         self.shown_workers = workers.into_iter().map(|row| (row.worker, row)).collect();
         self.epochs = self.shared.store.commitment_epochs().await?.into_iter().collect();
+        let unshut = self.shared.store.unshut_epochs().await?;
+        self.unshut = unshut.into_iter().map(|epoch| (epoch.number, epoch)).collect();
         self.received = self.shared.store.received().await?.into_iter().collect();
         self.proven = self.shared.store.proven().await?.into_iter().collect();
         self.shared.clock.advance(self.market.clock());
@@ -132,19 +140,28 @@ impl Actor {
             self.internal(Event::WorkerLeft { worker })?;
         }
         let told = self.shared.store.living_intents(IntentKind::Undelivered).await?;
+        // As many wait: what ends first at first.
+        let mut verifications: Vec<_> = verifications.into_iter().collect();
+        verifications.sort_by_key(|(task, _)| {
+            let known = self.market.task(task);
+            (known.and_then(Task::deadline).unwrap_or(u64::MAX), *task)
+        });
         for (task, asked) in verifications {
             let Some(known) = self.market.task(&task) else { continue };
             let is_wanted = match &asked {
-                Asked::Result { basis: AuditBasis::Disputed, .. } => known.is_disputed(),
+                Asked::Result { basis: AuditBasis::Disputed, .. } => {
+                    known.is_disputed() || known.is_rechecked()
+                }
                 Asked::Result { basis, .. } => known.basis() == Some(basis),
                 Asked::Undelivered => {
                     known.is_undelivered() && !told.iter().any(|(told, _)| *told == task)
                 }
             };
-            if is_wanted && let Some(job) = self.verify_job(task, asked) {
-                self.releases.push(Release::Verify(Box::new(job)));
+            if is_wanted {
+                self.verify(task, asked);
             }
         }
+        self.name_old().await?;
         self.follow_rail()?;
         self.flush().await
     }

@@ -53,6 +53,18 @@ pub(super) struct VerifyJob {
     /// Last second at which the verifiers' signatures count: the task's own deadline.
     pub(super) valid_until: u32,
     pub(super) asked: Asked,
+    /// Whom it waits behind.
+    pub(super) lane: Lane,
+}
+
+/// What a verification waits for. Who is caught brings up to 64 results to be run again; with one
+/// queue for all, the verdicts of others would come too late behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// A verdict, or the ruling of a dispute: as many at once as there are runners.
+    Due,
+    /// A result that was accepted, looked at again: one at a time.
+    Recheck,
 }
 
 impl VerifyJob {
@@ -68,6 +80,7 @@ impl VerifyJob {
 pub(super) struct Verifications {
     shared: Arc<Shared>,
     slots: Arc<Semaphore>,
+    rechecks: Arc<Semaphore>,
     running: HashMap<TaskId, CancellationToken>,
     threads: TaskTracker,
 }
@@ -75,7 +88,8 @@ pub(super) struct Verifications {
 impl Verifications {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let slots = Arc::new(Semaphore::new(shared.config.runner.parallel.max(1)));
-        Self { shared, slots, running: HashMap::new(), threads: TaskTracker::new() }
+        let rechecks = Arc::new(Semaphore::new(1));
+        Self { shared, slots, rechecks, running: HashMap::new(), threads: TaskTracker::new() }
     }
 
     /// Begins a verification; an earlier one of the same task is given up.
@@ -85,7 +99,10 @@ impl Verifications {
             earlier.cancel();
         }
         let shared = Arc::clone(&self.shared);
-        let slots = Arc::clone(&self.slots);
+        let slots = Arc::clone(match job.lane {
+            Lane::Due => &self.slots,
+            Lane::Recheck => &self.rechecks,
+        });
         self.threads.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -249,9 +266,17 @@ async fn case(shared: &Arc<Shared>, job: &VerifyJob) -> Result<Case, Undecided> 
     };
     let epoch = match (&job.asked, job.listing.named_epoch()) {
         (Asked::Result { basis, .. }, Some(named)) if basis.seed().is_some() => {
-            let now = shared.clock.now();
-            let known = shared.store.epoch(named.number, now).await.map_err(inside)?;
+            let known = shared.store.epoch(named.number).await.map_err(inside)?;
             known.and_then(|(epoch, _)| epoch.signed).map(Box::new)
+        }
+        _ => None,
+    };
+    let opening = match &job.asked {
+        // Elsewhere the contract shows which commitment came before the nonce.
+        Asked::Result { basis, .. }
+            if basis.nonce().is_some() && !job.listing.rail.has_contract() =>
+        {
+            shared.store.opening(&job.task).await.map_err(inside)?.map(Box::new)
         }
         _ => None,
     };
@@ -264,6 +289,7 @@ async fn case(shared: &Arc<Shared>, job: &VerifyJob) -> Result<Case, Undecided> 
         valid_until: job.valid_until,
         matter,
         epoch,
+        opening,
     };
     let mut blobs = HashMap::new();
     for blob in question.blobs() {

@@ -392,8 +392,10 @@ fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
         Intent::Expire { .. } => !matches!(state, TaskState::Created),
         Intent::Prove { .. } => matches!(state, TaskState::Assigned),
         // These are no messages to a task.
-        Intent::Redeem { .. } | Intent::TopUp(_) => false,
+        Intent::Redeem { .. } | Intent::TopUp(_) | Intent::Anchor { .. } => false,
         Intent::Open(_) => matches!(state, TaskState::Created),
+        // What is thrown back came too late, or somebody else challenged it: it is not sent again.
+        Intent::Challenge { .. } => false,
         Intent::Pledge(_) => false,
     };
     if yes { Applicable::Yes } else { Applicable::No }

@@ -1,6 +1,7 @@
 //! What the coordinator decided, as one database transaction: the log, its projections and the
 //! intents for the chain appear together or not at all.
 
+use fog_market::Recheck;
 use fog_protocol::{
     Address, Hash32, Nano, PublicKey, TaskId, TaskStatus,
     api::{Refusal, TxRef},
@@ -127,6 +128,10 @@ pub(crate) struct Verdict {
     pub(crate) result_bytes: u64,
     /// Borsh of the exit.
     pub(crate) exit: Vec<u8>,
+    /// The rate the draw was made at, in parts per million.
+    pub(crate) rate_ppm: u32,
+    /// How far the worker is trusted, in parts per million of the usual rate.
+    pub(crate) trust_ppm: Option<u32>,
 }
 
 /// Something to be done on chain.
@@ -236,14 +241,18 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(crate) enum Step {
     Epoch(Begun),
+    Shut(super::Shut),
     Commitment(Committed),
     Submission(Submitted),
-    Nonce(TaskId, Hash32),
+    /// A nonce, and borsh of its signed opening.
+    Nonce(TaskId, Hash32, Vec<u8>),
     /// A proof that was checked, as the message that settles its task.
     Proof(TaskId, Vec<u8>),
     Verdict(Verdict),
     /// What a second look at a disputed result found.
     Ruling(Verdict),
+    /// What became of a result whose worker was caught after it had been accepted.
+    Recheck(TaskId, Recheck),
     Project(Projection),
     History(HistoryRow),
     /// Replaces the note of the task's last line while it is open.
@@ -327,14 +336,21 @@ async fn write_events(tx: &mut Tx, entries: &[Entry]) -> Result<(), sqlx::Error>
 async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
     match step {
         Step::Epoch(row) => super::epochs::write_epoch(tx, row).await,
+        Step::Shut(row) => super::epochs::shut(tx, row).await,
         Step::Commitment(row) => write_commitment(tx, row).await,
         Step::Submission(row) => write_submission(tx, row).await,
-        Step::Nonce(task, nonce) => {
-            sqlx::query("INSERT INTO nonces (task, nonce) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-                .bind(from_hash(&task.0))
-                .bind(from_hash(nonce))
-                .execute(&mut **tx)
-                .await?;
+        Step::Nonce(task, nonce, opening) => {
+            // The first opening counts; before there were any, nonces came without.
+            sqlx::query(
+                "INSERT INTO nonces (task, nonce, opening) VALUES ($1, $2, $3)
+                 ON CONFLICT (task) DO UPDATE SET opening = excluded.opening
+                    WHERE nonces.opening = x'' AND nonces.nonce = excluded.nonce",
+            )
+            .bind(from_hash(&task.0))
+            .bind(from_hash(nonce))
+            .bind(opening)
+            .execute(&mut **tx)
+            .await?;
             Ok(())
         }
         Step::Proof(task, message) => {
@@ -347,6 +363,7 @@ async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
         }
         Step::Verdict(row) => write_verdict(tx, row).await,
         Step::Ruling(row) => write_ruling(tx, row).await,
+        Step::Recheck(task, row) => super::rechecks::write(tx, task, row).await,
         Step::Project(row) => write_projection(tx, row).await,
         Step::History(row) => {
             sqlx::query("INSERT INTO history (task, status, at, note) VALUES ($1, $2, $3, $4)")
@@ -422,8 +439,8 @@ async fn write_submission(tx: &mut Tx, row: &Submitted) -> Result<(), sqlx::Erro
 async fn write_verdict(tx: &mut Tx, row: &Verdict) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO verdicts (task, verdict, evidence_hash, evidence, audited, reason,
-                               result_hash, result_bytes, exit)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                               result_hash, result_bytes, exit, rate_ppm, trust_ppm)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(from_hash(&row.task.0))
     .bind(row.verdict)
@@ -434,6 +451,8 @@ async fn write_verdict(tx: &mut Tx, row: &Verdict) -> Result<(), sqlx::Error> {
     .bind(from_hash(&row.result_hash))
     .bind(to_i64(row.result_bytes)?)
     .bind(&row.exit)
+    .bind(i64::from(row.rate_ppm))
+    .bind(row.trust_ppm.map(i64::from))
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -1,16 +1,18 @@
 //! Epochs of audit seeds, and which task names which.
 
-use fog_protocol::TaskId;
+use fog_protocol::{NonceOpening, Signed, Tagged as _, TaskId, epoch_tasks};
 use sqlx::Row as _;
 
 use super::{
-    Store, from_hash,
+    Intent, Store,
+    batch::NewIntent,
+    from_hash,
     rows::{from_value, to_value},
     to_hash, to_i64, to_u64,
 };
 use crate::{
     NodeError,
-    epoch::{Begun, GRACE_SECONDS, Turning},
+    epoch::{Begun, Epochs, Turning},
 };
 
 impl Store {
@@ -19,6 +21,7 @@ impl Store {
     pub(crate) async fn open_epochs(
         &self,
         turning: &Turning<'_>,
+        epochs: Epochs,
         now: u64,
     ) -> Result<Begun, NodeError> {
         let mut tx = self.begin().await?;
@@ -35,15 +38,41 @@ impl Store {
             }
             last = Some(epoch);
         }
-        if let Some(epoch) = &last
+        let goes_on = epochs != Epochs::Anew;
+        if goes_on
+            && let Some(epoch) = &last
             && epoch.signed.is_some()
         {
             return Ok(epoch.clone());
         }
-        let epoch = turning.begin(last.as_ref(), now);
+        let before = last.as_ref().filter(|_| goes_on);
+        if before.is_none()
+            && let Some(last) = &last
+            && last.number >= now
+        {
+            let message = "the chain's time is before the number of the last epoch".to_owned();
+            return Err(NodeError::Config(message));
+        }
+        let first = if let Epochs::From(first) = epochs { first } else { now };
+        let epoch = turning.begin(before, first, now);
+        if let (None, Some(last)) = (before, &last) {
+            let (number, last) = (epoch.number, last.number);
+            tracing::warn!(number, last, "CHAIN RESTARTED: the epochs of this node begin anew");
+        }
         write_epoch(&mut tx, &epoch).await?;
         tx.commit().await?;
         Ok(epoch)
+    }
+
+    /// Epochs in which tasks can still begin, or that ended while the node was not there to see.
+    pub(crate) async fn unshut_epochs(&self) -> Result<Vec<Begun>, NodeError> {
+        let rows = sqlx::query(
+            "SELECT epoch, seed_hash, started_at, signed FROM epochs
+             WHERE epoch NOT IN (SELECT epoch FROM shut_epochs) ORDER BY epoch",
+        )
+        .fetch_all(self.reader())
+        .await?;
+        Ok(rows.iter().map(epoch_row).collect::<Result<_, _>>()?)
     }
 
     /// The epoch whose seed decides about each task that has not ended and is committed to.
@@ -59,17 +88,13 @@ impl Store {
             .collect()
     }
 
-    /// An epoch, and whether its seed may be told at `now`: it is over, no listing that names it is
-    /// taken any more, and every task that does has ended.
-    pub(crate) async fn epoch(
-        &self,
-        number: u64,
-        now: u64,
-    ) -> Result<Option<(Begun, Told)>, NodeError> {
+    /// An epoch, and whether its seed may be told: it is shut, and every task that names it has
+    /// ended. Of a shut epoch no task begins, and none that was dropped comes back.
+    pub(crate) async fn epoch(&self, number: u64) -> Result<Option<(Begun, Told)>, NodeError> {
         let Ok(key) = to_i64(number) else { return Ok(None) };
         let row = sqlx::query(
             "SELECT epoch, seed_hash, started_at, signed,
-                    epoch < (SELECT max(epoch) FROM epochs) AND NOT EXISTS (
+                    epoch IN (SELECT epoch FROM shut_epochs) AND NOT EXISTS (
                         SELECT 1 FROM task_epochs e JOIN tasks t ON t.id = e.task
                         JOIN statuses n ON n.name = t.status
                         WHERE e.epoch = $1 AND n.terminal = 0) AS told
@@ -79,10 +104,33 @@ impl Store {
         .fetch_optional(self.reader())
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let epoch = epoch_row(&row)?;
-        let is_over = epoch.ends_at().saturating_add(2 * GRACE_SECONDS) < now;
-        let told = row.try_get::<i64, _>("told")? == 1 && is_over;
-        Ok(Some((epoch, if told { Told::Revealed } else { Told::Secret })))
+        let told = row.try_get::<i64, _>("told")? == 1;
+        Ok(Some((epoch_row(&row)?, if told { Told::Revealed } else { Told::Secret })))
+    }
+
+    /// The requestor's word on which commitment a task's nonce was opened for.
+    pub(crate) async fn opening(
+        &self,
+        task: &TaskId,
+    ) -> Result<Option<Signed<NonceOpening>>, NodeError> {
+        let row = sqlx::query("SELECT opening FROM nonces WHERE task = $1 AND opening <> x''")
+            .bind(from_hash(&task.0))
+            .fetch_optional(self.reader())
+            .await?;
+        Ok(row.map(|row| to_value(row.try_get("opening")?)).transpose()?)
+    }
+
+    /// Tasks of the account rail that have not ended, and whose nonce was opened before its opening
+    /// was signed.
+    pub(crate) async fn unsigned_openings(&self) -> Result<Vec<TaskId>, NodeError> {
+        let rows = sqlx::query(
+            "SELECT n.task FROM nonces n JOIN rail_tasks r ON r.task = n.task
+             JOIN tasks t ON t.id = n.task JOIN statuses s ON s.name = t.status
+             WHERE n.opening = x'' AND s.terminal = 0",
+        )
+        .fetch_all(self.reader())
+        .await?;
+        rows.iter().map(|row| Ok(TaskId(to_hash(row.try_get("task")?)?))).collect()
     }
 
     /// The epoch whose seed decides about a task.
@@ -94,6 +142,15 @@ impl Store {
                 .await?;
         Ok(epoch.map(to_u64).transpose()?)
     }
+}
+
+/// An epoch that is shut.
+#[derive(Debug)]
+pub(crate) struct Shut {
+    /// It.
+    pub(crate) epoch: Begun,
+    /// Chain time.
+    pub(crate) at: u64,
 }
 
 /// May an epoch's seed be told?
@@ -130,6 +187,40 @@ pub(super) async fn write_epoch(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Shuts an epoch, and has what names it told on chain; an epoch that nothing names is not told.
+pub(super) async fn shut(
+    tx: &mut sqlx::Transaction<'static, sqlx::Sqlite>,
+    row: &Shut,
+) -> Result<(), sqlx::Error> {
+    let number = to_i64(row.epoch.number)?;
+    let rows = sqlx::query("SELECT task FROM task_epochs WHERE epoch = $1 ORDER BY task")
+        .bind(number)
+        .fetch_all(&mut **tx)
+        .await?;
+    let tasks = rows.iter().map(|row| Ok(TaskId(to_hash(row.try_get("task")?)?)));
+    let tasks = tasks.collect::<Result<Vec<_>, sqlx::Error>>()?;
+    let (count, root) = (tasks.len() as u64, epoch_tasks(&tasks));
+    sqlx::query("INSERT INTO shut_epochs (epoch, at, tasks, root) VALUES ($1, $2, $3, $4)")
+        .bind(number)
+        .bind(to_i64(row.at)?)
+        .bind(to_i64(count)?)
+        .bind(from_hash(&root))
+        .execute(&mut **tx)
+        .await?;
+    let Some(signed) = row.epoch.signed.as_ref().filter(|_| count > 0) else { return Ok(()) };
+    let (node, head) = (signed.value.node, signed.value.digest());
+    let intent = Intent::Anchor { node, number: row.epoch.number, head, tasks: count, root };
+    let intent = NewIntent {
+        task: TaskId(head),
+        kind: intent.kind(),
+        intent: from_value(&intent)?,
+        evidence: None,
+        now: row.at,
+        not_before: 0,
+    };
+    super::outbox::insert(tx, &intent).await
 }
 
 /// Notes which epoch a new task names.

@@ -10,6 +10,7 @@ mod log;
 mod outbox;
 mod pledges;
 mod rail;
+mod rechecks;
 mod rows;
 mod views;
 
@@ -26,7 +27,7 @@ pub(crate) use batch::{
     NewTask, Projection, Step, Submitted, Verdict, WorkerRow, encode,
 };
 pub(crate) use blobs::BlobRefused;
-pub(crate) use epochs::Told;
+pub(crate) use epochs::{Shut, Told};
 pub(crate) use files::{Files, Kind};
 pub(crate) use outbox::{
     Ballot, InFlight, Intent, IntentKind, Judged, OpenPledge, Pending, Ruling, SignedMessage,

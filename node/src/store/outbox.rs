@@ -46,6 +46,8 @@ pub(crate) enum IntentKind {
     Penalise,
     /// Put the ruling on a disputed verdict on chain.
     Ruling,
+    /// Challenge a verdict whose result was found wrong after it.
+    Challenge,
     /// Redeem an account's voucher.
     Redeem,
     /// Pay into a worker's earnings.
@@ -62,6 +64,8 @@ pub(crate) enum IntentKind {
     PledgeEnd,
     /// Push a pledge's task out of a state whose deadline has passed.
     PledgeExpire,
+    /// Tell the head of an epoch that is shut.
+    Anchor,
 }
 
 impl IntentKind {
@@ -77,6 +81,7 @@ impl IntentKind {
             Self::Undelivered => "undelivered",
             Self::Penalise => "penalise",
             Self::Ruling => "ruling",
+            Self::Challenge => "challenge",
             Self::Redeem => "redeem",
             Self::TopUp => "top_up",
             Self::PledgeOpen => "pledge_open",
@@ -85,6 +90,7 @@ impl IntentKind {
             Self::PledgeJudge => "pledge_judge",
             Self::PledgeEnd => "pledge_end",
             Self::PledgeExpire => "pledge_expire",
+            Self::Anchor => "anchor",
         }
     }
 
@@ -99,12 +105,14 @@ impl IntentKind {
             | Self::Undelivered
             | Self::Penalise
             | Self::Ruling
+            | Self::Challenge
             | Self::Redeem
             | Self::PledgeOpen
             | Self::PledgeReserve
             | Self::PledgePromise
             | Self::PledgeJudge
-            | Self::PledgeEnd => false,
+            | Self::PledgeEnd
+            | Self::Anchor => false,
         }
     }
 }
@@ -173,6 +181,26 @@ pub(crate) enum Intent {
     Open(OpenPledge),
     /// The same message as to any task, to that of a pledge.
     Pledge(Box<Intent>),
+    /// Challenge a verdict, with the market's challenge bond.
+    Challenge {
+        /// The task's contract.
+        escrow: Address,
+        /// Hash of the evidence of what was found.
+        evidence: Hash32,
+    },
+    /// Tell the head of an epoch that is shut: see [`fog_contracts::anchor`].
+    Anchor {
+        /// The node.
+        node: Hash32,
+        /// The epoch's number.
+        number: u64,
+        /// Its tagged hash.
+        head: Hash32,
+        /// How many tasks name it.
+        tasks: u64,
+        /// What stands for them.
+        root: Hash32,
+    },
 }
 
 /// A pledge's task, as it is funded.
@@ -291,12 +319,14 @@ impl Intent {
             Self::Undelivered(_) => IntentKind::Undelivered,
             Self::Penalise { .. } => IntentKind::Penalise,
             Self::Ruling(_) => IntentKind::Ruling,
+            Self::Challenge { .. } => IntentKind::Challenge,
             Self::Finalize { .. } => IntentKind::Finalize,
             Self::Expire { .. } => IntentKind::Expire,
             Self::Prove { .. } => IntentKind::Prove,
             Self::Redeem { .. } => IntentKind::Redeem,
             Self::TopUp(_) => IntentKind::TopUp,
             Self::Open(_) => IntentKind::PledgeOpen,
+            Self::Anchor { .. } => IntentKind::Anchor,
             Self::Pledge(inner) => match inner.kind() {
                 IntentKind::Assign => IntentKind::PledgeReserve,
                 IntentKind::Commit => IntentKind::PledgePromise,
@@ -610,8 +640,9 @@ pub(super) async fn finish_message(tx: &mut Tx, row: &FinalMessage) -> Result<()
     .await?;
     let Some(id) = id else { return Ok(()) };
     let sent: Vec<_> = row.sent.iter().map(fog_protocol::Hash32::to_string).collect();
+    // Nobody answers an anchor: when the wallet sent it, it is told.
     sqlx::query(
-        "UPDATE outbox SET state = 'final'
+        "UPDATE outbox SET state = iif(kind = 'anchor', 'done', 'final')
          WHERE message = $1 AND state IN ('signed', 'sent')
            AND body_hash IN (SELECT unhex(value) FROM json_each($2))",
     )

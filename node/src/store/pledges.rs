@@ -6,7 +6,7 @@ use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
     Ruling, Store, from_hash,
-    rows::{from_value, to_address, to_nano, to_u64, to_value},
+    rows::{from_value, task_and_escrow, to_address, to_nano, to_u64, to_value},
     to_hash, to_i64,
 };
 use crate::NodeError;
@@ -149,12 +149,7 @@ impl Store {
         let rows = sqlx::query("SELECT id, escrow FROM pledges WHERE state <> 'ended'")
             .fetch_all(self.reader())
             .await?;
-        rows.iter()
-            .map(|row| {
-                let id = TaskId(to_hash(row.try_get("id")?)?);
-                Ok((id, to_address(row.try_get("escrow")?)?))
-            })
-            .collect()
+        Ok(rows.iter().map(task_and_escrow).collect::<Result<_, _>>()?)
     }
 }
 

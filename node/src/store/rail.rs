@@ -55,8 +55,8 @@ pub(crate) struct SignedVerdict {
 pub(crate) enum RailStep {
     /// A channel, new or changed.
     Channel(Box<ChannelRow>),
-    /// A task, its account, and borsh of the signed listing.
-    Task(TaskId, Address, Vec<u8>),
+    /// A task, its account, borsh of the signed listing, and its salt.
+    Task(TaskId, Address, Vec<u8>, Hash32),
     /// The worker's share of a task, and the earnings it was promised in.
     Share(TaskId, Address, Nano),
     /// A signed verdict.
@@ -78,13 +78,16 @@ pub(super) async fn write(tx: &mut Tx, step: &RailStep) -> Result<(), sqlx::Erro
         RailStep::Channel(row) => write_channel(tx, row).await,
         RailStep::Pledge(row) => super::pledges::write(tx, row).await,
         RailStep::Backed(task, pledge) => super::pledges::back(tx, task, pledge).await,
-        RailStep::Task(task, account, signed) => {
-            sqlx::query("INSERT INTO rail_tasks (task, account, signed) VALUES ($1, $2, $3)")
-                .bind(from_hash(&task.0))
-                .bind(account.to_string())
-                .bind(signed)
-                .execute(&mut **tx)
-                .await?;
+        RailStep::Task(task, account, signed, salt) => {
+            sqlx::query(
+                "INSERT INTO rail_tasks (task, account, signed, salt) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(from_hash(&task.0))
+            .bind(account.to_string())
+            .bind(signed)
+            .bind(from_hash(salt))
+            .execute(&mut **tx)
+            .await?;
             Ok(())
         }
         RailStep::Share(task, earnings, share) => {
@@ -268,6 +271,16 @@ impl Store {
                     pledge: pledge_view(row)?,
                 })
             })
+            .collect()
+    }
+
+    /// The salts of the orders that were taken on accounts.
+    pub(crate) async fn ordered(&self) -> Result<Vec<(Address, Hash32)>, NodeError> {
+        let rows = sqlx::query("SELECT account, salt FROM rail_tasks WHERE salt <> x''")
+            .fetch_all(self.reader())
+            .await?;
+        rows.iter()
+            .map(|row| Ok((to_address(row.try_get("account")?)?, to_hash(row.try_get("salt")?)?)))
             .collect()
     }
 

@@ -1,6 +1,7 @@
 //! Between Rust values and database columns.
 
-use fog_protocol::{Address, Hash32, Nano};
+use fog_protocol::{Address, Hash32, Nano, TaskId};
+use sqlx::{Row as _, sqlite::SqliteRow};
 
 /// A stored value that cannot be what was stored.
 fn corrupt(column: &str) -> sqlx::Error {
@@ -20,6 +21,11 @@ pub(crate) fn from_hash(hash: &Hash32) -> &[u8] {
 /// An address column.
 pub(crate) fn to_address(text: &str) -> Result<Address, sqlx::Error> {
     text.parse().map_err(|_| corrupt("address"))
+}
+
+/// The columns `id` and `escrow`.
+pub(crate) fn task_and_escrow(row: &SqliteRow) -> Result<(TaskId, Address), sqlx::Error> {
+    Ok((TaskId(to_hash(row.try_get("id")?)?), to_address(row.try_get("escrow")?)?))
 }
 
 /// An unsigned column.

@@ -10,7 +10,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
 
 use super::{
     Store, from_hash,
-    rows::{to_address, to_nano, to_value},
+    rows::{task_and_escrow, to_address, to_nano, to_value},
     to_hash, to_u64,
 };
 use crate::NodeError;
@@ -18,7 +18,7 @@ use crate::NodeError;
 /// Columns of a task with its verdict.
 const TASK: &str = "SELECT t.row, t.id, t.status, t.listing, t.escrow, t.worker, t.price,
     t.reserve, t.commitment, t.deadline, t.slashed, v.verdict, v.evidence_hash, v.audited,
-    v.reason, v.result_hash, v.result_bytes, v.exit
+    v.reason, v.rate_ppm, v.trust_ppm, v.result_hash, v.result_bytes, v.exit
     FROM tasks t LEFT JOIN verdicts v ON v.task = t.id ";
 
 impl Store {
@@ -32,7 +32,9 @@ impl Store {
         drop(read);
         let mut views = vec![bare_view(&row)?];
         self.fill(&mut views).await?;
-        Ok(views.pop())
+        let Some(mut view) = views.pop() else { return Ok(None) };
+        view.recheck = self.recheck(&view).await?;
+        Ok(Some(view))
     }
 
     /// Is this task known?
@@ -199,16 +201,19 @@ impl Store {
         Ok(row.map(|row| to_value(row.try_get("evidence")?)).transpose()?)
     }
 
-    /// The task whose verdict rests on this evidence.
-    pub(crate) async fn task_of_evidence(
+    /// The evidence of this hash, of a verdict or of a ruling, and its task.
+    pub(crate) async fn evidence_by_hash(
         &self,
         hash: &Hash32,
-    ) -> Result<Option<TaskId>, NodeError> {
-        let row = sqlx::query("SELECT task FROM verdicts WHERE evidence_hash = $1")
-            .bind(from_hash(hash))
-            .fetch_optional(self.reader())
-            .await?;
-        Ok(row.map(|row| to_hash(row.try_get("task")?).map(TaskId)).transpose()?)
+    ) -> Result<Option<(TaskId, fog_verifier::Evidence)>, NodeError> {
+        let row = sqlx::query(
+            "SELECT task, evidence FROM verdicts WHERE evidence_hash = $1
+             UNION ALL SELECT task, evidence FROM rulings WHERE evidence_hash = $1 LIMIT 1",
+        )
+        .bind(from_hash(hash))
+        .fetch_optional(self.reader())
+        .await?;
+        row.map(|row| Ok((task_of(&row)?, to_value(row.try_get("evidence")?)?))).transpose()
     }
 
     /// Tasks after row `after` that have not ended, with row and escrow, in order.
@@ -227,8 +232,8 @@ impl Store {
         .await?;
         rows.iter()
             .map(|row| {
-                let id = TaskId(to_hash(row.try_get("id")?)?);
-                Ok((row.try_get("row")?, id, to_address(row.try_get("escrow")?)?))
+                let (id, escrow) = task_and_escrow(row)?;
+                Ok((row.try_get("row")?, id, escrow))
             })
             .collect()
     }
@@ -243,7 +248,7 @@ impl Store {
             "SELECT t.id, t.escrow FROM tasks t JOIN statuses s ON s.name = t.status
              WHERE s.terminal = 1 AND t.status <> 'dropped'
                AND t.row > (SELECT max(row) FROM tasks) - 10000
-               AND t.id NOT IN (SELECT task FROM rail_tasks)
+               AND NOT EXISTS (SELECT 1 FROM rail_tasks r WHERE r.task = t.id)
                AND NOT EXISTS (SELECT 1 FROM transactions x WHERE x.task = t.id
                                AND x.kind IN ('close', 'cancel', 'expire'))
              ORDER BY t.row DESC LIMIT $1",
@@ -251,12 +256,7 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(self.reader())
         .await?;
-        rows.iter()
-            .map(|row| {
-                let id = TaskId(to_hash(row.try_get("id")?)?);
-                Ok((id, to_address(row.try_get("escrow")?)?))
-            })
-            .collect()
+        Ok(rows.iter().map(task_and_escrow).collect::<Result<_, _>>()?)
     }
 
     /// The task's stored submission: hash of the reveal and length of the sealed file.
@@ -281,6 +281,14 @@ fn to_status(name: &str) -> Result<TaskStatus, sqlx::Error> {
     name.parse().map_err(|_| sqlx::Error::Decode("unknown status".into()))
 }
 
+/// Parts per million, where they are known.
+fn share(row: &SqliteRow, column: &str) -> Result<Option<u32>, sqlx::Error> {
+    let value: Option<i64> = row.try_get(column)?;
+    let narrow =
+        |value: i64| u32::try_from(value).map_err(|error| sqlx::Error::Decode(error.into()));
+    value.map(narrow).transpose()
+}
+
 fn bare_view(row: &SqliteRow) -> Result<TaskView, sqlx::Error> {
     let listing: Listing = to_value(row.try_get("listing")?)?;
     let status = to_status(row.try_get("status")?)?;
@@ -291,6 +299,8 @@ fn bare_view(row: &SqliteRow) -> Result<TaskView, sqlx::Error> {
             audited: row.try_get::<i64, _>("audited")? == 1,
             reason: row.try_get("reason")?,
             evidence: to_hash(row.try_get("evidence_hash")?)?,
+            rate_ppm: share(row, "rate_ppm")?,
+            trust_ppm: share(row, "trust_ppm")?,
         }),
     };
     // What the worker claims of its result is shown once it is verified, not before.
@@ -314,6 +324,7 @@ fn bare_view(row: &SqliteRow) -> Result<TaskView, sqlx::Error> {
         result_hash: result_hash.filter(|_| accepted),
         exit: exit.filter(|_| accepted),
         verdict,
+        recheck: None,
         deadline: row.try_get::<Option<i64>, _>("deadline")?.map(to_u64).transpose()?,
         slashed: row.try_get::<Option<i64>, _>("slashed")?.map(to_nano).transpose()?,
         refusals: Vec::new(),

@@ -2,11 +2,11 @@
 
 use fog_contracts::{CHALLENGE_VALUE, TaskState, dispute};
 use fog_node::NodeHandle;
-use fog_protocol::{Hash32, Nano, TaskId, TaskStatus, gateway::ServerFrame};
+use fog_protocol::{Hash32, Nano, NonceOpening, Signed, TaskId, TaskStatus, gateway::ServerFrame};
 
 use super::{
     worker::Worker,
-    world::{World, until},
+    world::{World, nonce, until},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -190,7 +190,18 @@ async fn the_draw_waits_for_the_nonce_and_a_withheld_nonce_is_an_audit() {
         worker.work(&world, &node, &offered, |_| {}).await;
         if opens {
             assert_eq!(world.open_nonce(&node, &posted.task, salt ^ 1).await, 422);
+            // For a commitment that is not there, which is what a worker's other one would be.
+            let other = Hash32([1; 32]);
+            assert_eq!(world.open_nonce_for(&node, &posted.task, salt, other).await, 409);
             assert_eq!(world.open_nonce(&node, &posted.task, salt).await, 204);
+            let url = format!("{}/v1/tasks/{}/opening", node.url(), posted.task);
+            let opening: Signed<NonceOpening> =
+                world.http.get(url).send().await.unwrap().json().await.unwrap();
+            let view = world.view(&node, &posted.task).await;
+            assert_eq!(
+                opening.is_for(&view.listing, &view.commitment.unwrap(), &nonce(salt)),
+                Ok(())
+            );
         } else {
             until("the commitment on chain", || async {
                 (world.metric(&node, "done").await >= 6).then_some(())

@@ -27,6 +27,7 @@ impl Killable {
             .unwrap();
         let (config, keys) = (world.node_config.clone(), world.keys.clone());
         let node = runtime.spawn(Node::start(config, keys)).await.unwrap().unwrap();
+        world.started(&node).await;
         Self { runtime: Some(runtime), node: Some(node) }
     }
 
@@ -314,6 +315,7 @@ async fn an_end_that_was_not_heard_is_read() {
     drop(db);
     config.chain.reconcile_seconds = 1;
     let node = Node::start(config, world.keys.clone()).await.unwrap();
+    world.started(&node).await;
     let view = world.reaches(&node, &posted.task, TaskStatus::Refunded).await;
     assert!(view.transactions.iter().any(|tx| tx.kind == "expire"), "{:?}", view.transactions);
     node.shutdown();
@@ -374,6 +376,7 @@ async fn other_settings_do_not_refuse_what_was_taken_before() {
     config.limits.tasks_per_key = 1;
     for _ in 0..2 {
         let node = Node::start(config.clone(), world.keys.clone()).await.unwrap();
+        world.started(&node).await;
         assert_eq!(world.view(&node, &paid.task).await.status, TaskStatus::Paid);
         assert_eq!(world.view(&node, &open.task).await.status, TaskStatus::AwaitingFunds);
         let listing = world.listing(&node, b"open", 39);

@@ -7,8 +7,8 @@ use fog_contracts::{
 };
 use fog_node::NodeHandle;
 use fog_protocol::{
-    AccountView, Address, Entry, EntryPage, EntryTree, Hash32, Listing, Nano, Policy, Rail,
-    SecretKey, Signed, TaskId, TaskStatus, VoucherFile,
+    AccountView, Address, BlobRef, Entry, EntryPage, EntryTree, Hash32, Listing, Nano, Policy,
+    Rail, SecretKey, Signed, TaskId, TaskStatus, VoucherFile,
     gateway::{ServerFrame, WorkerFrame},
 };
 use fog_testnet::chain::Transfer;
@@ -228,6 +228,10 @@ async fn who_does_not_vouch_gets_no_further_than_the_cap_and_forged_vouchers_buy
     })
     .await;
     until("room", || async { account.post(&world, &node, 3).await.ok() }).await;
+    // Its requestor pays for one order of a salt.
+    let again = Listing { input: BlobRef::of(MODULE), ..account.listing(&world, &node, 3) };
+    let again = Signed::new(again, &requestor);
+    assert_eq!(post(&world, &node, &again).await, Err("409 ordered_once".to_owned()));
     // One GRAM is left and kept for that: the next wants more of them.
     assert_eq!(account.post(&world, &node, 4).await, Err("402 account_too_low".to_owned()));
     stopped(node).await;

@@ -56,11 +56,22 @@ const VERDICT: &str = "
     INSERT INTO commitments VALUES (zeroblob(32), 'w', zeroblob(32), x'', 0);
     INSERT INTO submissions VALUES (zeroblob(32), zeroblob(32), 1, 0);
     UPDATE tasks SET status = 'verifying';
-    INSERT INTO verdicts VALUES (zeroblob(32), 'accepted', zeroblob(32), x'01', 1, 'r',
+    INSERT INTO verdicts (task, verdict, evidence_hash, evidence, audited, reason, result_hash,
+        result_bytes, exit) VALUES (zeroblob(32), 'accepted', zeroblob(32), x'01', 1, 'r',
         zeroblob(32), 0, x'00');";
+/// Its worker was caught; it is looked at again, and found wrong.
+const DUE: &str = "INSERT INTO rechecks (task, caught, found)
+    VALUES (zeroblob(32), zeroblob(32), 'due')";
+const RULING: &str = "INSERT INTO rulings (task, ruling, evidence_hash, evidence, reason)
+    VALUES (zeroblob(32), 'rejected', zeroblob(32), x'01', 'r')";
+const WRONG: &str = "UPDATE rechecks SET found = 'wrong', evidence = zeroblob(32)";
+const CHALLENGE: &str = "INSERT INTO outbox (task, kind, round, intent)
+    VALUES (zeroblob(32), 'challenge', 0, x'01')";
 const MESSAGE: &str = "
     INSERT INTO messages (id, seqno, boc, body_hash, valid_until, state)
         VALUES (1, 0, x'01', zeroblob(32), 10, 'signed');";
+
+const SHUT: &str = "INSERT INTO shut_epochs VALUES (0, 1, 1, zeroblob(32))";
 
 #[tokio::test]
 async fn forbidden_writes_are_refused() {
@@ -112,6 +123,20 @@ async fn forbidden_writes_are_refused() {
             "UPDATE task_epochs SET epoch = 0",
         ),
         (&[TASK], "INSERT INTO task_epochs VALUES (zeroblob(32), 1)"),
+        (&[TASK], DUE),
+        (&[TASK, VERDICT, DUE], WRONG),
+        (&[TASK, VERDICT, DUE, RULING], "UPDATE rechecks SET found = 'wrong'"),
+        (
+            &[TASK, VERDICT, DUE, RULING, WRONG],
+            "UPDATE rechecks SET found = 'right', evidence = NULL",
+        ),
+        (&[TASK, VERDICT], CHALLENGE),
+        (&[TASK, VERDICT, RULING, CHALLENGE], CHALLENGE),
+        // Nothing begins in an epoch whose seed may have been told.
+        (&[TASK, SHUT], "INSERT INTO task_epochs VALUES (zeroblob(32), 0)"),
+        (&[TASK, SHUT], "DELETE FROM shut_epochs"),
+        (&[TASK, SHUT], "UPDATE shut_epochs SET tasks = 0"),
+        (&[TASK, SHUT], SHUT),
     ];
     for (before, refused) in cases {
         let mut db = fresh().await;
@@ -124,7 +149,9 @@ async fn forbidden_writes_are_refused() {
     // And the one order that is right.
     let mut db = fresh().await;
     let accepted = "UPDATE tasks SET status = 'accepted'; UPDATE tasks SET status = 'paid'";
-    for statement in [TASK, VERDICT, payout, accepted, MESSAGE, finished] {
+    for statement in
+        [TASK, VERDICT, payout, DUE, RULING, WRONG, CHALLENGE, accepted, MESSAGE, finished]
+    {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut db).await.unwrap();
     }
 }
@@ -216,6 +243,7 @@ async fn a_changed_database_is_not_used() {
         config.data_dir = world.node_config.data_dir.join(Nano::new(seen.len() as u64).to_string());
         drop(std::fs::remove_dir_all(&config.data_dir));
         let node = Node::start(config.clone(), world.keys.clone()).await.unwrap();
+        world.began(&node).await;
         world.post(&node, b"log", 40).await;
         node.shutdown();
         node.join().await.unwrap();
@@ -267,7 +295,7 @@ async fn an_epochs_seed_is_told_when_it_is_over() {
     let node = world.node().await;
     let first = world.info(&node).await.epoch_seed_hash;
     let epoch = || async {
-        let url = format!("{}/v1/epochs/0", node.url());
+        let url = format!("{}/v1/epochs/{}", node.url(), world.epoch(0).number);
         world.http.get(url).send().await.unwrap().json::<serde_json::Value>().await.unwrap()
     };
     assert_eq!(epoch().await["seed"], serde_json::Value::Null);

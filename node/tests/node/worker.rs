@@ -203,7 +203,12 @@ impl Worker {
         self.commitment_to(task, root, result)
     }
 
-    fn commitment_to(&self, task: TaskId, root: Hash32, result: &Execution) -> (Hash32, Reveal) {
+    pub(crate) fn commitment_to(
+        &self,
+        task: TaskId,
+        root: Hash32,
+        result: &Execution,
+    ) -> (Hash32, Reveal) {
         let salt = Hash32([0x5a; 32]);
         let commitment = commitment_hash(&task, &self.address, &root, result.fuel_used, &salt);
         let reveal = Reveal {

@@ -1,6 +1,9 @@
 //! A chain with a market, a node, a requestor and a worker with stake.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use fog_contracts::{
     FUND_VALUE, OPERATOR_RENT, STAKE_RENT,
@@ -11,8 +14,8 @@ use fog_contracts::{
 };
 use fog_node::{ChainConfig, Limits, Node, NodeConfig, NodeHandle, NodeKeys, RunnerConfig};
 use fog_protocol::{
-    Address, BlobRef, Durations, EpochRef, Hash32, Listing, Nano, Policy, Program, PublicKey,
-    RequestAuth, ResourceLimits, SecretKey, Signed, TaskId, TaskStatus,
+    Address, BlobRef, Durations, EpochRef, Hash32, Listing, MAX_EPOCH_SECONDS, Nano, NonceOpening,
+    Policy, Program, PublicKey, RequestAuth, ResourceLimits, SecretKey, Signed, TaskId, TaskStatus,
     api::{NodeInfo, Posted, TaskView},
     tagged_hash,
 };
@@ -75,6 +78,8 @@ pub(crate) struct World {
     pub(crate) http: reqwest::Client,
     /// Challenge window of new listings, in seconds.
     pub(crate) window: u32,
+    /// Number of the node's first epoch, once it was started.
+    first_epoch: AtomicU64,
     _dir: tempfile::TempDir,
 }
 
@@ -176,8 +181,8 @@ impl World {
             limits: Limits { connections_per_address: 64, ..Limits::default() },
             bid_round_seconds: 2,
             min_durations: Durations { bid: 10, commit: 10, verdict: 10, window: 0 },
-            // One for each test, however far it warps.
-            epoch_seconds: 20 * 365 * 86_400,
+            // One for each test, as far as they warp.
+            epoch_seconds: MAX_EPOCH_SECONDS,
             ..NodeConfig::default()
         };
         let keys = NodeKeys { operator, verifiers: Vec::new(), epoch_seed: None };
@@ -192,6 +197,7 @@ impl World {
             node_config,
             http: reqwest::Client::new(),
             window: 0,
+            first_epoch: AtomicU64::new(0),
             _dir: dir,
         };
         for index in 0..workers {
@@ -201,7 +207,22 @@ impl World {
     }
 
     pub(crate) async fn node(&self) -> NodeHandle {
-        Node::start(self.node_config.clone(), self.keys.clone()).await.unwrap()
+        let node = Node::start(self.node_config.clone(), self.keys.clone()).await.unwrap();
+        self.started(&node).await;
+        node
+    }
+
+    /// Remembers the number of the node's first epoch.
+    pub(crate) async fn started(&self, node: &NodeHandle) {
+        if self.first_epoch.load(Ordering::SeqCst) == 0 {
+            self.began(node).await;
+        }
+    }
+
+    /// The same of a node whose chain of epochs began just now.
+    pub(crate) async fn began(&self, node: &NodeHandle) {
+        let current = self.info(node).await.epoch.unwrap().value.number;
+        self.first_epoch.store(current, Ordering::SeqCst);
     }
 
     pub(crate) async fn info(&self, node: &NodeHandle) -> NodeInfo {
@@ -296,12 +317,19 @@ impl World {
         .with_epoch(self.epoch(0))
     }
 
-    /// What listings name of an epoch: its seed follows from the operator's key.
-    pub(crate) fn epoch(&self, number: u64) -> EpochRef {
+    /// What listings name of the node's first epoch, or of one so many after it.
+    pub(crate) fn epoch(&self, after: u64) -> EpochRef {
+        let number = self.first_epoch.load(Ordering::SeqCst) + after;
+        EpochRef { number, seed_hash: fog_verifier::draw::seed_hash(&self.seed(after)) }
+    }
+
+    /// The seed by which the node draws in its first epoch, or in one so many after it: it follows
+    /// from the operator's key.
+    pub(crate) fn seed(&self, after: u64) -> Hash32 {
+        let number = self.first_epoch.load(Ordering::SeqCst) + after;
         let secret = self.keys.operator.seed();
         let base = tagged_hash("fog/node-epoch-base/v1", &[secret.as_ref()]);
-        let seed = tagged_hash("fog/node-epoch-secret/v1", &[&base.0, &number.to_le_bytes()]);
-        EpochRef { number, seed_hash: fog_verifier::draw::seed_hash(&seed) }
+        tagged_hash("fog/node-epoch-secret/v1", &[&base.0, &number.to_le_bytes()])
     }
 
     pub(crate) async fn upload(&self, node: &NodeHandle, bytes: &[u8]) -> reqwest::Response {
@@ -368,15 +396,33 @@ impl World {
 
     /// How many intents are in a state, by the node's own metrics.
     pub(crate) async fn metric(&self, node: &NodeHandle, state: &str) -> u64 {
+        self.counter(node, &format!("fog_intents{{state=\"{state}\"}}")).await
+    }
+
+    /// One line of the node's metrics.
+    pub(crate) async fn counter(&self, node: &NodeHandle, name: &str) -> u64 {
         let url = format!("{}/metrics", node.url());
         let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
-        let name = format!("fog_intents{{state=\"{state}\"}} ");
+        let name = format!("{name} ");
         let line = text.lines().find_map(|line| line.strip_prefix(name.as_str()));
         line.map_or(0, |count| count.parse().unwrap())
     }
 
     pub(crate) async fn open_nonce(&self, node: &NodeHandle, task: &TaskId, salt: u8) -> u16 {
-        let body = serde_json::json!({ "nonce": nonce(salt) }).to_string().into_bytes();
+        let commitment = self.view(node, task).await.commitment.unwrap_or_default();
+        self.open_nonce_for(node, task, salt, commitment).await
+    }
+
+    pub(crate) async fn open_nonce_for(
+        &self,
+        node: &NodeHandle,
+        task: &TaskId,
+        salt: u8,
+        commitment: Hash32,
+    ) -> u16 {
+        let opening = NonceOpening { task: *task, commitment, nonce: nonce(salt) };
+        let opening = Signed::new(opening, &self.requestor.key);
+        let body = serde_json::json!({ "opening": opening }).to_string().into_bytes();
         let path = format!("/v1/tasks/{task}/nonce");
         self.call(node, &self.requestor.key, "POST", &path, body).await.status().as_u16()
     }

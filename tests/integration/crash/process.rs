@@ -2,12 +2,12 @@
 
 use std::{net::SocketAddr, path::Path, process::Stdio};
 
-use fog_contracts::stake::StakeData;
+use fog_contracts::{TaskState, stake::StakeData, task::TaskData};
 use fog_harness::{
     Behaviour, LocalChain, NetworkOptions, Timing, WorkerProcess, WorkerSpec, verifier_key,
 };
 use fog_protocol::{Durations, Hash32, Nano, RATE_ONE, ResourceLimits, TaskStatus, api::TaskView};
-use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor};
+use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Openings, Prepared, Requestor};
 use fog_wallet::{
     KdfParams, Keystore, Password, SecretKind, TESTNET, UnlockedWallet, WalletVersion,
 };
@@ -35,6 +35,66 @@ impl NodeProcess {
     }
 }
 
+/// What kind of market it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Everything is checked, and paid at once.
+    Checked,
+    /// Next to nothing is drawn, and verdicts can be challenged for [`WINDOW`] seconds.
+    Unchecked,
+}
+
+/// How long verdicts can be challenged where next to nothing is drawn, in seconds of chain time.
+pub(crate) const WINDOW: u32 = 500;
+
+impl Kind {
+    /// Lines of the node's configuration.
+    const fn node(self) -> &'static str {
+        match self {
+            Self::Checked => "probation = 2",
+            Self::Unchecked => {
+                "probation = 0\nmin_rate_ppm = 1\nnonce_grace_seconds = 1\nflag_audits = 1"
+            }
+        }
+    }
+
+    /// One in a million is drawn: stake that makes this worth nobody's while is a million prices.
+    const fn rate_ppm(self) -> u32 {
+        match self {
+            Self::Checked => RATE_ONE,
+            Self::Unchecked => 1,
+        }
+    }
+
+    const fn window(self) -> u32 {
+        match self {
+            Self::Checked => 1,
+            Self::Unchecked => WINDOW,
+        }
+    }
+
+    fn limits(self) -> ResourceLimits {
+        match self {
+            Self::Checked => ResourceLimits::default(),
+            Self::Unchecked => ResourceLimits { fuel: 2_000_000, ..ResourceLimits::default() },
+        }
+    }
+
+    fn stake(self) -> (Nano, Option<Nano>) {
+        match self {
+            Self::Checked => (Nano::grams(20), None),
+            Self::Unchecked => (Nano::grams(400), Some(Nano::new(1))),
+        }
+    }
+
+    const fn price(self) -> Nano {
+        match self {
+            Self::Checked => Nano::new(50_000_000),
+            Self::Unchecked => Nano::new(50_000),
+        }
+    }
+}
+
 pub(crate) struct World {
     pub(crate) gateway: Gateway,
     pub(crate) node: NodeProcess,
@@ -42,33 +102,37 @@ pub(crate) struct World {
     listen: SocketAddr,
     requestor: Requestor,
     worker: Option<WorkerProcess>,
+    kind: Kind,
     posted: u8,
     folder: tempfile::TempDir,
 }
 
 impl World {
-    pub(crate) async fn start() -> Self {
+    pub(crate) async fn start(kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let local = LocalChain::start(&options(folder.path())).await.unwrap();
         let gateway = Gateway::start(local.endpoint()).await;
         let listen = fog_harness::free_address(1).unwrap();
         write_node_keys(folder.path(), &local);
-        let node = spawn_node(folder.path(), &local, &gateway, listen);
+        let node = spawn_node(folder.path(), kind, &local, &gateway, listen);
         let api = connect(listen).await;
         let wallet = &local.accounts.requestor.wallet;
         let requestor = Requestor {
             node: api,
             chain: local.client.clone(),
             wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
+            openings: Openings::in_memory(),
         };
         let url = format!("http://{listen}");
-        let worker = WorkerProcess::start(&local, &url, &spec(folder.path())).await.unwrap();
-        Self { gateway, node, local, listen, requestor, worker: Some(worker), posted: 0, folder }
+        let spec = spec(folder.path(), kind, Behaviour::Honest);
+        let worker = Some(WorkerProcess::start(&local, &url, &spec).await.unwrap());
+        Self { gateway, node, local, listen, requestor, worker, kind, posted: 0, folder }
     }
 
     /// Starts the node again on the files it left.
     pub(crate) async fn restart_node(&mut self) {
-        self.node = spawn_node(self.folder.path(), &self.local, &self.gateway, self.listen);
+        self.node =
+            spawn_node(self.folder.path(), self.kind, &self.local, &self.gateway, self.listen);
         self.requestor.node = connect(self.listen).await;
     }
 
@@ -79,9 +143,36 @@ impl World {
     }
 
     pub(crate) fn resume_worker(&mut self) {
+        self.resume_worker_as(Behaviour::Honest);
+    }
+
+    fn resume_worker_as(&mut self, conduct: Behaviour) {
         let url = format!("http://{}", self.listen);
-        let worker = WorkerProcess::resume(&self.local, &url, &spec(self.folder.path()));
-        self.worker = Some(worker.unwrap());
+        let spec = spec(self.folder.path(), self.kind, conduct);
+        self.worker = Some(WorkerProcess::resume(&self.local, &url, &spec).unwrap());
+    }
+
+    /// From here on the worker behaves otherwise.
+    pub(crate) async fn turn_worker(&mut self, conduct: Behaviour) {
+        self.kill_worker().await;
+        self.resume_worker_as(conduct);
+    }
+
+    /// The task's own contract.
+    pub(crate) async fn contract(&self, task: &Prepared) -> TaskData {
+        let account = self.local.client.account(&task.escrow).await.unwrap();
+        TaskData::parse(&account.data.unwrap()).unwrap()
+    }
+
+    /// Lets chain time pass.
+    pub(crate) async fn warp(&self, seconds: u32) {
+        self.local.chain.warp(seconds).await.unwrap();
+    }
+
+    /// Lines that the node logs of itself.
+    pub(crate) async fn metrics(&self) -> String {
+        let url = format!("http://{}/metrics", self.listen);
+        reqwest::get(url).await.unwrap().text().await.unwrap()
     }
 
     /// Posts a word count and pays its escrow.
@@ -91,10 +182,15 @@ impl World {
             rail: fog_protocol::Rail::Escrow,
             program: DraftProgram::Wasi(std::fs::read(file("cli/guests/wordcount.wasm")).unwrap()),
             input: b"to be or not to be".to_vec(),
-            limits: ResourceLimits::default(),
-            price: Nano::new(50_000_000),
-            policy: DraftPolicy::Replay(RATE_ONE),
-            durations: Durations { bid: 300, commit: 300, verdict: 300, window: 1 },
+            limits: self.kind.limits(),
+            price: self.kind.price(),
+            policy: DraftPolicy::Replay(self.kind.rate_ppm()),
+            durations: Durations {
+                bid: 300,
+                commit: 300,
+                verdict: 300,
+                window: self.kind.window(),
+            },
             salt: Hash32([self.posted; 32]),
         };
         let prepared = self.requestor.post(draft).await.unwrap();
@@ -124,12 +220,24 @@ impl World {
         .await
     }
 
+    /// Opens the nonce when it is time, until its verdict is on chain.
+    pub(crate) async fn follow_to_verdict(&self, task: &Prepared) -> TaskView {
+        let mut opened = false;
+        until("the verdict on chain", async || {
+            let view = self.tend(task, &mut opened).await?;
+            let judged = [TaskStatus::Accepted, TaskStatus::Rejected].contains(&view.status)
+                && [TaskState::Accepted, TaskState::Rejected]
+                    .contains(&self.contract(task).await.state);
+            judged.then_some(view)
+        })
+        .await
+    }
+
     async fn tend(&self, task: &Prepared, opened: &mut bool) -> Option<TaskView> {
         let view = self.requestor.node.task(&task.task).await.ok()?;
         let due = view.commitment.is_some() && view.status < TaskStatus::Accepted;
         if due && !*opened {
-            let salt = task.listing.salt;
-            *opened = self.requestor.open_nonce(&task.task, &salt).await.is_ok();
+            *opened = self.requestor.open_nonce(&view).await.is_ok();
         }
         Some(view)
     }
@@ -171,12 +279,13 @@ fn options(data: &Path) -> NetworkOptions {
     }
 }
 
-fn spec(data: &Path) -> WorkerSpec {
+fn spec(data: &Path, kind: Kind, conduct: Behaviour) -> WorkerSpec {
+    let (stake, min_price) = kind.stake();
     WorkerSpec {
         index: 0,
-        stake: Nano::grams(20),
-        conduct: Behaviour::Honest,
-        min_price: None,
+        stake,
+        conduct,
+        min_price,
         slots: 4,
         program: program(),
         data: data.join("workers"),
@@ -195,6 +304,7 @@ fn write_node_keys(folder: &Path, local: &LocalChain) {
 
 fn spawn_node(
     folder: &Path,
+    kind: Kind,
     local: &LocalChain,
     gateway: &Gateway,
     listen: SocketAddr,
@@ -203,7 +313,7 @@ fn spawn_node(
     let bounds = "{ bid = 1, commit = 1, verdict = 1, window = 0 }";
     std::fs::write(
         &config,
-        format!("min_durations = {bounds}\nprobation = 2\n[chain]\npoll_millis = 50\n"),
+        format!("min_durations = {bounds}\n{}\n[chain]\npoll_millis = 50\n", kind.node()),
     )
     .unwrap();
     let log = std::fs::OpenOptions::new()

@@ -15,7 +15,7 @@ use fog_wallet::{
     KdfParams, Keystore, OutMessage, Password, SecretKind, TESTNET, UnlockedWallet, Wallet,
     WalletVersion,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use super::server::{Oracle, OracleOptions};
@@ -205,8 +205,10 @@ impl Stage {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// What worker and treasury hold, as the chain itself says.
+    /// What worker and treasury hold, as the chain itself says, once what was on its way has come:
+    /// a task that reads as paid has sent the treasury's share, which the next block delivers.
     pub(crate) async fn holdings(&self) -> Holdings {
+        self.oracle.tell("mine", json!({ "blocks": 2 })).await;
         let stake = self.config.stake_of(self.market, self.worker).address().unwrap();
         let data = self.client.account(&stake).await.unwrap().data.unwrap();
         let data = StakeData::parse(&data).unwrap();

@@ -53,6 +53,22 @@ pub fn check_task_proof(
     task: [u8; 32],
     worker: [u8; 32],
 ) -> Result<Validity, Malformed> {
+    let (task, check) = ((task, worker), |proof, inputs| verify(key, &proof, &inputs));
+    check_task_proof_with(key, proof_json, public_json, template, task, check)
+}
+
+/// [`check_task_proof`] for `(task, worker)`, where `equation` says whether the proof holds.
+///
+/// # Errors
+/// As [`check_task_proof`].
+pub(crate) fn check_task_proof_with(
+    key: &VerifyingKey,
+    proof_json: &[u8],
+    public_json: &[u8],
+    template: &[PublicInput],
+    (task, worker): ([u8; 32], [u8; 32]),
+    equation: impl FnOnce(Proof, PublicInputs) -> Result<Validity, Malformed>,
+) -> Result<Validity, Malformed> {
     let expected = expected_inputs(key, template, binding_element(task, worker))?;
     let inputs = PublicInputs::from_snarkjs(public_json)?;
     let proof = Proof::from_snarkjs(proof_json)?;
@@ -70,7 +86,7 @@ pub fn check_task_proof(
             Expected::Binding(_) | Expected::Fixed(_) | Expected::Free => {}
         }
     }
-    verify(key, &proof, &inputs)
+    equation(proof, inputs)
 }
 
 enum Expected {

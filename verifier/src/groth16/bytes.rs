@@ -3,7 +3,7 @@
 //! ark reads points canonically (coordinates below the modulus, one sign bit, subgroup checked)
 //! but leaves what follows a value unread, so the length is checked here, first.
 
-use ark_serialize::CanonicalDeserialize;
+use ark_serialize::{CanonicalDeserialize, SerializationError};
 
 use super::MAX_PUBLIC_INPUTS;
 use super::curve::SnarkCurve;
@@ -42,7 +42,14 @@ pub(super) fn proof<E: SnarkCurve>(bytes: &[u8]) -> Result<ark_groth16::Proof<E>
     if bytes.len() != PROOF_POINTS * E::G1_BYTES {
         return Err(length(Part::Proof));
     }
-    decode(Part::Proof, bytes)
+    let (a, rest) = bytes.split_at(E::G1_BYTES);
+    let (b, c) = rest.split_at(2 * E::G1_BYTES);
+    let refused = |error| refused(Part::Proof, &error);
+    Ok(ark_groth16::Proof {
+        a: E::read_g1(a).map_err(refused)?,
+        b: E::read_g2(b).map_err(refused)?,
+        c: E::read_g1(c).map_err(refused)?,
+    })
 }
 
 /// Reads a list of scalars: the count as a little-endian u64, then 32 bytes each.
@@ -65,8 +72,11 @@ fn list_length(part: Part, list: &[u8], element: usize, cap: usize) -> Result<us
 }
 
 fn decode<T: CanonicalDeserialize>(part: Part, bytes: &[u8]) -> Result<T, Malformed> {
-    T::deserialize_compressed(bytes)
-        .map_err(|error| Malformed::Bytes { part, reason: shortened(&error.to_string()) })
+    T::deserialize_compressed(bytes).map_err(|error| refused(part, &error))
+}
+
+fn refused(part: Part, error: &SerializationError) -> Malformed {
+    Malformed::Bytes { part, reason: shortened(&error.to_string()) }
 }
 
 fn length(part: Part) -> Malformed {

@@ -2,13 +2,9 @@
 
 use ark_bls12_381::Bls12_381;
 use ark_bn254::Bn254;
-use ark_ec::{AffineRepr, CurveGroup, pairing::Pairing};
+use ark_ec::AffineRepr;
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for ark_bn254::Bn254 {}
-    impl Sealed for ark_bls12_381::Bls12_381 {}
-}
+use super::arithmetic::Arithmetic;
 
 /// Where a pair of coordinates lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +19,7 @@ pub enum Place {
 
 /// A curve that proofs are checked on: BN254 (circom's default) or BLS12-381 (which contracts can
 /// check, too).
-pub trait SnarkCurve: Pairing + sealed::Sealed {
+pub trait SnarkCurve: Arithmetic {
     /// Its name in reports.
     const NAME: &'static str;
     /// Its names in snarkjs' documents; the first is the one we write.
@@ -39,16 +35,6 @@ pub trait SnarkCurve: Pairing + sealed::Sealed {
     fn of_g1(point: &Self::G1Affine) -> [Self::BaseField; 2];
     /// The same of G2.
     fn of_g2(point: &Self::G2Affine) -> [[Self::BaseField; 2]; 2];
-}
-
-/// The sum of a curve's points of G1.
-pub(super) type G1<E> = <<E as Pairing>::G1Affine as AffineRepr>::Group;
-
-pub(super) fn affine<E: SnarkCurve>(point: G1<E>) -> E::G1Affine
-where
-    G1<E>: CurveGroup<Affine = E::G1Affine>,
-{
-    point.into_affine()
 }
 
 macro_rules! curve {
@@ -76,7 +62,7 @@ macro_rules! curve {
                 let point = $room::G2Affine::new_unchecked(number(x), number(y));
                 let place = if point.is_zero() || !point.is_on_curve() {
                     Place::Off
-                } else if point.is_in_correct_subgroup_assuming_on_curve() {
+                } else if Self::g2_in_group(&point) {
                     Place::Group
                 } else {
                     Place::Outside

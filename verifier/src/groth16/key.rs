@@ -1,31 +1,49 @@
 //! A verification key that has passed every check, prepared for pairings.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use ark_bn254::Bn254;
-use ark_ec::AffineRepr;
-use ark_ec::VariableBaseMSM;
+use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
 use ark_ff::{BigInteger, PrimeField};
-use ark_groth16::{PreparedVerifyingKey, prepare_verifying_key};
 use ark_serialize::CanonicalSerialize;
 use fog_protocol::{Hash32, tagged_hash};
 
 use super::bytes;
-use super::curve::{G1, SnarkCurve};
+use super::curve::SnarkCurve;
+use super::fixed_base::Tables;
 use super::json::{self, KeyParts};
 use super::malformed::{Malformed, Part};
 use super::proof::InputsOf;
 
 /// Up to this many inputs, separate multiplications beat the bucket method.
 const SMALL_SUM: usize = 8;
+/// Up to this many inputs a key that is used often keeps tables for: 2 MB at most.
+const MAX_TABLED: usize = 32;
+/// A key's tables are made when it has been used so often: what they cost by then is saved.
+const USES_BEFORE_TABLES: usize = 16;
 
 /// A verification key: every point on the curve, in its subgroup and not the identity; beta, gamma
 /// and delta pairwise independent; one IC point more than public inputs. Prepared once, used for
 /// any number of proofs.
 #[derive(Clone)]
 pub struct KeyOf<E: SnarkCurve> {
-    pub(super) prepared: PreparedVerifyingKey<E>,
+    pub(super) vk: ark_groth16::VerifyingKey<E>,
+    pub(super) ready: E::Ready,
     hash: Hash32,
+    /// Shared by clones: what one has learnt, all know.
+    tables: Arc<LateTables<E>>,
+}
+
+/// Tables that are made when they pay.
+struct LateTables<E: SnarkCurve> {
+    uses: AtomicUsize,
+    tables: OnceLock<Tables<E::G1>>,
 }
 
 /// A key over BN254.
@@ -78,7 +96,8 @@ impl<E: SnarkCurve> KeyOf<E> {
         key.serialize_compressed(&mut canonical)
             .map_err(|error| Malformed::Bytes { part, reason: error.to_string() })?;
         let hash = tagged_hash("fog/groth16/key/v1", &[&canonical]);
-        Ok(Self { prepared: prepare_verifying_key(&key), hash })
+        let tables = LateTables { uses: AtomicUsize::new(0), tables: OnceLock::new() };
+        Ok(Self { ready: E::ready(&key), vk: key, hash, tables: Arc::new(tables) })
     }
 
     /// Names the key whatever file it came from: the tagged hash of its canonical encoding.
@@ -94,36 +113,52 @@ impl<E: SnarkCurve> KeyOf<E> {
     }
 
     pub(super) fn ic(&self) -> &[E::G1Affine] {
-        &self.prepared.vk.gamma_abc_g1
+        &self.vk.gamma_abc_g1
     }
 
     /// `IC[0] + sum of input * IC[i]`: what the statement contributes to the equation.
     ///
     /// # Errors
     /// [`Malformed::InputCount`]: ark itself would ignore inputs the key has no point for.
-    pub(super) fn statement(&self, inputs: &InputsOf<E>) -> Result<G1<E>, Malformed> {
+    pub(super) fn statement(&self, inputs: &InputsOf<E>) -> Result<E::G1Affine, Malformed> {
         let (expected, found) = (self.input_count(), inputs.len());
         if expected != found {
             return Err(Malformed::InputCount { expected, found });
         }
         let (first, bases) =
             self.ic().split_first().ok_or(Malformed::IcCount { declared: 0, points: 0 })?;
-        let mut sum = (*first).into_group();
-        if found > SMALL_SUM {
-            let scalars: Vec<_> = inputs.elements().iter().map(|x| x.into_bigint()).collect();
-            return Ok(sum + G1::<E>::msm_bigint(bases, &scalars));
+        let mut sum = first.into_group();
+        match self.tables(bases) {
+            Some(tables) => tables.add_to(&mut sum, inputs.elements()),
+            None => sum += plain_sum::<E>(bases, inputs.elements()),
         }
-        for (base, input) in bases.iter().zip(inputs.elements()) {
-            let scalar = input.into_bigint();
-            // Splitting by the endomorphism halves the work for a full-size scalar only.
-            sum += if scalar.num_bits() > 128 {
-                base.into_group() * input
-            } else {
-                base.mul_bigint(scalar)
-            };
-        }
-        Ok(sum)
+        Ok(sum.into_affine())
     }
+
+    /// The key's tables, once it has been used often enough.
+    fn tables(&self, bases: &[E::G1Affine]) -> Option<&Tables<E::G1>> {
+        let LateTables { uses, tables } = &*self.tables;
+        if bases.len() > MAX_TABLED {
+            return None;
+        }
+        tables.get().or_else(|| {
+            let often = uses.fetch_add(1, Ordering::Relaxed) >= USES_BEFORE_TABLES;
+            often.then(|| tables.get_or_init(|| Tables::new(bases)))
+        })
+    }
+}
+
+/// The sum of the points, each times its input, without tables.
+fn plain_sum<E: SnarkCurve>(bases: &[E::G1Affine], inputs: &[E::ScalarField]) -> E::G1 {
+    let scalars = inputs.iter().map(|x| x.into_bigint());
+    if bases.len() > SMALL_SUM {
+        return E::G1::msm_bigint(bases, &scalars.collect::<Vec<_>>());
+    }
+    let products = bases.iter().zip(inputs).zip(scalars).map(|((base, input), scalar)| {
+        // Splitting by the endomorphism halves the work for a full-size scalar only.
+        if scalar.num_bits() > 128 { base.into_group() * input } else { base.mul_bigint(scalar) }
+    });
+    products.sum()
 }
 
 impl<E: SnarkCurve> fmt::Debug for KeyOf<E> {

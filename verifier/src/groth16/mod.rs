@@ -19,24 +19,33 @@
 //! ties a proof to a task and a worker is a public input that the verifier computes:
 //! [`binding_scalar`], required by [`check_task_proof`].
 
+mod arithmetic;
 mod batch;
 mod binding;
+mod bls;
 mod bytes;
 mod contract;
 mod curve;
+mod desk;
+mod factor;
+mod fixed_base;
 mod json;
 mod key;
 mod malformed;
+mod miller;
 mod number;
 mod proof;
 pub mod prove;
 mod receipt;
 mod report;
+mod subgroup;
 
 pub use batch::{MAX_BATCH, verify_batch};
+pub(crate) use binding::check_task_proof_with;
 pub use binding::{BINDING_SIGNAL, binding_scalar, check_listing, check_task_proof};
 pub use contract::{check_contract_key, check_contract_proof};
 pub use curve::{Place, SnarkCurve};
+pub(crate) use desk::Desk;
 pub use key::{KeyOf, VerifyingKey};
 pub use malformed::{Fault, Malformed, NumberProblem, Part};
 pub use proof::{InputsOf, NotValid, Proof, ProofOf, PublicInputs, Validity, verify};

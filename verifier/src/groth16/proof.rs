@@ -5,7 +5,7 @@ use std::fmt;
 use ark_bn254::Bn254;
 use ark_ec::AffineRepr;
 
-use super::curve::{SnarkCurve, affine};
+use super::curve::SnarkCurve;
 use super::key::KeyOf;
 use super::malformed::{Malformed, Part};
 use super::{bytes, json, number};
@@ -166,6 +166,12 @@ pub enum Validity {
     NotValid(NotValid),
 }
 
+impl Validity {
+    pub(super) const fn of_equation(holds: bool) -> Self {
+        if holds { Self::Valid } else { Self::NotValid(NotValid::Equation) }
+    }
+}
+
 /// Checks one proof against one key.
 ///
 /// # Errors
@@ -175,15 +181,6 @@ pub fn verify<E: SnarkCurve>(
     proof: &ProofOf<E>,
     inputs: &InputsOf<E>,
 ) -> Result<Validity, Malformed> {
-    let statement = affine::<E>(key.statement(inputs)?);
-    let prepared = &key.prepared;
-    let product = E::multi_miller_loop(
-        [proof.0.a, statement, proof.0.c],
-        [proof.0.b.into(), prepared.gamma_g2_neg_pc.clone(), prepared.delta_g2_neg_pc.clone()],
-    );
-    // `None` only for a zero product, which no valid proof has.
-    match E::final_exponentiation(product) {
-        Some(value) if value.0 == prepared.alpha_g1_beta_g2 => Ok(Validity::Valid),
-        _ => Ok(Validity::NotValid(NotValid::Equation)),
-    }
+    let statement = key.statement(inputs)?;
+    Ok(Validity::of_equation(E::holds(&key.ready, &proof.0, statement)))
 }

@@ -23,10 +23,11 @@ use fog_protocol::{Hash32, ZkVm};
 use sha2::{Digest as _, Sha256};
 
 use super::curve::{Place, SnarkCurve as _};
+use super::desk::Queue;
 use super::json::KeyParts;
 use super::key::VerifyingKey;
 use super::malformed::{Malformed, NumberProblem, Part};
-use super::proof::{NotValid, Proof, PublicInputs, Validity, verify};
+use super::proof::{NotValid, Proof, PublicInputs, Validity};
 
 /// Bytes of A, B and C, uncompressed.
 const POINTS: usize = 256;
@@ -50,7 +51,7 @@ struct Release {
     selector: [u8; 4],
     /// Which recursion circuits are accepted: SP1's root of their keys, RISC Zero's control root.
     root: Option<[u8; 32]>,
-    key: Result<VerifyingKey, Malformed>,
+    queue: Result<Queue, Malformed>,
 }
 
 impl Release {
@@ -90,12 +91,12 @@ fn root_of(text: &str) -> Option<[u8; 32]> {
 fn sp1(key: &[u8], root: Option<&str>) -> Release {
     let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(key));
     let root = root.and_then(root_of);
-    Release { selector: [a, b, c, d], root, key: gnark_key(key) }
+    Release { selector: [a, b, c, d], root, queue: gnark_key(key).map(Queue::new) }
 }
 
 fn risc_zero(selector: [u8; 4], root: &str) -> Release {
     let key = VerifyingKey::from_snarkjs(include_bytes!("../../keys/risc-zero.json"));
-    Release { selector, root: root_of(root), key }
+    Release { selector, root: root_of(root), queue: key.map(Queue::new) }
 }
 
 /// Checks that `program` ran to a good end and made `journal` public.
@@ -119,20 +120,20 @@ pub fn check_receipt(
         let found = hex::encode(&seal[..seal.len().min(4)]);
         refused(format!("it begins with {found}, those of {vm} with {expected}"))
     })?;
-    let key = release.key.as_ref().map_err(Clone::clone)?;
+    let queue = release.queue.as_ref().map_err(Clone::clone)?;
     match (vm, release.root) {
         (ZkVm::Sp1V5, _) => {
             let inputs = |values| Ok(vec![field("the program", &program.0)?, values]);
-            sp1_values(key, rest, journal, inputs)
+            sp1_values(queue, rest, journal, inputs)
         }
         (ZkVm::Sp1V60 | ZkVm::Sp1V61, Some(root)) => {
-            sp1_with_root(key, program, journal, rest, root)
+            sp1_with_root(queue, program, journal, rest, root)
         }
         (ZkVm::RiscZeroV30 | ZkVm::RiscZeroV50, Some(root)) => {
             let [a, b] = halves(&root);
             let [c, d] = halves(&claim(program, journal));
             let inputs = vec![a, b, c, d, field("the control id", &CONTROL_ID)?];
-            verify(key, &points(rest)?, &PublicInputs::from_elements(inputs))
+            queue.verify(points(rest)?, PublicInputs::from_elements(inputs))
         }
         (_, None) => Err(refused("this release has no root".to_owned())),
     }
@@ -140,7 +141,7 @@ pub fn check_receipt(
 
 /// SP1 6: the exit code must be zero, the root the published one, the nonce anything.
 fn sp1_with_root(
-    key: &VerifyingKey,
+    queue: &Queue,
     program: &Hash32,
     journal: &[u8],
     rest: &[u8],
@@ -163,13 +164,13 @@ fn sp1_with_root(
         let program = field("the program", &program.0)?;
         Ok(vec![program, values, Fr::from(0_u64), field("the root", &root)?, nonce])
     };
-    sp1_values(key, &rest[96..], journal, inputs)
+    sp1_values(queue, &rest[96..], journal, inputs)
 }
 
 /// SP1's programs hash their public values with SHA-256 or, where they say so, with BLAKE3; in both
 /// the three top bits are cut off to fit the field.
 fn sp1_values(
-    key: &VerifyingKey,
+    queue: &Queue,
     rest: &[u8],
     journal: &[u8],
     inputs: impl Fn(Fr) -> Result<Vec<Fr>, Malformed>,
@@ -185,7 +186,7 @@ fn sp1_values(
         let [first, ..] = &mut hash;
         *first &= 0x1f;
         let statement = PublicInputs::from_elements(inputs(field("the values", &hash)?)?);
-        found = verify(key, &proof, &statement)?;
+        found = queue.verify(proof.clone(), statement)?;
         if found == Validity::Valid {
             break;
         }

@@ -12,6 +12,8 @@ use wasmtime::{
     component::{self as wasm_component, Component},
 };
 
+use crate::lru::Lru;
+
 use super::{
     artifact::{Artifact, Code, Floats, GuestKind, ModuleFacts, ShaHasher},
     component,
@@ -20,7 +22,6 @@ use super::{
     inspect::{self, COMPONENT_FEATURES, MAX_TABLES},
     job::Job,
     limits::Limits,
-    lru::Lru,
     outcome::{Outcome, Refusal},
     ticker::Ticker,
     trusted, wasi,

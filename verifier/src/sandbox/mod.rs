@@ -27,7 +27,6 @@ mod host;
 mod inspect;
 mod job;
 mod limits;
-mod lru;
 mod outcome;
 pub mod process;
 mod run;

@@ -4,7 +4,8 @@ use ark_bls12_381::{Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ff::{BigInteger as _, PrimeField as _};
 use ark_serialize::CanonicalDeserialize as _;
 use fog_verifier::groth16::{
-    CurveName, ProofOutcome, ProofReport, Validity, check_contract_key, check_contract_proof,
+    CurveName, InputsOf, NotValid, ProofOf, ProofOutcome, ProofReport, Validity,
+    check_contract_key, check_contract_proof, verify, verify_batch,
 };
 use num_bigint::BigUint;
 use proptest::prelude::*;
@@ -233,4 +234,28 @@ proptest! {
         files[file][place] ^= by;
         prop_assert_ne!(code(&files), "valid");
     }
+}
+
+#[test]
+fn a_batch_names_the_bad_ones() {
+    let by = secrets();
+    let key = check_contract_key(&by.key().to_ark_bytes()).unwrap();
+    let item = |proven: Fr, claimed: Fr, salt: &str| {
+        let proof = ProofOf::from_ark_bytes(&by.prove(proven, salt).to_ark_bytes()).unwrap();
+        (proof, InputsOf::from_ark_bytes(&list(&[claimed])).unwrap())
+    };
+    let other = scalar("another statement");
+    let mut items: Vec<_> = (0..9).map(|at| item(x(), x(), &format!("proof {at}"))).collect();
+    assert_eq!(verify_batch(&key, &items), Ok(vec![Validity::Valid; 9]));
+    items[4] = item(x(), other, "of another statement");
+    items[8] = item(other, other, "of another statement, truly");
+    items[7].0 = items[8].0.clone();
+    let singly: Vec<_> = items.iter().map(|(p, i)| verify(&key, p, i).unwrap()).collect();
+    let no = Validity::NotValid(NotValid::Equation);
+    assert_eq!([singly[4], singly[7], singly[8]], [no, no, Validity::Valid]);
+    assert_eq!(verify_batch(&key, &items), Ok(singly));
+
+    // Two errors that cancel in a plain sum: the statements are exchanged.
+    let crossed = vec![item(x(), other, "first"), item(other, x(), "second")];
+    assert_eq!(verify_batch(&key, &crossed), Ok(vec![no, no]));
 }

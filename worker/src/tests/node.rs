@@ -85,6 +85,7 @@ impl Node {
             max_durations: fog_protocol::Durations::default(),
             probation: 0,
             jettons: Vec::new(),
+            trusted: Vec::new(),
             min_rate_ppm: 1,
         };
         let answers = Answers {

@@ -3,10 +3,10 @@
 use fog_contracts::{
     Consent, JETTON_FORWARD, JETTON_TASK_VALUE, TaskState, Units,
     jetton_task::{self, JettonTask, JettonTerms, Share},
-    task,
+    task::{self, TaskInit},
 };
 use fog_protocol::{Address, Hash32, Nano};
-use tycho_types::cell::Cell;
+use tycho_types::cell::{Cell, CellBuilder};
 
 use super::kit::{
     Errand, UNITS, asking, begin, begin_body, claim, data, fresh, money, paid, put_in, refunded,
@@ -21,7 +21,7 @@ use crate::{
         kit::{MASTER, RICH, WALLET, answer, plain_notification, units},
         real::{Jetton, Make},
     },
-    solo::Solo,
+    solo::{Solo, body, put_hash},
     stakes::{consent_for, reserve_body},
     world::{PRICE, failures, ours},
 };
@@ -107,6 +107,38 @@ fn nothing_and_too_much_are_no_price() {
     assert_eq!(begins(PRICE, &plain, of(0)), 112);
     assert_eq!(begins(PRICE, &plain, of(Units::MAX.get())), 0);
     assert_eq!(begins(Nano::new(u64::MAX), &plain, of(1)), 0);
+    // More units than an amount of jettons can say, in terms that no program of ours writes.
+    for (units, exit) in [((1 << 120) - 1, 0), (1 << 120, 112), (u128::MAX, 112)] {
+        let mut raw = CellBuilder::new();
+        put_hash(&mut raw, &Hash32([0x71; 32]));
+        put_hash(&mut raw, &MASTER.hash);
+        raw.store_u128(units).unwrap();
+        let raw = raw.build().unwrap();
+        let mut init = alone::task_init(1);
+        init.terms.id = Hash32(raw.repr_hash().0);
+        let task = JettonTask { task: init, jetton: terms(MASTER) };
+        let mut solo = Solo::new(task.address().unwrap(), task.state_init().unwrap());
+        let begin = body(jetton_task::op::BEGIN, QUERY, |b| b.store_reference(raw).unwrap());
+        assert_eq!(solo.send(REQUESTOR, JETTON_TASK_VALUE.get(), begin).exit, exit, "{units}");
+    }
+}
+
+/// Nothing begins with anybody on the masterchain, where nothing of ours is sent.
+#[test]
+fn everybody_of_it_lives_on_the_basechain() {
+    let away = |address: Address| Address { workchain: -1, ..address };
+    let good = alone::task_init(1);
+    for (init, exit) in [
+        (good, 0),
+        (TaskInit { market: away(good.market), ..good }, 116),
+        (TaskInit { operator: away(good.operator), ..good }, 116),
+        (TaskInit { requestor: away(good.requestor), ..good }, 116),
+    ] {
+        let task = JettonTask::new(init, terms(MASTER)).unwrap();
+        let mut solo = Solo::new(task.address().unwrap(), task.state_init().unwrap());
+        let begin = jetton_task::begin(QUERY, &task.jetton).unwrap();
+        assert_eq!(solo.send(init.requestor, JETTON_TASK_VALUE.get(), begin).exit, exit);
+    }
 }
 
 /// GRAM is none of its prices: it cannot be funded with it, neither before nor after it began.
@@ -327,6 +359,17 @@ fn dust_does_not_hold_up_the_burial() {
     put_in(&mut solo, 1);
     assert_eq!(claim(&mut solo.clone(), REQUESTOR, Share::Requestor, REQUESTOR).exit, 0);
     assert_eq!(bury(&mut solo), 0);
+}
+
+/// Nothing is swept where the master never said which wallet the task's is.
+#[test]
+fn a_sweep_needs_a_wallet() {
+    for (mut solo, exit) in [(asking(), 101), (waiting(), 0)] {
+        assert_eq!(say(&mut solo, Word::Cancel, REQUESTOR).exit, 0);
+        solo.now += jetton_task::SETTLING_TIME;
+        let sweep = jetton_task::sweep(QUERY, units(1)).unwrap();
+        assert_eq!(solo.send(REQUESTOR, GRAM, sweep).exit, exit);
+    }
 }
 
 /// A requestor that began and went away: anybody ends it, a day after, and all is the requestor's.

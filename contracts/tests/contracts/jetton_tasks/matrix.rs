@@ -68,7 +68,7 @@ fn every_tasks_words_in_every_state_from_every_role_at_every_moment() {
             }
         }
     }
-    assert_eq!(cells, 20 * 5 * 19 * 10);
+    assert_eq!(cells, 20 * 6 * 19 * 10);
     println!("{cells} cells, {taken} of them allowed");
 }
 

@@ -26,6 +26,7 @@ const DAY: u32 = 24 * 3600;
 /// As the contract has them: see `task/ending.tolk`.
 const PATIENCE: u32 = DAY;
 const LAST_EXIT: u32 = 90 * DAY;
+const EXIT_TIME: u32 = 7 * DAY;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
@@ -153,6 +154,17 @@ impl Model {
         self.state.is_end() && self.dues[1..] == [0; 3] && now >= self.quiet_from
     }
 
+    /// From the deadline until a day before the last exit, and when that was open for a week.
+    fn is_ripe(&self, now: u32) -> bool {
+        let exit = self.deadline + LAST_EXIT;
+        now >= self.deadline && !(exit - DAY..exit + EXIT_TIME).contains(&now)
+    }
+
+    /// The last exit does not move, unless it was missed: then it opens in a day.
+    fn exit_kept(&self, now: u32) -> u32 {
+        self.deadline.max(now + DAY - LAST_EXIT)
+    }
+
     fn expire(&mut self, now: u32) -> bool {
         let patience = match self.state {
             S::Registering | S::Reserving | S::Penalising => PATIENCE,
@@ -216,11 +228,11 @@ impl Model {
             RESERVED if self.state == S::Reserving => {
                 (self.state, self.deadline) = (S::Assigned, now + STEP);
             }
-            FINALIZE if now >= self.deadline && self.state == S::Accepted => {
-                (self.state, self.deadline) = (S::Settling, now);
+            FINALIZE if self.is_ripe(now) && self.state == S::Accepted => {
+                (self.state, self.deadline) = (S::Settling, self.exit_kept(now));
             }
-            FINALIZE if now >= self.deadline && self.state == S::Rejected => {
-                (self.state, self.deadline) = (S::Slashing, now);
+            FINALIZE if self.is_ripe(now) && self.state == S::Rejected => {
+                (self.state, self.deadline) = (S::Slashing, self.exit_kept(now));
             }
             SETTLED if self.state == S::Settling => self.end(S::Paid, now),
             SLASHED if self.state == S::Slashing => self.end(S::Slashed, now),
@@ -411,10 +423,11 @@ fn every_order_of_settlement_slash_timeout_claims_and_returns() {
         [FINALIZE, SETTLED, SettleBack, EXPIRE, worker, TransferBack],
         [FINALIZE, FINALIZE, SettleBack, SETTLED, EXPIRE, mine],
     ] {
-        every_order(&accepted, cast, &[WINDOW, DAY + 1, LAST_EXIT + 1], &mut tally);
+        let paces = [WINDOW, DAY + 1, LAST_EXIT + 1, LAST_EXIT + EXIT_TIME];
+        every_order(&accepted, cast, &paces, &mut tally);
     }
     let slash = [FINALIZE, SLASHED, SlashBack, EXPIRE, mine, Bury];
-    every_order(&rejected, slash, &[WINDOW, LAST_EXIT + 1], &mut tally);
+    every_order(&rejected, slash, &[WINDOW, LAST_EXIT + 1, LAST_EXIT + EXIT_TIME], &mut tally);
     for cast in [
         [worker, TransferBack, worker, treasury, node, Bury],
         [worker, TransferBack, treasury, node, Sweep, Bury],
@@ -422,6 +435,6 @@ fn every_order_of_settlement_slash_timeout_claims_and_returns() {
         every_order(&ended, cast, &[1, DAY + 1], &mut tally);
     }
     println!("ends: {tally:?}");
-    assert_eq!(tally.played, (3 * 3 + 2 + 2 * 2) * 720);
+    assert_eq!(tally.played, (3 * 4 + 3 + 2 * 2) * 720);
     assert!(tally.paid > 4_000 && tally.slashed > 100 && tally.buried > 100 && tally.sent > 3_000);
 }

@@ -11,7 +11,10 @@ use std::{
     sync::LazyLock,
 };
 
-use fog_contracts::{Units, jetton::Transfer};
+use fog_contracts::{
+    Units,
+    jetton::{self, Transfer},
+};
 use fog_protocol::{Address, Nano};
 use fog_testnet::chain::{self, Chain, StackItem, Treasury};
 use tycho_types::{
@@ -83,6 +86,33 @@ fn install() -> PathBuf {
     python
 }
 
+/// This wallet code, which at times throws 45 instead of sending: one `transfer` of seven, as its
+/// transaction's logical time has it. Everything else goes on to the code itself.
+fn moody(code: &Cell) -> Cell {
+    let mut moody = CellBuilder::new();
+    // DUP, IFJMPREF: a get-method. OVER, 32 PLDUQ, 0 EQINT, IFJMPREF: no word.
+    moody
+        .store_raw(&[0x20, 0xe3, 0x02, 0x21, 0xd7, 0x0f, 0x1f, 0xc0, 0x00, 0xe3, 0x02], 88)
+        .unwrap();
+    // PUSHINT, of 35 bits; EQUAL.
+    moody.store_uint(0x82, 8).unwrap();
+    moody.store_uint(2, 5).unwrap();
+    moody.store_uint(jetton::op::TRANSFER.into(), 35).unwrap();
+    moody.store_u8(0xba).unwrap();
+    // LTIME, 7 MOD, 0 EQINT, AND, 45 THROWIF; and then what is referred to.
+    moody.store_raw(&[0xf8, 0x25, 0x77, 0xa9, 0x08, 0xc0, 0x00, 0xb0, 0xf2, 0x6d], 80).unwrap();
+    (0..3).for_each(|_| moody.store_reference(code.clone()).unwrap());
+    moody.build().unwrap()
+}
+
+/// How a jetton's wallets take a `transfer`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Steady,
+    /// They throw one of seven back.
+    Throwing,
+}
+
 /// A jetton on a chain.
 #[derive(Debug, Clone)]
 pub(crate) struct Jetton {
@@ -104,7 +134,19 @@ fn coins(cell: &mut CellBuilder, amount: u128) {
 impl Jetton {
     /// Deploys its master; `salt` makes several of one kind.
     pub(crate) fn deploy(chain: &mut Chain, admin: &Treasury, make: Make, salt: u8) -> Self {
+        Self::deploy_in(chain, admin, make, Mood::Steady, salt)
+    }
+
+    /// The same, with wallets of this mood.
+    pub(crate) fn deploy_in(
+        chain: &mut Chain,
+        admin: &Treasury,
+        make: Make,
+        mood: Mood,
+        salt: u8,
+    ) -> Self {
         let (code, wallet_code) = make.codes();
+        let wallet_code = if mood == Mood::Throwing { moody(&wallet_code) } else { wallet_code };
         let mut content = CellBuilder::new();
         content.store_u8(1).unwrap();
         content.store_u8(salt).unwrap();

@@ -239,7 +239,7 @@ impl Bonds {
                 else {
                     return assert!(pays.is_empty());
                 };
-                let due = reward(&work);
+                let due = reward(&work).min(incoming.body[0]);
                 let paid: Vec<_> = pays.iter().map(|pay| (pay.to, pay.value)).collect();
                 let meant = if due > 0 { vec![(dispute.challenger, due)] } else { vec![] };
                 assert_eq!(paid, meant);

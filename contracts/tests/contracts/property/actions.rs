@@ -204,9 +204,10 @@ impl Play {
     /// Ends it, whichever way is open.
     pub(super) fn push_from(&mut self, from: &Treasury, task: Address) {
         let query = self.query();
-        let state = self.data_at(&task).unwrap().state;
-        let body = match state {
-            TaskState::Accepted | TaskState::Rejected => task::finalize(query),
+        let data = self.data_at(&task).unwrap();
+        let given_up = self.chain.now() > data.deadline + 90 * DAY && self.dice.once_in(2);
+        let body = match data.state {
+            TaskState::Accepted | TaskState::Rejected if !given_up => task::finalize(query),
             _ => task::expire(query),
         };
         self.send(from, task, END_VALUE.get(), None, body.unwrap());

@@ -208,19 +208,30 @@ impl Play {
                     Share::Treasury => self.parties.strangers[0].clone(),
                     _ => self.parties.wallet(&owner),
                 };
-                let body = jetton_task::claim_share(1, share, &owner).unwrap();
-                self.send(&from, at, pay, None, body);
-                self.drain();
+                self.insist(|play| {
+                    let body = jetton_task::claim_share(1, share, &owner).unwrap();
+                    play.send(&from, at, pay, None, body);
+                    play.drain();
+                    let money = play.jetton_task_data(&task).unwrap().money;
+                    let due = money.unwrap().dues.of(share);
+                    // A requestor may have swept what then came back to it.
+                    let there = play.jettons[0].balance(&play.chain, &at);
+                    due == Units::ZERO || (share == Share::Requestor && there < due.get())
+                });
             }
             self.wait(DAY);
             let data = self.jetton_task_data(&task).unwrap();
             assert!(data.task.state.is_end(), "{data:?}");
-            assert_eq!(data.money.unwrap().dues.sum(), units(0), "{data:?}");
+            let dues = data.money.unwrap().dues;
+            assert_eq!(dues.sum(), dues.requestor, "{data:?}");
             let left = self.jettons[0].balance(&self.chain, &at);
             if left > 0 {
-                self.send(&requestor, at, pay, None, jetton_task::sweep(1, units(left)).unwrap());
-                self.drain();
-                assert_eq!(self.jettons[0].balance(&self.chain, &at), 0, "{data:?}");
+                self.insist(|play| {
+                    let body = jetton_task::sweep(1, units(left)).unwrap();
+                    play.send(&requestor, at, pay, None, body);
+                    play.drain();
+                    play.jettons[0].balance(&play.chain, &at) == 0
+                });
             }
             self.send(&requestor, at, pay, None, jetton_task::bury(1).unwrap());
             self.drain();

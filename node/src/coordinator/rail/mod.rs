@@ -15,7 +15,7 @@ mod pledges;
 mod post;
 mod vouchers;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use fog_contracts::channel::{Channel, ChannelData, ChannelStatus, Purpose};
 use fog_market::{
@@ -23,7 +23,7 @@ use fog_market::{
     rail::{ChannelState, Ledger, OnChain},
 };
 use fog_protocol::{
-    Address, EntryTree, Nano, PublicKey, Signed, TaskId, TaskStatus, VoucherFile,
+    Address, EntryTree, Hash32, Nano, PublicKey, Signed, TaskId, TaskStatus, VoucherFile,
     gateway::ServerFrame,
 };
 
@@ -148,6 +148,8 @@ pub(super) struct Rail {
     earnings: BTreeMap<Address, Address>,
     /// Of tasks that are assigned: where the worker's share was promised, and how much it is.
     shares: BTreeMap<TaskId, (Address, Nano)>,
+    /// Accounts, and the salts of the orders that were taken on them.
+    ordered: HashSet<(Address, Hash32)>,
     /// Earnings that are being paid into, and the task that is named after.
     paying: BTreeMap<Address, TaskId>,
     /// Events that follow, to be applied before the batch is written.
@@ -280,6 +282,7 @@ impl Actor {
             }
             self.rail.channels.insert(row.address, known);
         }
+        self.rail.ordered = store.ordered().await?.into_iter().collect();
         for (task, earnings, share) in store.shares().await? {
             if let Some(known) = self.rail.channels.get_mut(&earnings) {
                 known.ledger.recall(task, share);

@@ -32,6 +32,12 @@ impl Actor {
             let decided = self.event(Event::Posted { listing, escrow: place })?;
             return Ok(decided.map_err(super::super::actor::refusal));
         }
+        // Its requestor pays for one of a salt.
+        let order = (account, listing.value.salt);
+        if self.rail.ordered.contains(&order) {
+            let message = "a task of this salt was taken on this account: post it with another";
+            return Ok(Err(Denied::new(Why::Conflict, "ordered_once", message)));
+        }
         if let Err(refused) = self.market.rules().check_listing(&listing.value) {
             return Ok(Err(super::super::actor::refusal(refused)));
         }
@@ -66,7 +72,8 @@ impl Actor {
             return Ok(Err(super::super::actor::refusal(refused)));
         }
         self.push_channel(account);
-        self.batch.steps.push(Step::Rail(RailStep::Task(id, account, signed)));
+        self.rail.ordered.insert(order);
+        self.batch.steps.push(Step::Rail(RailStep::Task(id, account, signed, order.1)));
         let deadline = self.now() + u64::from(bid);
         self.rail.queue.push_back(Event::Opened { task: id, deadline });
         Ok(Ok(()))

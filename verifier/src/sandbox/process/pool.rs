@@ -11,13 +11,14 @@ use std::{
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
+use crate::lru::Lru;
+
 use super::super::{
     artifact::Artifact,
     cache::ArtifactCache,
     inspect::check_facts,
     job::Job,
     limits::Limits,
-    lru::Lru,
     outcome::{Exit, Outcome, Refusal},
 };
 use super::{

@@ -1,18 +1,18 @@
 //! A small least-recently-used map: tens of entries, so a vector is the quickest.
 
 /// Keeps at most `capacity` entries; the one unused for longest goes first.
-pub(super) struct Lru<K, V> {
+pub(crate) struct Lru<K, V> {
     capacity: usize,
     /// Oldest first.
     entries: Vec<(K, V)>,
 }
 
 impl<K: PartialEq, V: Clone> Lru<K, V> {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { capacity: capacity.max(1), entries: Vec::new() }
     }
 
-    pub(super) fn get(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn get(&mut self, key: &K) -> Option<V> {
         let at = self.entries.iter().position(|(k, _)| k == key)?;
         let entry = self.entries.remove(at);
         let value = entry.1.clone();
@@ -20,7 +20,7 @@ impl<K: PartialEq, V: Clone> Lru<K, V> {
         Some(value)
     }
 
-    pub(super) fn put(&mut self, key: K, value: V) {
+    pub(crate) fn put(&mut self, key: K, value: V) {
         self.entries.retain(|(k, _)| *k != key);
         if self.entries.len() >= self.capacity {
             self.entries.remove(0);

@@ -1,0 +1,94 @@
+//! When a worker is caught: what was accepted of it without a look is looked at, as far as it can
+//! still be taken back, and whoever was trusted is not any more.
+//!
+//! ```text
+//! accepted, not drawn --worker caught--> due --right--> paid at the end of its window
+//!                                         |
+//!                                         '--wrong--> challenged on chain, with the node's own bond:
+//!                                                     ruling, refund and slash before anybody is paid
+//! ```
+//! The look is a verifier's as at any disputed verdict: in full, what is wrong twice and the second
+//! time independently. What is wrong too late is only said.
+
+use fog_protocol::{Address, PublicKey, TaskId};
+use fog_verifier::AuditBasis;
+
+use super::Market;
+use crate::{
+    Action, Recheck, Rechecked, Trusted,
+    task::{Phase, Task},
+};
+
+impl Market {
+    /// How far a session key is trusted now.
+    pub(super) fn trusted(&self, key: &PublicKey) -> Option<Trusted> {
+        let trusted = self.trust.as_ref()?.keys.get(key)?;
+        let lost = self.lost.get(key).is_some_and(|grant| *grant >= trusted.grant);
+        (!lost).then_some(*trusted)
+    }
+
+    /// How far the worker's key is trusted now.
+    #[must_use]
+    pub fn trust_of(&self, worker: &Address) -> Option<Trusted> {
+        self.trusted(&self.workers.get(worker)?.session)
+    }
+
+    /// The worker was caught: its key is not trusted until that is decided again.
+    pub(super) fn distrust(&mut self, address: Address) {
+        let Some(worker) = self.workers.get(&address) else { return };
+        if let Some(trusted) = self.trusted(&worker.session) {
+            self.lost.insert(worker.session, trusted.grant);
+        }
+    }
+
+    /// Could the acceptance of this result still be taken back on chain?
+    pub(super) fn may_recheck(&self, id: TaskId) -> bool {
+        let has_contract = self.tasks.get(&id).is_some_and(|task| task.listing.rail.has_contract());
+        self.trust.is_some() && has_contract
+    }
+
+    /// Has what was accepted of a worker without a look checked, what ends first at first.
+    pub(super) fn look_back(
+        &mut self,
+        address: Address,
+        caught: TaskId,
+        now: u64,
+        actions: &mut Vec<Action>,
+    ) {
+        let Ok(worker) = self.worker_mut(&address) else { return };
+        let unchecked = std::mem::take(&mut worker.unchecked);
+        let end = |id: &TaskId| self.tasks.get(id).and_then(Task::window_until).unwrap_or(u64::MAX);
+        let mut unchecked: Vec<_> = unchecked.into_iter().map(|id| (end(&id), id)).collect();
+        unchecked.sort_unstable();
+        for (until, id) in unchecked {
+            let Ok(task) = self.task_mut(&id) else { continue };
+            let Phase::Accepted { .. } = &task.phase else { continue };
+            let can_fall = now < until && task.listing.durations.window > 0;
+            let found = if can_fall { Rechecked::Due } else { Rechecked::TooLate };
+            task.recheck = Some(Recheck { caught, found });
+            // Of what is disputed already a look was asked for.
+            if can_fall && !task.is_disputed() {
+                let rate_ppm = task.listing.policy.rate_ppm();
+                let basis = AuditBasis::Disputed;
+                actions.push(Action::Verify { task: id, basis, rate_ppm });
+            }
+        }
+    }
+
+    /// Has the verdict on a result challenged that was found wrong after it, once it is on chain and as
+    /// long as its window runs.
+    pub(super) fn challenge(&mut self, id: TaskId, now: u64, actions: &mut Vec<Action>) {
+        let grace = u64::from(self.rules.retry_seconds.max(1));
+        let Ok(task) = self.task_mut(&id) else { return };
+        let Some(Recheck { found: Rechecked::Wrong { evidence }, .. }) = task.recheck else {
+            return;
+        };
+        if let Some(until) = task.window_until().filter(|until| now < *until)
+            && !task.is_disputed()
+        {
+            // It may be there a while before it is heard of.
+            task.challenged_until = Some(until.saturating_add(grace));
+            actions.push(Action::Challenge { task: id, evidence });
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! A caught worker's earlier results, and workers that are trusted.
+
+use fog_market::{
+    Action, Event, Outcome, Rechecked, Rules, Trust, Trusted, Verdict,
+    trust::{LEAST_FACTOR_PPM, LEAST_RATE_PPM},
+};
+use fog_protocol::{Nano, TaskId, TaskStatus};
+use fog_verifier::{AuditBasis, draw};
+use proptest::prelude::*;
+
+use crate::kit::{Result_, World, nonce, rules, seed, session, wallet};
+
+const MUCH: Nano = Nano::grams(10_000);
+
+fn trusting(factor_ppm: u32, grant: u32) -> Trust {
+    Trust { keys: [(session(1).public(), Trusted { factor_ppm, grant })].into() }
+}
+
+fn recheck(world: &World, task: TaskId) -> Option<Rechecked> {
+    world.market.task(&task).unwrap().recheck().map(|recheck| recheck.found)
+}
+
+/// A result that is accepted without a look, its verdict on chain for a minute.
+fn accepted(world: &mut World, salt: u32, result: Result_) -> TaskId {
+    let task = unseen(world, salt, result);
+    let window_until = world.now + 60;
+    world.ok(Event::VerdictOnChain { task, verdict: Verdict::Accepted, window_until });
+    task
+}
+
+/// The same before its verdict is on chain.
+fn unseen(world: &mut World, salt: u32, result: Result_) -> TaskId {
+    let task = world.run(salt, 1);
+    world.submit(task, 1, result);
+    world.open_nonce(task);
+    world.verdict(task, result);
+    assert_eq!(world.status(&task), TaskStatus::Accepted);
+    task
+}
+
+/// Worker 1 hands in a wrong result that is drawn.
+fn catch(world: &mut World) -> TaskId {
+    let salt = world.salt_where(true, 1, 0);
+    let task = world.run(salt, 1);
+    world.submit(task, 1, Result_::Wrong);
+    world.open_nonce(task);
+    world.verdict(task, Result_::Wrong);
+    task
+}
+
+fn undrawn(world: &World, count: usize) -> Vec<u32> {
+    let mut salts: Vec<u32> = Vec::new();
+    while salts.len() < count {
+        let from = salts.last().map_or(0, |last| last + 1);
+        salts.push(world.salt_where(false, 1, from));
+    }
+    salts
+}
+
+fn challenges(world: &World) -> Vec<TaskId> {
+    let challenged = world.actions.iter().filter_map(|action| match action {
+        Action::Challenge { task, .. } => Some(*task),
+        _ => None,
+    });
+    challenged.collect()
+}
+
+#[test]
+fn what_a_caught_worker_was_not_asked_about_is_run_again_and_what_is_wrong_is_challenged() {
+    let mut world = World::trusting(rules(), Trust::default());
+    world.join(1, MUCH);
+    let salts = undrawn(&world, 3);
+    let wrong = accepted(&mut world, salts[0], Result_::Wrong);
+    let right = accepted(&mut world, salts[1], Result_::Right);
+    let early = unseen(&mut world, salts[2], Result_::Wrong);
+    let before = world.actions.len();
+    let caught = catch(&mut world);
+    let asked: Vec<_> = world.actions[before..]
+        .iter()
+        .filter_map(|action| match action {
+            Action::Verify { task, basis: AuditBasis::Disputed, .. } => Some(*task),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(asked.len(), 3, "all three, once");
+    assert_eq!(asked.last(), Some(&early), "what ends first is looked at first");
+    for task in [wrong, right, early] {
+        let recheck = world.market.task(&task).unwrap().recheck().unwrap();
+        assert_eq!((recheck.caught, recheck.found), (caught, Rechecked::Due));
+    }
+    let actions = world.rule(wrong, Result_::Wrong).unwrap();
+    assert!(matches!(actions, [Action::Challenge { task, .. }, ..] if *task == wrong));
+    assert!(world.rule(right, Result_::Right).unwrap().is_empty());
+    assert_eq!(recheck(&world, right), Some(Rechecked::Right));
+    // Its verdict cannot be challenged before it is on chain.
+    world.rule(early, Result_::Wrong).unwrap();
+    assert_eq!(challenges(&world), [wrong]);
+    let window_until = world.now + 60;
+    world.ok(Event::VerdictOnChain { task: early, verdict: Verdict::Accepted, window_until });
+    assert_eq!(challenges(&world), [wrong, early]);
+    // Once is enough, and a look that nobody asked for changes nothing.
+    assert_eq!(world.rule(right, Result_::Right).unwrap_err().code(), "wrong_state");
+    assert_eq!(world.rule(wrong, Result_::Wrong).unwrap_err().code(), "wrong_state");
+    world.assert_replays();
+}
+
+#[test]
+fn a_challenged_verdict_falls_by_the_ruling() {
+    let mut world = World::trusting(rules(), Trust::default());
+    world.join(1, MUCH);
+    let salts = undrawn(&world, 1);
+    let task = accepted(&mut world, salts[0], Result_::Wrong);
+    catch(&mut world);
+    world.rule(task, Result_::Wrong).unwrap();
+    let until = world.now + 660;
+    world.ok(Event::Disputed { task, until });
+    let ruled = world.rule(task, Result_::Wrong).unwrap();
+    assert!(ruled.iter().any(|action| matches!(action, Action::Rule(_))));
+    world.now += 70;
+    let window_until = world.now;
+    world.ok(Event::VerdictOnChain { task, verdict: Verdict::Rejected, window_until });
+    assert!(
+        world.ok(Event::Tick).iter().any(|it| matches!(it, Action::Finalize { .. })),
+        "the ruling is carried out"
+    );
+    world.close(task, Outcome::Slashed { amount: Nano::grams(19) });
+    assert_eq!(world.status(&task), TaskStatus::Slashed);
+    assert_eq!(challenges(&world).len(), 1);
+    world.assert_replays();
+}
+
+#[test]
+fn what_is_over_is_not_taken_back_and_is_said() {
+    let mut world = World::trusting(rules(), Trust::default());
+    world.join(1, MUCH);
+    let salts = undrawn(&world, 3);
+    let paid = accepted(&mut world, salts[0], Result_::Wrong);
+    world.paid(paid);
+    let over = accepted(&mut world, salts[1], Result_::Wrong);
+    world.now += 60;
+    let slow = accepted(&mut world, salts[2], Result_::Wrong);
+    catch(&mut world);
+    assert_eq!(recheck(&world, paid), None, "it is not even open");
+    assert_eq!(recheck(&world, over), Some(Rechecked::TooLate));
+    assert_eq!(recheck(&world, slow), Some(Rechecked::Due));
+    // The verifiers take longer than the window.
+    world.now += 120;
+    world.rule(slow, Result_::Wrong).unwrap();
+    assert_eq!(challenges(&world), []);
+    world.now += 120;
+    let actions = world.ok(Event::Tick);
+    assert!(actions.iter().any(|it| matches!(it, Action::Finalize { task } if *task == slow)));
+    world.assert_replays();
+}
+
+#[test]
+fn a_challenge_on_its_way_is_waited_for_before_anybody_is_paid() {
+    let mut world = World::trusting(rules(), Trust::default());
+    world.join(1, MUCH);
+    let salts = undrawn(&world, 1);
+    let task = accepted(&mut world, salts[0], Result_::Wrong);
+    catch(&mut world);
+    world.rule(task, Result_::Wrong).unwrap();
+    world.now += 61;
+    let first = world.ok(Event::Tick);
+    assert!(first.iter().any(|it| matches!(it, Action::Reconcile { .. })));
+    assert!(!first.iter().any(|it| matches!(it, Action::Finalize { task: of } if *of == task)));
+    world.now += 60;
+    let later = world.ok(Event::Tick);
+    assert!(later.iter().any(|it| matches!(it, Action::Finalize { task: of } if *of == task)));
+}
+
+#[test]
+fn an_older_log_gives_the_state_it_gave() {
+    let mut world = World::new(rules());
+    world.join(1, MUCH);
+    let salts = undrawn(&world, 1);
+    let task = accepted(&mut world, salts[0], Result_::Wrong);
+    catch(&mut world);
+    assert_eq!(recheck(&world, task), None);
+    // Said from here on: what happened before is not touched by it.
+    world.ok(Event::TrustSet { trust: Box::default() });
+    assert_eq!(recheck(&world, task), None);
+    world.assert_replays();
+}
+
+#[test]
+fn a_trusted_newcomer_is_drawn_at_the_reduced_rate_and_the_evidence_names_it() {
+    let mut world =
+        World::trusting(Rules { probation: 4, ..rules() }, trusting(LEAST_FACTOR_PPM, 1));
+    world.join(1, MUCH);
+    let (mut seen, mut named) = (0, 0);
+    for salt in 1..=60 {
+        let task = world.run(salt, 1);
+        let index = world.market.task(&task).unwrap().assignment().unwrap().index;
+        world.submit(task, 1, Result_::Right);
+        assert_eq!(world.status(&task), TaskStatus::Committed, "the draw decides");
+        world.open_nonce(task);
+        let known = world.market.task(&task).unwrap();
+        let usual = world.market.rules().rate_of_history(index);
+        let rate = (usual / 10).max(LEAST_RATE_PPM).max(50_000);
+        let commitment = known.commitment().unwrap();
+        let drawn = draw::is_drawn(&seed(), &nonce(salt), &task, &commitment, rate);
+        assert_eq!(known.basis().unwrap().is_audit(), drawn, "{index}");
+        if drawn {
+            seen += 1;
+        } else {
+            assert_eq!(known.rate_ppm(), rate);
+            named += u32::from(rate > 50_000);
+            // The draw at the listing's rate alone is less than what the evidence has to show.
+            let evidence = World::evidence(&world.judge(task, Result_::Right));
+            assert_eq!(evidence.rate_ppm, rate);
+            evidence.check(known.listing()).unwrap();
+        }
+        world.verdict(task, Result_::Right);
+    }
+    assert!(seen > 0 && named > 0, "{seen} {named}");
+    world.assert_replays();
+}
+
+#[test]
+fn a_trusted_worker_that_is_caught_is_trusted_no_more() {
+    let mut world =
+        World::trusting(Rules { probation: 2, flag_audits: 1, ..rules() }, trusting(200_000, 1));
+    world.join(1, MUCH);
+    assert!(world.market.trust_of(&wallet(1)).is_some());
+    let first = world.run(world.salt_where(true, 1, 0), 1);
+    world.submit(first, 1, Result_::Wrong);
+    world.open_nonce(first);
+    world.verdict(first, Result_::Wrong);
+    assert!(world.market.trust_of(&wallet(1)).is_none(), "at once");
+    let next = world.run(7_000, 1);
+    world.submit(next, 1, Result_::Right);
+    assert_eq!(world.market.task(&next).unwrap().basis(), Some(&AuditBasis::Flagged));
+    world.verdict(next, Result_::Right);
+    // The flag is worked off, the trust is not back: neither by itself nor with a restart.
+    assert!(!world.market.worker(&wallet(1)).unwrap().is_flagged());
+    world.ok(Event::TrustSet { trust: Box::new(trusting(200_000, 1)) });
+    assert!(world.market.trust_of(&wallet(1)).is_none());
+    // Nor by being left out of a configuration for a while.
+    world.ok(Event::TrustSet { trust: Box::default() });
+    world.ok(Event::TrustSet { trust: Box::new(trusting(200_000, 1)) });
+    assert!(world.market.trust_of(&wallet(1)).is_none());
+    world.ok(Event::TrustSet { trust: Box::new(trusting(200_000, 2)) });
+    assert!(world.market.trust_of(&wallet(1)).is_some(), "somebody decided it again");
+    world.assert_replays();
+}
+
+#[test]
+fn trust_is_a_keys_and_goes_with_it() {
+    let mut world = World::trusting(Rules { probation: 3, ..rules() }, trusting(200_000, 1));
+    world.join(2, MUCH);
+    assert!(world.market.trust_of(&wallet(2)).is_none());
+    let task = world.run(1, 2);
+    world.submit(task, 2, Result_::Right);
+    assert_eq!(world.market.task(&task).unwrap().basis(), Some(&AuditBasis::Probation));
+}
+
+proptest! {
+    #[test]
+    fn trust_leaves_a_rate_that_is_never_zero_and_never_below_its_floors(
+        probation in 1_u32..100, index in 0_u64..10_000, factor_ppm: u32, listed in 1_u32..=1_000_000,
+    ) {
+        let usual = Rules { probation, ..rules() }.rate_of_history(index);
+        let rate = Trusted { factor_ppm, grant: 0 }.rate(usual);
+        prop_assert!(rate <= usual);
+        prop_assert!(rate >= usual.min(LEAST_RATE_PPM));
+        prop_assert!(u64::from(rate) * 10 >= u64::from(usual) - 9, "a tenth stays");
+        prop_assert!(usual == 0 || rate > 0);
+        // What is drawn at the listing's rate is drawn whatever trust there is.
+        prop_assert!(rate.max(listed) >= listed && rate.max(listed) > 0);
+    }
+
+    /// Whatever is trusted, and however far: who is wrong where the listing's own draw looks is
+    /// caught, and what that draw leaves out is named with a rate not below the listing's.
+    #[test]
+    fn audits_of_trusted_workers_still_catch(
+        factor_ppm in 0_u32..=1_000_000, probation in 0_u32..6, from in 0_u32..400,
+    ) {
+        let mut world =
+            World::trusting(Rules { probation, ..rules() }, trusting(factor_ppm, 1));
+        world.join(1, MUCH);
+        let salt = world.salt_where(true, 1, from);
+        let task = world.run(salt, 1);
+        world.submit(task, 1, Result_::Wrong);
+        if world.status(&task) == TaskStatus::Committed {
+            world.open_nonce(task);
+        }
+        prop_assert!(world.market.task(&task).unwrap().rate_ppm() >= 50_000);
+        world.verdict(task, Result_::Wrong);
+        prop_assert_eq!(world.status(&task), TaskStatus::Rejected);
+        prop_assert!(world.market.trust_of(&wallet(1)).is_none());
+        world.assert_replays();
+    }
+}
