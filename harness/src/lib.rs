@@ -13,6 +13,7 @@ mod network;
 mod node_process;
 mod ports;
 mod report;
+mod room;
 pub mod scenario;
 pub mod soak;
 mod testnet;

@@ -10,9 +10,9 @@ use std::{
 
 use fog_requestor::NodeClient;
 use fog_wallet::{KdfParams, Keystore, Password, SecretKind, TESTNET, WalletVersion};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
-use crate::{LocalChain, NetworkError, Verifiers, verifier_key};
+use crate::{LocalChain, NetworkError, Verifiers, room::refusable, verifier_key};
 
 /// How long a node may take to answer after its start.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -113,7 +113,7 @@ impl NodeSpec {
             .append(true)
             .open(self.data.join("node.log"))
             .map_err(setup)?;
-        let child = Command::new(&self.program)
+        let child = refusable(&self.program)
             .args(["node", "--wallet", "operator", "--chain", &self.chain])
             .args(["--market", &local.market.to_string()])
             .args(["--listen", &self.listen.to_string()])

@@ -5,11 +5,12 @@ use std::{fs::File, path::PathBuf, process::Stdio};
 use fog_protocol::Nano;
 use fog_wallet::{KdfParams, Keystore, Password, SecretKind, TESTNET, WalletVersion};
 use fog_worker::Behaviour;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use crate::{
     LocalChain, NetworkError,
     accounts::{LocalAccount, local_key},
+    room::refusable,
 };
 
 /// A worker to start.
@@ -101,7 +102,7 @@ impl WorkerProcess {
         let password = random_password()?;
         write_keys(&folder, account, &session, &password)?;
         let log = File::create(folder.join("log")).map_err(setup)?;
-        let mut command = Command::new(&spec.program);
+        let mut command = refusable(&spec.program);
         command
             .args(["worker", "up", "--wallet", &account.role])
             .args(["--node", node, "--chain", endpoint])

@@ -17,7 +17,8 @@ fn a_minute_under_load_and_faults_ends_in_agreement() {
     assert_eq!(ended, 480, "{report:#}");
     assert!(ends["slashed"].as_u64().unwrap() > 0, "no cheat was caught: {report:#}");
     let injected = report["faults"].as_array().unwrap();
-    for fault in &["node", "worker", "chain-drop", "chain-delay", "chain-limit"] {
+    for fault in &["node", "worker", "chain-drop", "chain-delay", "chain-limit", "verifier", "disk"]
+    {
         let happened = injected.iter().any(|one| one["fault"] == *fault);
         assert!(happened, "{fault} was not injected: {report:#}");
     }

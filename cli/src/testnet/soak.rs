@@ -40,8 +40,8 @@ pub(crate) struct SoakArgs {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// What goes wrong: `none`, `all`, or a list of node, worker, chain-drop, chain-delay,
-    /// chain-limit, verifier (three in processes of their own), frames (connections of workers
-    /// break), cheaters.
+    /// chain-limit, verifier (three in processes of their own), disk (node and a worker can write
+    /// nothing), frames (connections of workers break), cheaters.
     #[arg(long, default_value = "all", value_name = "LIST")]
     faults: String,
     /// Share of results that is checked, 0.001 to 1; new workers are checked more.

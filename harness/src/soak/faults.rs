@@ -33,19 +33,22 @@ pub enum Fault {
     ChainLimit,
     /// A verifier is killed (SIGKILL) and started again: there are three, in processes of their own.
     Verifier,
+    /// Node and a worker can write nothing for a while; what ends for it is started again.
+    Disk,
     /// Every connection between workers and node breaks within ten seconds, from the beginning.
     Frames,
 }
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Node,
         Self::Worker,
         Self::ChainDrop,
         Self::ChainDelay,
         Self::ChainLimit,
         Self::Verifier,
+        Self::Disk,
         Self::Frames,
     ];
 
@@ -59,6 +62,7 @@ impl Fault {
             Self::ChainDelay => "chain-delay",
             Self::ChainLimit => "chain-limit",
             Self::Verifier => "verifier",
+            Self::Disk => "disk",
             Self::Frames => "frames",
         }
     }
@@ -67,7 +71,7 @@ impl Fault {
 /// A fault that there is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no fault `{0}`: node, worker, chain-drop, chain-delay, chain-limit, verifier, frames, cheaters"
+    "there is no fault `{0}`: node, worker, chain-drop, chain-delay, chain-limit, verifier, disk, frames, cheaters"
 )]
 pub struct UnknownFault(String);
 
@@ -132,6 +136,7 @@ async fn perform(world: &World, fault: Fault, number: usize) -> Result<(), SoakE
         Fault::Node => world.restart_node().await?,
         Fault::Worker => world.restart_worker(number).await?,
         Fault::Verifier => world.restart_verifier(number).await?,
+        Fault::Disk => world.full_disk(number, OUTAGE).await?,
         Fault::Frames => {}
         Fault::ChainDrop => during(Line::Down).await,
         Fault::ChainDelay => during(Line::Slow(DELAY)).await,

@@ -1,7 +1,10 @@
 //! Everything that is under load: the chain in this process, the line to it, the node and the
 //! workers as processes.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use fog_node::VerifierConfig;
 use fog_protocol::Nano;
@@ -16,7 +19,7 @@ use super::{
 };
 use crate::{
     Behaviour, LocalChain, NetworkOptions, NodeProcess, NodeSpec, Timing, VerifierProcess,
-    Verifiers, WorkerProcess, WorkerSpec, ledger::std,
+    Verifiers, WorkerProcess, WorkerSpec, ledger::std, room,
 };
 
 /// What every worker puts at stake.
@@ -139,6 +142,10 @@ impl World {
     /// Starts the node again on the files it left, and waits until it answers.
     pub(super) async fn start_node(&self) -> Result<(), SoakError> {
         let mut parts = self.parts.lock().await;
+        self.start_node_of(&mut parts).await
+    }
+
+    async fn start_node_of(&self, parts: &mut Parts) -> Result<(), SoakError> {
         let (node, _) = self.node.start(&self.local).await?;
         parts.node = Some(node);
         self.gauges.lock().unwrap_or_else(PoisonError::into_inner).node.restarted();
@@ -148,13 +155,52 @@ impl World {
     pub(super) async fn restart_worker(&self, number: usize) -> Result<(), SoakError> {
         let mut parts = self.parts.lock().await;
         let index = number % parts.workers.len().max(1);
-        let Some(place) = parts.workers.get_mut(index) else { return Ok(()) };
-        if let Some(worker) = place.take() {
+        if let Some(worker) = parts.workers.get_mut(index).and_then(Option::take) {
             worker.kill().await?;
         }
+        self.resume_worker_of(&mut parts, index)
+    }
+
+    fn resume_worker_of(&self, parts: &mut Parts, index: usize) -> Result<(), SoakError> {
+        let Some(place) = parts.workers.get_mut(index) else { return Ok(()) };
         let spec = worker(&self.options, index);
         *place = Some(WorkerProcess::resume(&self.local, &self.gateway(), &spec)?);
         self.gauges.lock().unwrap_or_else(PoisonError::into_inner).workers.restarted();
+        Ok(())
+    }
+
+    /// Neither the node nor a worker can write anything for so long; what ended for it is started
+    /// again when there is room, as a service manager would.
+    pub(super) async fn full_disk(&self, number: usize, lasts: Duration) -> Result<(), SoakError> {
+        let broken = |error: std::io::Error| SoakError::Broken(error.to_string());
+        let mut parts = self.parts.lock().await;
+        let index = number % parts.workers.len().max(1);
+        let node = parts.node.as_ref().and_then(NodeProcess::pid);
+        let worker = parts.workers.get(index).and_then(Option::as_ref);
+        let worker = worker.and_then(WorkerProcess::pid);
+        for pid in [node, worker] {
+            room::take(pid).map_err(broken)?;
+        }
+        tokio::time::sleep(lasts).await;
+        for pid in [node, worker] {
+            room::give(pid).map_err(broken)?;
+        }
+        let ended = match &mut parts.node {
+            Some(node) => node.ended()?,
+            None => None,
+        };
+        if let Some(status) = ended {
+            (self.watch)(format!("disk    the node ended ({status}): started again"));
+            self.start_node_of(&mut parts).await?;
+        }
+        let ended = match parts.workers.get_mut(index) {
+            Some(Some(worker)) => worker.ended()?,
+            _ => None,
+        };
+        if let Some(status) = ended {
+            (self.watch)(format!("disk    worker {} ended ({status}): started again", index + 1));
+            self.resume_worker_of(&mut parts, index)?;
+        }
         Ok(())
     }
 

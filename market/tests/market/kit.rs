@@ -10,7 +10,7 @@ use fog_protocol::{
 };
 use fog_verifier::{
     AuditBasis, Conclusion, Evidence, Execute, ExecuteError, Execution, Job, Judgement, Submission,
-    Work, draw, merkle, verify,
+    VerifyError, Work, draw, merkle, verify,
 };
 
 pub(crate) const MODULE: &[u8] = b"a module";
@@ -159,15 +159,18 @@ impl World {
         self.market.task(task).unwrap().status()
     }
 
-    pub(crate) fn join(&mut self, worker: u8, free_stake: Nano) {
-        let event = Event::WorkerJoined {
+    pub(crate) fn joined(worker: u8, free_stake: Nano) -> Event {
+        Event::WorkerJoined {
             worker: wallet(worker),
             stake: stake(worker),
             session: session(worker).public(),
             seal_key: SealPublicKey(Hash32([worker; 32])),
             free_stake,
-        };
-        self.ok(event);
+        }
+    }
+
+    pub(crate) fn join(&mut self, worker: u8, free_stake: Nano) {
+        self.ok(Self::joined(worker, free_stake));
     }
 
     pub(crate) fn post_event(&mut self, salt: u32, rate_ppm: u32) -> (TaskId, Event) {
@@ -276,6 +279,17 @@ impl World {
         result: Result_,
         basis: AuditBasis,
     ) -> Judgement<Conclusion> {
+        self.try_judge(task, result, basis, &Truth).unwrap()
+    }
+
+    /// The same with a sandbox that may fail.
+    pub(crate) fn try_judge(
+        &self,
+        task: TaskId,
+        result: Result_,
+        basis: AuditBasis,
+        sandbox: &impl Execute,
+    ) -> Result<Judgement<Conclusion>, VerifyError> {
         let task = self.market.task(&task).unwrap();
         let assignment = task.assignment().unwrap();
         let reveal = Reveal {
@@ -297,10 +311,10 @@ impl World {
             basis,
             rate_ppm: task.rate_ppm(),
         };
-        match verify(&work, submission, &Truth).unwrap() {
+        Ok(match verify(&work, submission, sandbox)? {
             Judgement::Accepted(verified) => Judgement::Accepted(verified.conclude().0),
             Judgement::Rejected(rejected) => Judgement::Rejected(rejected),
-        }
+        })
     }
 
     pub(crate) fn evidence(judgement: &Judgement<Conclusion>) -> Evidence {
@@ -313,6 +327,14 @@ impl World {
     /// Hands what a second look found to the market, and logs its evidence.
     pub(crate) fn rule(&mut self, task: TaskId, result: Result_) -> Result<&[Action], Refused> {
         let judgement = self.judge_on(task, result, AuditBasis::Disputed);
+        self.hand_over_ruling(judgement)
+    }
+
+    /// Hands a ruling to the market, and logs its evidence.
+    pub(crate) fn hand_over_ruling(
+        &mut self,
+        judgement: Judgement<Conclusion>,
+    ) -> Result<&[Action], Refused> {
         let evidence = Box::new(Self::evidence(&judgement));
         let actions = self.market.rule(judgement, self.now)?;
         self.log.push((Event::Ruled { evidence }, self.now));

@@ -8,6 +8,7 @@ mod kit;
 mod pledges;
 mod rail;
 mod recheck;
+mod schedules;
 mod sequences;
 mod table;
 mod trust;
