@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 
-use fog_market::{Action, Event, Refused, Rules};
+use fog_market::{Action, Event, Refused, Rules, Trust};
 use fog_protocol::{Address, Nano, TaskId, TaskStatus, gateway::PassReason};
 use fog_verifier::{AuditBasis, Execute, ExecuteError, Execution, Job};
 
@@ -25,7 +25,7 @@ use super::{
 use crate::kit::{CAP, Result_, START, Truth, World, nonce, rules, seed, wallet};
 
 pub(super) const WORKERS: u8 = 3;
-const TASKS: u32 = 3;
+const TASKS: u32 = 4;
 const STAKE: Nano = Nano::grams(1_000);
 /// Everything has a deadline, and by then all have passed.
 const HORIZON: u64 = 4 * 3600;
@@ -174,7 +174,11 @@ impl Simulation {
         let probation = u32::try_from(dice.between(0, 2)).unwrap();
         let mut simulation = Self {
             dice,
-            world: World::new(Rules { probation, flag_audits: 2, ..rules() }),
+            // As every node's log begins.
+            world: World::trusting(
+                Rules { probation, flag_audits: 2, ..rules() },
+                Trust::default(),
+            ),
             now: START,
             queue: BTreeMap::new(),
             queued: 0,
