@@ -27,6 +27,8 @@ struct Receipt {
     /// Its worker was caught after it had been accepted without a look.
     #[serde(skip_serializing_if = "Option::is_none")]
     recheck: Option<RecheckView>,
+    /// Who comes to the verdict.
+    decided_by: DecidedBy,
     /// Was this one?
     audited: bool,
     checked: Option<String>,
@@ -54,6 +56,26 @@ struct Receipt {
     result: Option<Hash32>,
 }
 
+/// Who says whether a result is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum DecidedBy {
+    /// So many of the market's verifiers as have to sign.
+    Verifiers,
+    /// The task's own contract, which checks the proof and pays: nobody signs.
+    Contract,
+}
+
+impl DecidedBy {
+    /// A proof that did not come in time, or was overruled, leaves a verdict of verifiers.
+    const fn of(policy: &Policy, has_verdict: bool) -> Self {
+        match (policy, has_verdict) {
+            (Policy::Proof { .. }, false) => Self::Contract,
+            _ => Self::Verifiers,
+        }
+    }
+}
+
 pub(crate) async fn receipt(
     id: &TaskId,
     settings: &Settings,
@@ -79,7 +101,9 @@ fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
         .recheck
         .as_ref()
         .is_some_and(|again| again.found != "too_late" && again.found != "due");
-    let audited = view.verdict.as_ref().is_some_and(|verdict| verdict.audited);
+    let decided_by = DecidedBy::of(&view.listing.policy, view.verdict.is_some());
+    let proven = decided_by == DecidedBy::Contract && view.status == TaskStatus::Paid;
+    let audited = proven || view.verdict.as_ref().is_some_and(|verdict| verdict.audited);
     // A price in a jetton cannot be set against a stake in GRAM.
     let comparable = view.price.filter(|_| view.listing.rail.jetton().is_none());
     let cheating = comparable.zip(view.reserve).map(|(price, reserve)| {
@@ -94,7 +118,11 @@ fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
         strategy: view.listing.policy.name(),
         rate,
         audited,
-        checked: view.verdict.as_ref().map(|verdict| verdict.reason.clone()),
+        checked: match &view.verdict {
+            Some(verdict) => Some(verdict.reason.clone()),
+            None => proven.then(|| "its proof was checked by the task's contract".to_owned()),
+        },
+        decided_by,
         finds: finds(&view.listing.policy),
         drawn_at,
         trust: view.verdict.as_ref().and_then(|verdict| verdict.trust_ppm).map(share),
@@ -167,7 +195,8 @@ fn finds(policy: &Policy) -> String {
         }
         Policy::Redundant { copies, .. } => format!(
             "finds any difference between {copies} workers that were not told of each other; a \
-             verifier's own run then says who is wrong, and newcomers are always run again"
+             verifier's own run then says who is wrong. Workers in league that give one wrong answer \
+             are found only where they are newcomers or were caught before: these are always run again"
         ),
         Policy::Merkle { samples, .. } => {
             let odds = |wrong: f64| 100.0 * sampled(wrong, *samples);
@@ -237,10 +266,16 @@ fn text(receipt: &Receipt) -> String {
         let gram = nano as f64 / 1e9;
         lines.push(format!("cheating   earns {gram:+.6} GRAM a task on average"));
     }
-    lines.push(format!(
-        "by whom    {} of {} verifiers have to sign",
-        receipt.threshold, receipt.verifiers
-    ));
+    lines.push(match receipt.decided_by {
+        DecidedBy::Verifiers => format!(
+            "by whom    {} of {} verifiers have to sign",
+            receipt.threshold, receipt.verifiers
+        ),
+        DecidedBy::Contract => {
+            "by whom    the task's contract, which checks the proof itself; no verifier signs"
+                .into()
+        }
+    });
     if let Some(evidence) = receipt.evidence {
         lines.push(format!("evidence   {evidence} (fog task evidence ID --out FILE)"));
     }
@@ -252,7 +287,24 @@ fn text(receipt: &Receipt) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{caught_within, sampled};
+    use fog_protocol::{Hash32, Policy};
+
+    use super::{DecidedBy, caught_within, finds, sampled};
+
+    #[test]
+    fn who_decides_is_who_did() {
+        let proof = Policy::Proof { key: Hash32([1; 32]) };
+        assert_eq!(DecidedBy::of(&proof, false), DecidedBy::Contract);
+        assert_eq!(DecidedBy::of(&proof, true), DecidedBy::Verifiers, "overruled");
+        let replay = Policy::Replay { rate_ppm: 50_000 };
+        assert_eq!(DecidedBy::of(&replay, false), DecidedBy::Verifiers, "not yet");
+    }
+
+    #[test]
+    fn copies_do_not_claim_to_find_a_conspiracy() {
+        let said = finds(&Policy::Redundant { copies: 2, sibling: Hash32([2; 32]) });
+        assert!(said.contains("in league"), "{said}");
+    }
 
     #[test]
     fn the_odds_are_those_of_the_formula() {

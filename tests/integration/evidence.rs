@@ -108,7 +108,7 @@ fn anyone_checks_a_verdict_again_without_a_node() {
     let output = run(fog(home).args(["verify", path(&one), "--online"]));
     assert_eq!(output.status.code(), Some(1), "online, but nobody answers");
 
-    // Every hundredth byte changed, and a file that is none.
+    // A byte in each of its parts changed (every one: `evidence/tests`), and a file that is none.
     let bytes = std::fs::read(&one).unwrap();
     let damaged = home.join("damaged.fog");
     for at in (0..bytes.len()).step_by(bytes.len() / 5) {

@@ -1,8 +1,8 @@
 //! Any program, proven: a task whose result is the receipt of somebody else's zkVM, with the built
-//! program. The prover is a stand-in that hands out a real receipt, made by SP1's own prover: proving
-//! takes more memory and hours than a test has.
+//! program. The prover is a stand-in that hands out a real receipt, made by SP1's or RISC Zero's own
+//! prover: proving takes more memory and hours than a test has.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use serde_json::Value;
 
@@ -11,6 +11,9 @@ use crate::{
     fog::{file, fog, json, run},
     scene::Scene,
 };
+
+/// One of either maker.
+const VMS: [&str; 2] = ["sp1-v6.1", "risc-zero-v3.0"];
 
 #[test]
 fn a_receipt_of_a_zkvm_is_a_result() {
@@ -24,49 +27,25 @@ fn a_receipt_of_a_zkvm_is_a_result() {
 
     let receipts = std::fs::read(file("verifier/tests/vectors/groth16/receipts.json")).unwrap();
     let receipts: Vec<Value> = serde_json::from_slice(&receipts).unwrap();
-    let receipt = receipts.iter().find(|receipt| receipt["vm"] == "sp1-v6.1").unwrap();
-    let text = |name: &str| receipt[name].as_str().unwrap();
-    let (journal, seal) = (scene.file("real.journal"), scene.file("real.seal"));
-    std::fs::write(&journal, hex::decode(text("journal")).unwrap()).unwrap();
-    std::fs::write(&seal, hex::decode(text("seal")).unwrap()).unwrap();
-    let prover = scene.file("prover");
-    let (from, to) = (journal.display(), seal.display());
-    let script = format!("#!/bin/sh\ncp {from} \"$4/journal\" && cp {to} \"$4/seal\"\n");
-    std::fs::write(&prover, script).unwrap();
-    std::fs::set_permissions(&prover, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let receipts = receipts.iter().filter(|it| VMS.iter().any(|vm| it["vm"] == *vm));
+    let real: Vec<_> = receipts.map(|receipt| Real::write(&scene, receipt)).collect();
+    assert_eq!(real.len(), VMS.len());
     let log = scene.file("worker.log");
     let mut worker = network.fog(home, &["worker", "up", "--wallet", "worker", "--json"]);
-    worker.args(["--prover-seconds", "60", "--prover"]);
-    worker.arg(format!("sp1-v6.1={}", prover.display()));
+    worker.args(["--prover-seconds", "60"]);
+    worker.args(real.iter().flat_map(|real| ["--prover".to_owned(), real.prover()]));
     let printed = std::fs::File::create(&log).unwrap();
     let _worker =
         Guard(worker.stdout(printed).stderr(std::process::Stdio::null()).spawn().unwrap());
 
-    let (elf, input) = (scene.file("program.elf"), scene.file("input"));
-    std::fs::write(&elf, b"the program").unwrap();
-    std::fs::write(&input, b"nothing").unwrap();
-    let program = ["--elf", elf.to_str().unwrap(), "--program-id", text("program")];
-    let work = ["--input", input.to_str().unwrap(), "--price", "0.5", "--window", "0s"];
-    let post = ["task", "post", "--policy", "receipt", "--zkvm", "sp1-v6.1", "--deadline", "10m"];
-    let post = [&post[..], &program, &work].concat();
-    let wrong = [&post[..], &["--policy", "replay"]].concat();
-    assert!(!run(&mut network.fog(home, &wrong)).status.success(), "nothing else checks it");
-
-    let out = scene.file("result");
-    let any = ["--any-receipt", "--wait", "--out", out.to_str().unwrap()];
-    let view = scene.ok("requestor", &[&post[..], &any].concat());
-    assert_eq!(view["status"], "paid", "{view:#}");
-    let result: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
-    assert_eq!(result["seal"], text("seal"));
-    let task = view["id"].as_str().unwrap();
-    let why = scene.ok("requestor", &["task", "receipt", task]);
-    assert_eq!((&why["strategy"], &why["detection"]), (&"receipt".into(), &1.0.into()));
-    let bundle = scene.file("evidence.fog");
-    let evidence = ["task", "evidence", task, "--out", bundle.to_str().unwrap(), "--result"];
-    scene.ok("requestor", &[&evidence[..], &[out.to_str().unwrap()]].concat());
+    let bundles: Vec<_> = real.iter().map(|real| real.paid(&scene)).collect();
 
     // Where it has to be bound to the task, a receipt made before is none: the worker sees that
     // itself, and commits to nothing.
+    let post = real[0].post(&scene);
+    let post: Vec<_> = post.iter().map(String::as_str).collect();
+    let wrong = [&post[..], &["--policy", "replay"]].concat();
+    assert!(!run(&mut network.fog(home, &wrong)).status.success(), "nothing else checks it");
     let bound = scene.ok("requestor", &post)["id"].as_str().unwrap().to_owned();
     until("the worker to refuse its prover's receipt", || {
         std::fs::read_to_string(&log).is_ok_and(|log| log.contains("receipt_not_bound"))
@@ -76,9 +55,73 @@ fn a_receipt_of_a_zkvm_is_a_result() {
     drop(network);
 
     // Nobody is left to be asked.
-    let checked = run(fog(home).args(["verify", bundle.to_str().unwrap(), "--json"]));
-    let report = json(&checked);
-    assert_eq!((checked.status.code(), &report["ok"]), (Some(0), &true.into()), "{report:#}");
-    let proven = report["steps"].as_array().unwrap().iter().find(|step| step["name"] == "result");
-    assert!(proven.unwrap()["found"].as_str().unwrap().contains("holds"), "{report:#}");
+    for bundle in bundles {
+        let checked = run(fog(home).args(["verify", bundle.to_str().unwrap(), "--json"]));
+        let report = json(&checked);
+        assert_eq!((checked.status.code(), &report["ok"]), (Some(0), &true.into()), "{report:#}");
+        let proven =
+            report["steps"].as_array().unwrap().iter().find(|step| step["name"] == "result");
+        assert!(proven.unwrap()["found"].as_str().unwrap().contains("holds"), "{report:#}");
+    }
+}
+
+/// A real receipt, with a stand-in for the prover that made it.
+struct Real {
+    vm: String,
+    program: String,
+    seal: String,
+    prover: PathBuf,
+}
+
+impl Real {
+    fn write(scene: &Scene<'_>, receipt: &Value) -> Self {
+        let text = |name: &str| receipt[name].as_str().unwrap().to_owned();
+        let (vm, program, seal) = (text("vm"), text("program"), text("seal"));
+        let (journal, sealed) =
+            (scene.file(&format!("{vm}.journal")), scene.file(&format!("{vm}.seal")));
+        std::fs::write(&journal, hex::decode(text("journal")).unwrap()).unwrap();
+        std::fs::write(&sealed, hex::decode(&seal).unwrap()).unwrap();
+        let prover = scene.file(&format!("{vm}.prover"));
+        let (from, to) = (journal.display(), sealed.display());
+        let script = format!("#!/bin/sh\ncp {from} \"$4/journal\" && cp {to} \"$4/seal\"\n");
+        std::fs::write(&prover, script).unwrap();
+        std::fs::set_permissions(&prover, std::fs::Permissions::from_mode(0o700)).unwrap();
+        Self { vm, program, seal, prover }
+    }
+
+    /// For the worker: which command proves for which zkVM.
+    fn prover(&self) -> String {
+        format!("{}={}", self.vm, self.prover.display())
+    }
+
+    fn post(&self, scene: &Scene<'_>) -> Vec<String> {
+        let (elf, input) = (scene.file("program.elf"), scene.file("input"));
+        std::fs::write(&elf, b"the program").unwrap();
+        std::fs::write(&input, b"nothing").unwrap();
+        let vm = &self.vm;
+        let (elf, input) = (elf.to_str().unwrap(), input.to_str().unwrap());
+        let post = ["task", "post", "--policy", "receipt", "--zkvm", vm, "--deadline", "10m"];
+        let program = ["--elf", elf, "--program-id", &self.program];
+        let work = ["--input", input, "--price", "0.5", "--window", "0s"];
+        [&post[..], &program, &work].concat().into_iter().map(str::to_owned).collect()
+    }
+
+    /// Posted, proven and paid; the bundle of its evidence.
+    fn paid(&self, scene: &Scene<'_>) -> PathBuf {
+        let vm = &self.vm;
+        let (out, bundle) = (scene.file(&format!("{vm}.out")), scene.file(&format!("{vm}.fog")));
+        let (out, to) = (out.to_str().unwrap(), bundle.to_str().unwrap());
+        let post = self.post(scene);
+        let post: Vec<_> = post.iter().map(String::as_str).collect();
+        let view = scene
+            .ok("requestor", &[&post[..], &["--any-receipt", "--wait", "--out", out]].concat());
+        assert_eq!(view["status"], "paid", "{view:#}");
+        let result: Value = serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap();
+        assert_eq!(result["seal"], self.seal.as_str());
+        let task = view["id"].as_str().unwrap();
+        let why = scene.ok("requestor", &["task", "receipt", task]);
+        assert_eq!((&why["strategy"], &why["detection"]), (&"receipt".into(), &1.0.into()));
+        scene.ok("requestor", &["task", "evidence", task, "--out", to, "--result", out]);
+        bundle
+    }
 }

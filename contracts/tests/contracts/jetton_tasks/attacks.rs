@@ -233,6 +233,28 @@ fn shares_go_to_their_owners() {
     assert_eq!(claim(&mut at.clone(), REQUESTOR, Share::Node, OPERATOR).exit, 100);
 }
 
+/// Before a task has ended its requestor's surplus goes where the requestor says, however late it is.
+#[test]
+fn nobody_sends_anybody_a_share_of_a_task_that_runs() {
+    let mut solo = task_of(Kind::InJetton, TaskState::Committed);
+    put_in(&mut solo, 11);
+    solo.now = data(&solo).task.deadline + jetton_task::UNCLAIMED + 1;
+    assert_eq!(claim(&mut solo.clone(), STRANGER, Share::Requestor, REQUESTOR).exit, 100);
+    assert_eq!(claim(&mut solo, REQUESTOR, Share::Requestor, REQUESTOR).exit, 0);
+}
+
+/// A task that has ended does not end again, however late it is.
+#[test]
+fn what_has_ended_does_not_expire() {
+    for ended in [TaskState::Paid, TaskState::Slashed, TaskState::Refunded] {
+        let mut solo = task_of(Kind::InJetton, ended);
+        solo.now = data(&solo).task.deadline + 2 * jetton_task::UNCLAIMED;
+        let before = solo.stored();
+        assert_eq!(say(&mut solo, Word::Expire, STRANGER).exit, 101, "{ended:?}");
+        assert_eq!(solo.stored(), before);
+    }
+}
+
 /// One address may be two: each share is asked for by its name.
 #[test]
 fn who_is_both_gets_both() {
@@ -419,6 +441,10 @@ fn a_twin_in_gram_is_another_task() {
     assert_eq!(reserve(&mut stake.clone(), own, gram), 105, "the other's consent");
     assert_eq!(reserve(&mut stake.clone(), gram, own), 105);
     assert_eq!(reserve(&mut stake.clone(), STRANGER, own), 108);
+    for at in [own, gram] {
+        let far = Address { workchain: -1, ..at };
+        assert_eq!(reserve(&mut stake.clone(), far, far), 108, "the masterchain");
+    }
     assert_eq!(reserve(&mut stake, own, own), 0);
     assert_eq!(reserve(&mut stake, gram, gram), 0);
 }

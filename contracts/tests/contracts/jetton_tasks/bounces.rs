@@ -142,6 +142,18 @@ fn a_transfer_that_comes_back_is_owed_again_once() {
     }
 }
 
+/// What comes back is added to what has become due meanwhile.
+#[test]
+fn a_transfer_comes_back_beside_what_came_after_it() {
+    let mut solo = task_of(Kind::InJetton, TaskState::Paid);
+    put_in(&mut solo, 11);
+    let of = |solo: &mut Solo| claim(solo, REQUESTOR, Share::Requestor, REQUESTOR);
+    let transfer = of(&mut solo).the(op::TRANSFER).clone();
+    put_in(&mut solo, 7);
+    throw_back(&mut solo, &transfer, 706);
+    assert_eq!(money(&solo).dues.requestor, units(18));
+}
+
 /// Sixty-four transfers are remembered, which is more than can be under way.
 #[test]
 fn the_oldest_of_many_transfers_is_forgotten() {
