@@ -119,7 +119,7 @@ pub(crate) fn measure() -> Result<Reading> {
     let home = tempfile::tempdir()?;
     let cache = ArtifactCache::open(&home.path().join("cache"))?;
     let allocation = Allocation::Pooled { instances: 2 };
-    let sandbox = Sandbox::new(SandboxConfig { allocation, ..SandboxConfig::default() })?;
+    let sandbox = Sandbox::new(SandboxConfig { allocation, ..SandboxConfig::default() });
     let small = cost(&sandbox, &cache, WORDCOUNT)?;
     let middle = cost(&sandbox, &cache, &module(SIZES[0])?)?;
     let large = cost(&sandbox, &cache, &module(SIZES[1])?)?;

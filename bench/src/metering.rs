@@ -55,7 +55,7 @@ pub(crate) fn measure() -> Result<Reading> {
     let sandbox = Sandbox::new(SandboxConfig {
         allocation: Allocation::Pooled { instances: 1 },
         ..SandboxConfig::default()
-    })?;
+    });
     let limits = Limits::default();
     let metered = sandbox.load(&sandbox.compile(&module, &limits)??, &limits)?;
     let mut fuel = 0;

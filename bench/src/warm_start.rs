@@ -21,7 +21,7 @@ struct Side {
 
 impl Side {
     fn new(allocation: Allocation) -> Result<Self> {
-        let sandbox = Sandbox::new(SandboxConfig { allocation, ..SandboxConfig::default() })?;
+        let sandbox = Sandbox::new(SandboxConfig { allocation, ..SandboxConfig::default() });
         let limits = Job::new([]).limits;
         let empty = sandbox.load(&sandbox.compile(&wat::parse_str(EMPTY)?, &limits)??, &limits)?;
         let wordcount = sandbox.load(&sandbox.compile(WORDCOUNT, &limits)??, &limits)?;

@@ -33,3 +33,5 @@ mod process;
 mod refused;
 #[path = "sandbox/support.rs"]
 mod support;
+#[path = "sandbox/wall.rs"]
+mod wall;

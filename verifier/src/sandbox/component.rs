@@ -164,11 +164,11 @@ fn is_u32(ty: &Type) -> bool {
 /// What a call gave: output, or the guest's own words for why there is none.
 pub(super) type Answer = Result<Vec<u8>, String>;
 
-/// Makes an instance and calls one function of it.
+/// Makes an instance and calls one function of it, slice by slice.
 ///
 /// # Errors
 /// What ended the guest.
-pub(super) fn call(
+pub(super) async fn call(
     pre: &InstancePre<HostState>,
     store: &mut Store<HostState>,
     call: Call,
@@ -180,20 +180,20 @@ pub(super) fn call(
     );
     store.set_max_component_handles(MAX_HANDLES);
     charge(store, input.len())?;
-    let instance = pre.instantiate(&mut *store)?;
+    let instance = pre.instantiate_async(&mut *store).await?;
     let name = call.name();
     let answer = match call {
         Call::Execute => {
             let func = instance
                 .get_typed_func::<(&[u8],), (Result<Vec<u8>, String>,)>(&mut *store, name)?;
-            func.call(&mut *store, (&input,))?.0
+            func.call_async(&mut *store, (&input,)).await?.0
         }
         Call::Split { parts } => {
             let func = instance.get_typed_func::<(&[u8], u32), (Result<Vec<Vec<u8>>, String>,)>(
                 &mut *store,
                 name,
             )?;
-            let parts = func.call(&mut *store, (&input, parts))?.0;
+            let parts = func.call_async(&mut *store, (&input, parts)).await?.0;
             match parts.map(|parts| pack(&parts)) {
                 Ok(Ok(packed)) => Ok(packed),
                 Ok(Err(refusal)) => Err(refusal.to_string()),
@@ -204,7 +204,7 @@ pub(super) fn call(
             let func = instance
                 .get_typed_func::<(&[Vec<u8>],), (Result<Vec<u8>, String>,)>(&mut *store, name)?;
             let parts = unpack(&input).map_err(wasmtime::Error::from)?;
-            func.call(&mut *store, (&parts,))?.0
+            func.call_async(&mut *store, (&parts,)).await?.0
         }
     };
     let bytes = answer.as_ref().map_or_else(String::len, Vec::len);

@@ -1,5 +1,7 @@
 //! How a sandbox is set up, and how it fails.
 
+use std::num::NonZeroU64;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use super::limits::Limits;
@@ -37,6 +39,10 @@ pub enum Nans {
     Everywhere,
 }
 
+/// Fuel between two looks at the clock: some 50 us of common code, and 50 ms of the slowest that
+/// could be thought of (a call into the host at each unit).
+pub(super) const SLICE: NonZeroU64 = NonZeroU64::new(250_000).unwrap();
+
 /// How a [`Sandbox`](super::Sandbox) is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct SandboxConfig {
@@ -50,6 +56,9 @@ pub struct SandboxConfig {
     pub optimisation: Optimisation,
     /// Where NaNs are made canonical.
     pub nans: Nans,
+    /// Fuel a guest burns between two looks at the clock. Outcomes are the same whatever it is, but
+    /// for when the wall limit is noticed.
+    pub slice: NonZeroU64,
 }
 
 impl Default for SandboxConfig {
@@ -60,6 +69,7 @@ impl Default for SandboxConfig {
             ready_modules: 64,
             optimisation: Optimisation::Speed,
             nans: Nans::WhereMade,
+            slice: SLICE,
         }
     }
 }
@@ -76,7 +86,4 @@ pub enum SandboxError {
     /// Wasmtime failed in a way no guest should be able to cause.
     #[error("the engine failed: {0}")]
     Engine(String),
-    /// The thread behind the wall limit can't be started.
-    #[error("the epoch thread can't be started")]
-    Thread(#[source] std::io::Error),
 }

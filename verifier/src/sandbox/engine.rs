@@ -23,7 +23,6 @@ use super::{
     job::Job,
     limits::Limits,
     outcome::{Outcome, Refusal},
-    ticker::Ticker,
     trusted, wasi,
 };
 
@@ -31,7 +30,9 @@ use super::{
 /// depth at which the stack ends, are the same on every host.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Bumped when what is compiled or charged changes.
-const SANDBOX_VERSION: u32 = 4;
+const SANDBOX_VERSION: u32 = 5;
+/// What of a fiber's stack is left for the host's own frames.
+const HOST_STACK: usize = 1 << 20;
 
 pub(super) fn engine_error(error: wasmtime::Error) -> SandboxError {
     SandboxError::Engine(format!("{error:#}"))
@@ -78,21 +79,17 @@ pub struct Sandbox {
     pub(super) config: SandboxConfig,
     engines: Mutex<Vec<(Profile, ProfileEngine)>>,
     ready: Mutex<Lru<([u8; 32], u32), Prepared>>,
-    pub(super) ticker: Ticker,
 }
 
 impl Sandbox {
     /// Sets up an empty sandbox; engines are made when first needed.
-    ///
-    /// # Errors
-    /// [`SandboxError::Thread`].
-    pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
-        Ok(Self {
+    #[must_use]
+    pub fn new(config: SandboxConfig) -> Self {
+        Self {
             config,
             engines: Mutex::new(Vec::new()),
             ready: Mutex::new(Lru::new(config.ready_modules as usize)),
-            ticker: Ticker::start().map_err(SandboxError::Thread)?,
-        })
+        }
     }
 
     /// Compiles the module unless it is ready, and runs it.
@@ -209,7 +206,6 @@ impl Sandbox {
         let engine = Engine::new(&self.engine_config(profile)?).map_err(engine_error)?;
         let mut linker = Linker::new(&engine);
         wasi::define(&mut linker).map_err(engine_error)?;
-        self.ticker.watch(&engine);
         let made = ProfileEngine { engine, linker: Arc::new(linker) };
         engines.push((profile, made.clone()));
         Ok(made)
@@ -223,8 +219,11 @@ impl Sandbox {
         config.wasm_features(COMPONENT_FEATURES, true);
         config.consume_fuel(true);
         config.operator_cost(fuel_prices());
-        config.epoch_interruption(true);
-        config.max_wasm_stack(profile.stack_bytes as usize);
+        let stack = profile.stack_bytes as usize;
+        config.max_wasm_stack(stack);
+        // A host call may call the guest once more (a component's `realloc`), and that call has a
+        // whole stack of its own, below what is used already.
+        config.async_stack_size(2 * stack + HOST_STACK);
         let everywhere = self.config.nans == Nans::Everywhere;
         config.cranelift_nan_canonicalization(profile.floats == Floats::Canonical || everywhere);
         config.cranelift_opt_level(match self.config.optimisation {
@@ -241,6 +240,7 @@ impl Sandbox {
             let mut pool = PoolingAllocationConfig::new();
             pool.total_component_instances(instances);
             pool.total_core_instances(component::MAX_INSTANCES * instances);
+            pool.total_stacks(instances);
             pool.total_memories(component::MAX_MEMORIES * instances);
             pool.total_tables(component::MAX_TABLES * instances);
             pool.max_core_instances_per_component(component::MAX_INSTANCES);

@@ -1,11 +1,14 @@
 //! What the host keeps for one guest: its streams, its clock, its generator, its limits.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU64};
 
 use sha2::{Digest, Sha256};
 use wasmtime::ResourceLimiter;
 
-use super::{artifact::GuestKind, component, job::Job, limits::Limits, outcome::LimitKind};
+use super::{
+    artifact::GuestKind, component, deadline::Deadline, job::Job, limits::Limits,
+    outcome::LimitKind,
+};
 
 /// 2024-01-01T00:00:00Z, where every guest's clock starts, nanoseconds since 1970.
 const EPOCH_NS: u64 = 1_704_067_200_000_000_000;
@@ -27,6 +30,10 @@ pub(super) struct HostState {
     pub(super) refused: Option<(LimitKind, u64)>,
     /// Linear memory of all the guest's instances, bytes.
     pub(super) memory_bytes: u64,
+    pub(super) deadline: Deadline,
+    slice: u64,
+    /// With so much fuel left, a host call looks at the clock.
+    next_look: u64,
     kind: GuestKind,
     elapsed_ns: u64,
     seed: [u8; 32],
@@ -34,7 +41,8 @@ pub(super) struct HostState {
 }
 
 impl HostState {
-    pub(super) fn new(job: Job, kind: GuestKind) -> Self {
+    /// Its time begins now; host calls look at the clock once in a `slice` of fuel.
+    pub(super) fn new(job: Job, kind: GuestKind, slice: NonZeroU64) -> Self {
         let args = std::iter::once("task".to_owned())
             .chain(job.args)
             .map(|arg| {
@@ -53,11 +61,27 @@ impl HostState {
             limits: job.limits,
             refused: None,
             memory_bytes: 0,
+            deadline: Deadline::after_ms(job.limits.wall_ms),
+            slice: slice.get(),
+            next_look: job.limits.fuel.saturating_sub(slice.get()),
             kind,
             elapsed_ns: 0,
             seed: job.seed,
             random_block: 0,
         }
+    }
+
+    /// Looks at the clock if the guest has burnt a slice since a host call last did. A call that
+    /// takes fuel begins a new slice, so a guest that calls often enough never ends one.
+    ///
+    /// # Errors
+    /// [`Stop::Limit`] of the wall.
+    pub(super) fn look_at_clock(&mut self, fuel_left: u64) -> Result<(), Stop> {
+        if fuel_left > self.next_look {
+            return Ok(());
+        }
+        self.next_look = fuel_left.saturating_sub(self.slice);
+        self.deadline.check()
     }
 
     /// Nanoseconds since the guest's start; each look advances it, so loops that wait end.

@@ -16,12 +16,14 @@
 //!
 //! Invariants: nothing but this module touches Wasmtime; compiled code is only loaded when this
 //! process, its parent or an authenticated cache made it ([`Artifact`] can't be built from bytes
-//! outside); a store is never used after its run.
+//! outside); a store is never used after its run. Compiled code counts fuel and nothing else: the
+//! host looks at its clock between slices of it, so time decides nothing but when to give up.
 
 mod artifact;
 mod cache;
 mod component;
 mod config;
+mod deadline;
 mod engine;
 mod host;
 mod inspect;
@@ -30,7 +32,6 @@ mod limits;
 mod outcome;
 pub mod process;
 mod run;
-mod ticker;
 mod trusted;
 mod wasi;
 

@@ -16,8 +16,9 @@ pub struct Outcome {
     pub output_hash: [u8; 32],
     /// The end of stderr, at most `Limits::stderr_bytes`. For people; never part of a verdict.
     pub stderr_tail: Vec<u8>,
-    /// Fuel burnt, host calls included. A guest that hits the fuel or the stack limit is charged
-    /// all it had: where exactly the stack ends depends on the compiler's frames.
+    /// Fuel burnt, host calls included. A guest that hits the fuel or the stack limit, or traps by
+    /// anything but `unreachable`, is charged all it had: where exactly the stack ends depends on
+    /// the compiler's frames, and what is known of its fuel at a trap on the compiler, too.
     pub fuel_used: u64,
     /// Linear memory it had in the end, bytes; memory never shrinks.
     pub memory_bytes: u64,

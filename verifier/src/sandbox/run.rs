@@ -1,8 +1,6 @@
 //! One run of a guest, and what its end means.
 
-use std::time::Instant;
-
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+use wasmtime::{InstancePre, PoolConcurrencyLimitError, Store, Trap};
 
 use super::{
     artifact::GuestKind,
@@ -14,7 +12,6 @@ use super::{
     job::Job,
     limits::Limits,
     outcome::{Exit, LimitKind, Outcome, Refusal, TrapKind},
-    ticker::EPOCH,
 };
 
 impl Sandbox {
@@ -43,25 +40,23 @@ impl Sandbox {
         {
             return Ok(Err(Refusal::NoSuchCall { function: call.name().into() }));
         }
-        let mut store = Store::new(prepared.guest.engine(), HostState::new(job, kind));
+        let slice = self.config.slice;
+        let mut store = Store::new(prepared.guest.engine(), HostState::new(job, kind, slice));
         store.limiter(|state| state);
         store.set_fuel(limits.fuel).map_err(engine_error)?;
-        let epoch_ms = EPOCH.as_millis() as u64;
-        // One more than asked for: the first epoch is already running.
-        store.set_epoch_deadline(u64::from(limits.wall_ms).div_ceil(epoch_ms) + 1);
+        store.fuel_async_yield_interval(Some(slice.get())).map_err(engine_error)?;
 
-        let started = Instant::now();
-        let result = {
-            let _running = self.ticker.running();
-            match &prepared.guest {
-                Guest::Command(pre) => pre.instantiate(&mut store).and_then(|instance| {
-                    let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-                    start.call(&mut store, ()).map(|()| None)
-                }),
-                Guest::Component(pre) => component::call(pre, &mut store, call).map(Some),
-            }
+        let deadline = store.data().deadline;
+        let result = match &prepared.guest {
+            Guest::Command(pre) => deadline.run(start(pre, &mut store)).map(|()| None),
+            Guest::Component(pre) => deadline.run(component::call(pre, &mut store, call)).map(Some),
         };
         let left = store.get_fuel().map_err(engine_error)?;
+        let used = if result.as_ref().is_err_and(leaves_the_counter_behind) {
+            limits.fuel
+        } else {
+            limits.fuel.saturating_sub(left)
+        };
         let mut state = store.into_data();
         let exit = match result {
             Ok(None) => Exit::Success,
@@ -73,18 +68,30 @@ impl Sandbox {
                 state.write_stderr(words.as_bytes());
                 Exit::GuestFailed { code: 1 }
             }
-            Err(error) => classify(&error, kind, state.refused, &limits, started)?,
-        };
-        let fuel_used = match exit {
-            Exit::LimitHit { limit: LimitKind::Fuel | LimitKind::Stack, .. } => limits.fuel,
-            _ => limits.fuel.saturating_sub(left),
+            Err(error) => classify(&error, kind, state.refused, &limits)?,
         };
         state.trim_stderr();
         let keeps_output = matches!(exit, Exit::Success | Exit::GuestFailed { .. });
-        let mut outcome = Outcome::new(exit, fuel_used, state.memory_bytes);
+        let mut outcome = Outcome::new(exit, used, state.memory_bytes);
         outcome.stderr_tail = state.stderr;
         Ok(Ok(if keeps_output { outcome.with_output(state.stdout) } else { outcome }))
     }
+}
+
+/// Makes an instance of a command and runs it, slice by slice.
+async fn start(pre: &InstancePre<HostState>, store: &mut Store<HostState>) -> wasmtime::Result<()> {
+    let instance = pre.instantiate_async(&mut *store).await?;
+    let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
+    start.call_async(store, ()).await
+}
+
+/// Whether the store does not know how much fuel the guest had when it ended.
+///
+/// Compiled code counts in a register. It writes that down before `unreachable`, before calls and
+/// at the end of a slice, but not before an instruction that may trap: what the store knows is then
+/// an older figure, and how old depends on where slices end.
+fn leaves_the_counter_behind(error: &wasmtime::Error) -> bool {
+    error.downcast_ref::<Trap>().is_some_and(|trap| *trap != Trap::UnreachableCodeReached)
 }
 
 /// What an error of Wasmtime says about the guest.
@@ -96,7 +103,6 @@ fn classify(
     kind: GuestKind,
     refused: Option<(LimitKind, u64)>,
     limits: &Limits,
-    started: Instant,
 ) -> Result<Exit, SandboxError> {
     let hit = |limit, reached| Ok(Exit::LimitHit { limit, reached, allowed: limits.of(limit) });
     if let Some(stop) = error.downcast_ref::<Stop>() {
@@ -119,7 +125,6 @@ fn classify(
     let kind = match trap {
         Trap::OutOfFuel => return hit(LimitKind::Fuel, limits.fuel),
         Trap::StackOverflow => return hit(LimitKind::Stack, limits.stack_bytes.into()),
-        Trap::Interrupt => return hit(LimitKind::Wall, started.elapsed().as_millis() as u64),
         Trap::UnreachableCodeReached => TrapKind::Unreachable,
         Trap::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
         Trap::TableOutOfBounds => TrapKind::TableOutOfBounds,

@@ -212,7 +212,7 @@ fn charge(guest: &mut Guest<'_>, fuel: u64) -> Call {
     let after = left.checked_sub(fuel);
     guest.set_fuel(after.unwrap_or(0)).map_err(Fault::Stop)?;
     match after {
-        Some(_) => Ok(()),
+        Some(left) => Ok(guest.data_mut().look_at_clock(left)?),
         None => {
             let limit = guest.data().limits.fuel;
             Err(Stop::Limit(LimitKind::Fuel, limit).into())

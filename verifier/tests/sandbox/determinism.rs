@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Guests that end in different ways, each with some work before.
-fn zoo() -> Vec<Vec<u8>> {
+pub(crate) fn zoo() -> Vec<Vec<u8>> {
     vec![
         WORDCOUNT.to_vec(),
         command(

@@ -1,6 +1,6 @@
 //! Generated modules: whatever they are, the sandbox answers, and answers the same twice.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU64};
 
 use fog_verifier::sandbox::{
     Allocation, ArtifactCache, Floats, Job, Limits, Nans, Optimisation, Outcome, Refusal, Sandbox,
@@ -62,7 +62,7 @@ impl Way {
         let mut config =
             SandboxConfig { allocation: Allocation::OnDemand, ..SandboxConfig::default() };
         change(&mut config);
-        Self { name, sandbox: Sandbox::new(config).unwrap(), cache: None }
+        Self { name, sandbox: Sandbox::new(config), cache: None }
     }
 
     fn run(&self, module: &[u8]) -> Result<Outcome, Refusal> {
@@ -113,6 +113,8 @@ fn all_ways_are_the_same(modules: usize) -> Tally {
         Way::new("on demand", |_| {}),
         Way::new("unoptimised", |c| c.optimisation = Optimisation::Off),
         Way::new("optimised for size", |c| c.optimisation = Optimisation::Size),
+        Way::new("in slices of thirteen", |c| c.slice = NonZeroU64::new(13).unwrap()),
+        Way::new("in one slice", |c| c.slice = NonZeroU64::MAX),
         cached,
     ];
     let everywhere = Way::new("NaNs canonical everywhere", |c| c.nans = Nans::Everywhere);

@@ -191,6 +191,13 @@ fn recursion() -> Vec<Hostile> {
     ]
 }
 
+/// Two to the sixtieth calls and not one loop.
+pub(crate) fn call_tree() -> Vec<u8> {
+    let call = |n: u32| format!("(func $f{n} (call $f{m}) (call $f{m}))", m = n + 1);
+    let inner = (0..60).map(call).collect::<String>();
+    bare(&format!("{inner} (func $f60)"), "(call $f0)")
+}
+
 fn endless_work() -> Vec<Hostile> {
     let fill = "(memory.fill (i32.const 0) (i32.const 1) (i32.const 65536))";
     let bare_loop = |name, fields: &str, body: &str| Hostile {
@@ -239,6 +246,12 @@ fn endless_work() -> Vec<Hostile> {
             "the clock with endless fuel",
             "(drop (call $clock (i32.const 0) (i64.const 0) (i32.const 16)))",
         ),
+        Hostile {
+            name: "a tree of calls without a loop, with endless fuel",
+            module: call_tree(),
+            fuel: Fuel::Endless,
+            ends: WALL,
+        },
         little(
             "division that keeps the processor busy",
             FUEL,

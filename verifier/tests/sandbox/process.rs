@@ -228,6 +228,15 @@ fn a_child_that_does_not_answer_is_killed() {
     pool.compile(WORDCOUNT, &Limits::default()).unwrap().unwrap();
     let pid = rustix::process::Pid::from_raw(i32::try_from(child).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    // Stopped once the kernel says so of each thread.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !fs::read_dir(format!("/proc/{child}/task"))
+        .unwrap()
+        .all(|task| fs::read_to_string(task.unwrap().path().join("stat")).unwrap().contains(") T"))
+    {
+        assert!(Instant::now() < deadline);
+        thread::yield_now();
+    }
     let limits = Limits { wall_ms: 100, ..small() };
     let error = pool.run(WORDCOUNT, Job { limits, ..job(b"x") }).unwrap_err();
     assert!(matches!(error, RunnerError::Hung), "{error}");

@@ -25,7 +25,7 @@ pub(crate) fn small() -> Limits {
 }
 
 pub(crate) fn sandbox(allocation: Allocation) -> Sandbox {
-    Sandbox::new(SandboxConfig { allocation, ..SandboxConfig::default() }).unwrap()
+    Sandbox::new(SandboxConfig { allocation, ..SandboxConfig::default() })
 }
 
 /// One for all tests of this process; on demand, since tests run side by side.

@@ -104,7 +104,7 @@ fn charge(guest: &mut Guest<'_>, more: u64) -> wasmtime::Result<()> {
     let left = guest.get_fuel()?.checked_sub(CALL_FUEL.saturating_add(more));
     guest.set_fuel(left.unwrap_or(0))?;
     match left {
-        Some(_) => Ok(()),
+        Some(left) => Ok(guest.data_mut().look_at_clock(left)?),
         None => Err(Stop::Limit(LimitKind::Fuel, guest.data().limits.fuel).into()),
     }
 }

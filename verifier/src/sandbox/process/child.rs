@@ -23,7 +23,7 @@ use super::{
     prove::{self, ProveJob},
 };
 
-/// The guest's stack lies on the thread's, below the host's own frames.
+/// Room for the compiler's and the prover's frames; guests have stacks of their own.
 const THREAD_STACK: usize = 16 << 20;
 
 /// Serves the parent until it hangs up. Call it first thing in `main`, before any thread,
@@ -46,9 +46,9 @@ fn serve() -> io::Result<()> {
         return Err(io::ErrorKind::InvalidData.into());
     };
     confine::by_setup(&setup)?;
-    let sandbox = Sandbox::new(setup.sandbox).map_err(io::Error::other)?;
+    let sandbox = Sandbox::new(setup.sandbox);
     let fingerprint = sandbox.fingerprint().map_err(io::Error::other)?;
-    // Engines and the epoch's thread exist by now; what follows needs memory and this socket.
+    // The engines exist by now; what follows needs memory and this socket.
     let confinement = lock_down();
     frame::write(&mut parent, &FromChild::Ready { fingerprint, confinement })?;
     loop {
@@ -87,10 +87,11 @@ fn compile(sandbox: &Sandbox, module: &[u8], limits: &Limits, memory_bytes: u64)
         Ok(Err(error)) => FromChild::Fault(error.to_string()),
         Err(panic) => {
             let reason = words(panic.as_ref());
-            // Cranelift has no other way to say so.
-            let refusal = match reason.as_str() {
-                "out of memory" => too_much,
-                _ => Refusal::CompilerFailed { reason: format!("it panicked: {reason}") },
+            // The compiler has no other way to say so.
+            let refusal = if reason.contains("out of memory") {
+                too_much
+            } else {
+                Refusal::CompilerFailed { reason: format!("it panicked: {reason}") }
             };
             FromChild::Compiled(Err(refusal))
         }

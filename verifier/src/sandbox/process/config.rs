@@ -4,7 +4,7 @@ use std::{ffi::OsString, io, path::PathBuf, time::Duration};
 
 use super::super::{
     cache::CacheError,
-    config::{Allocation, Nans, Optimisation, SandboxConfig},
+    config::{Allocation, Nans, Optimisation, SLICE, SandboxConfig},
     limits::Limits,
 };
 use super::frame::{Role, Setup};
@@ -79,6 +79,7 @@ impl RunnerConfig {
             ready_modules: KEPT_ARTIFACTS as u32,
             optimisation: self.optimisation,
             nans: Nans::WhereMade,
+            slice: SLICE,
         };
         match role {
             Role::Compiler => Setup {

@@ -1,6 +1,8 @@
 //! Components that want to harm the host.
 
-use super::{super::support::assemble, BOMB, FUEL, Hostile, STACK, little, malformed::section};
+use super::{
+    super::support::assemble, BOMB, FUEL, Fuel, Hostile, STACK, WALL, little, malformed::section,
+};
 
 /// A component whose `execute` is this core function's body, with these fields beside it.
 fn single(fields: &str, body: &str) -> String {
@@ -40,6 +42,14 @@ fn nested(deep: usize) -> Vec<u8> {
     (0..deep).fold(HEADER.to_vec(), |inner, _| [HEADER, &section(4, &inner)].concat())
 }
 
+fn never_starts() -> Vec<u8> {
+    component(
+        "(core module $m (func $f (loop $l (br $l))) (start $f)) (core instance (instantiate $m))",
+        "",
+        "",
+    )
+}
+
 pub(super) fn components() -> Vec<Hostile> {
     let module = "(core module $m (memory 1) (table 1 funcref))";
     let instances =
@@ -47,6 +57,18 @@ pub(super) fn components() -> Vec<Hostile> {
     let big = "(core module $big (memory 200))".to_owned();
     vec![
         little("a component without end", FUEL, component("", "", "(loop $l (br $l))")),
+        Hostile {
+            name: "a component without end, with endless fuel",
+            module: component("", "", "(loop $l (br $l))"),
+            fuel: Fuel::Endless,
+            ends: WALL,
+        },
+        Hostile {
+            name: "a component that never starts, with endless fuel",
+            module: never_starts(),
+            fuel: Fuel::Endless,
+            ends: WALL,
+        },
         little(
             "a component that recurses",
             STACK,
@@ -61,15 +83,7 @@ pub(super) fn components() -> Vec<Hostile> {
                 "",
             ),
         ),
-        little(
-            "a component that never starts",
-            FUEL,
-            component(
-                "(core module $m (func $f (loop $l (br $l))) (start $f)) (core instance (instantiate $m))",
-                "",
-                "",
-            ),
-        ),
+        little("a component that never starts", FUEL, never_starts()),
         little(
             "a component of many instances",
             &["invalid_module", "too_many", "success", "unreachable", "memory"],
