@@ -172,3 +172,21 @@ fn guests_that_run_side_by_side_do_not_disturb_each_other() {
         }
     });
 }
+
+/// Versions of the sandbox must agree: whoever changes these figures makes every older worker and
+/// verifier wrong, and has to say so.
+#[test]
+fn the_guests_burn_what_they_always_did() {
+    let guests: [(&str, &[u8], u64); 5] = [
+        ("wordcount", b"to be or not to be", 235_501),
+        ("words", b"to be or not to be", 24_574),
+        ("crc32", b"to be or not to be", 120_456),
+        ("reverse", b"to be or not to be", 289),
+        ("primes", b"0 20000", 1_549_335),
+    ];
+    for (name, input, fuel) in guests {
+        let path = format!("{}/../cli/guests/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
+        let outcome = run(&std::fs::read(path).unwrap(), job(input));
+        assert_eq!((outcome.exit, outcome.fuel_used), (Exit::Success, fuel), "{name}");
+    }
+}
