@@ -105,7 +105,7 @@ fn write(at: usize, name: &str, reading: &Reading, format: Format) -> io::Result
             }
             writeln!(
                 out,
-                "{name:<26}{ours:>12.3}{theirs:>12.3}{unit:>5}{ratio:>11.5}{goal:>9}  {against}"
+                "{name:<26}{ours:>12.3}{theirs:>12.3}{unit:>5}{ratio:>11.5}{goal:>9.3}  {against}"
             )?;
             if !note.is_empty() {
                 writeln!(out, "{:<26}{note}", "")?;
