@@ -474,10 +474,10 @@ async function planted(mutant) {
 const ORDERS = ['--skip', 'orders']
 const QUICK = [
   'bonds::', 'bounces::', 'collusion::a_worker', 'delegated::', 'delegations::', 'edges::', 'ends::', 'flow::',
-  'gates::', 'markets::', 'operators::', 'proofs::', 'readers::', 'stakes::', '--skip', 'jetton', ...ORDERS,
+  'gates::', 'markets::', 'operators::', 'proofs::', 'readers::', 'stakes::', 'told::', '--skip', 'jetton', ...ORDERS,
 ]
 const OF_CHANNELS = [
-  ['channels::', ...ORDERS], ['jettons::', ...ORDERS], ['channels::orders', 'jettons::orders', 'fees::', 'known::'],
+  ['channels::', 'told::', ...ORDERS], ['jettons::', 'told::', ...ORDERS], ['channels::orders', 'jettons::orders', 'fees::', 'known::'],
 ]
 const OF_JETTONS = [OF_CHANNELS[1], OF_CHANNELS[0], OF_CHANNELS[2]]
 const OF_TASKS = [
@@ -560,5 +560,6 @@ for (const mutant of mutants()) {
   console.log(`${verdict.padEnd(9)} ${spelt(mutant)}  (${why})`)
 }
 rmSync(dir, { recursive: true })
-console.log(`${counts.killed} killed, ${counts.survived} survived, ${counts.skipped} skipped`)
+const share = (100 * counts.killed) / Math.max(1, counts.killed + counts.survived)
+console.log(`${counts.killed} killed (${share.toFixed(1)} %), ${counts.survived} survived, ${counts.skipped} skipped`)
 process.exit(counts.survived === 0 ? 0 : 1)

@@ -68,6 +68,8 @@ pub(crate) struct Ran {
     /// Exit code; 0 is success. -1000 stands for a failed action phase.
     pub(crate) exit: i32,
     pub(crate) sent: Vec<Sent>,
+    /// Bodies of what it told nobody in particular.
+    pub(crate) logs: Vec<Cell>,
 }
 
 impl Ran {
@@ -174,21 +176,27 @@ fn ran(done: &Executed) -> Ran {
         ComputePhase::Executed(phase) => phase.exit_code,
         ComputePhase::Skipped(_) => -1001,
     };
-    let sent = done.out_msgs.iter().filter_map(|message| sent(&message.load().unwrap())).collect();
-    Ran { exit, sent }
+    let out: Vec<_> = done.out_msgs.iter().map(|message| message.load().unwrap()).collect();
+    let logged = out.iter().filter(|message| matches!(message.info, MsgInfo::ExtOut(_)));
+    let logs = logged.map(body_of).collect();
+    Ran { exit, sent: out.iter().filter_map(sent).collect(), logs }
 }
 
 fn sent(message: &OwnedMessage) -> Option<Sent> {
     let MsgInfo::Int(info) = &message.info else { return None };
     let to: &StdAddr = info.dst.as_std()?;
-    let mut body = CellBuilder::new();
-    body.store_slice(CellSlice::apply(&message.body).unwrap()).unwrap();
     Some(Sent {
         to: ours(to),
         value: u64::try_from(info.value.tokens.into_inner()).unwrap(),
         bounce: info.bounce,
-        body: body.build().unwrap(),
+        body: body_of(message),
     })
+}
+
+fn body_of(message: &OwnedMessage) -> Cell {
+    let mut body = CellBuilder::new();
+    body.store_slice(CellSlice::apply(&message.body).unwrap()).unwrap();
+    body.build().unwrap()
 }
 
 // ---- bodies that only contracts send, so the bindings do not build them ------------------------
