@@ -7,6 +7,7 @@ mod channel;
 mod cover;
 mod draft;
 mod epoch;
+mod escrow;
 mod jetton;
 mod jetton_task;
 mod node;
@@ -18,18 +19,24 @@ pub use account::{Known, NotOwed, VouchError, Vouched, check_entry, vouch};
 pub use channel::{ChannelError, end_channel, read_channel, set_channel_key, settle, top_up};
 pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, blinded, nonce};
 pub use epoch::{checked_epoch, post};
+pub use escrow::cancel_task;
 pub use jetton::{
     JettonError, JettonInfo, JettonVoucherFile, claim_jettons, end_in_jetton, is_in_jetton,
     jetton_balance, jetton_wallet, open_in_jetton, read_jetton, read_jetton_channel,
     set_jetton_key, settle_in_jetton, sweep_jettons, top_up_jetton,
 };
-pub use jetton_task::{bury_task, claim_shares, fund_in_jetton, read_jetton_task};
+pub use jetton_task::{Claimed, bury_task, claim_shares, fund_in_jetton, read_jetton_task};
 pub use node::{NodeClient, NodeError};
 pub use openings::{Openings, OpeningsError};
 pub use pay::{PayError, call, confirm, send};
 
 use fog_chain::ChainClient;
-use fog_contracts::{FUND_VALUE, rail::place_of, task};
+use fog_contracts::{
+    FUND_VALUE, JETTON_TASK_VALUE,
+    jetton_task::{self as jetton_contract, JettonTask},
+    rail::place_of,
+    task,
+};
 use fog_protocol::{Group, Hash32, NonceOpening, Policy, SecretKey, api::TaskView};
 use fog_verifier::draw;
 use fog_wallet::{OutMessage, UnlockedWallet};
@@ -117,11 +124,16 @@ impl Requestor {
         Ok(prepared)
     }
 
-    /// The payment that funds a posted task in GRAM.
+    /// The payment that funds a posted task in GRAM; one in a jetton it begins, its jettons follow.
     ///
     /// # Errors
     /// [`RequestorError::Contract`].
     pub fn payment(&self, prepared: &Prepared) -> Result<OutMessage, RequestorError> {
+        if let Some(in_jetton) = JettonTask::of(&prepared.listing)? {
+            return Ok(OutMessage::new(prepared.escrow, JETTON_TASK_VALUE)
+                .with_state_init(in_jetton.state_init()?)
+                .with_body(jetton_contract::begin(0, &in_jetton.jetton)?));
+        }
         let init = task::TaskInit::of(&prepared.listing);
         let amount = prepared.listing.price_cap.saturating_add(FUND_VALUE);
         Ok(OutMessage::new(prepared.escrow, amount)
@@ -197,15 +209,13 @@ impl Requestor {
         fetch(&self.node, &self.wallet.key, view).await
     }
 
-    /// Takes back an open task.
+    /// Takes back a task to which nobody has been assigned; its contract says whether.
     ///
     /// # Errors
-    /// [`RequestorError`].
+    /// [`RequestorError::Jetton`], see [`cancel_task`].
     pub async fn cancel(&self, view: &TaskView) -> Result<(), RequestorError> {
         let contract = place_of(&view.listing)?;
-        let message =
-            OutMessage::new(contract, fog_contracts::END_VALUE).with_body(task::cancel(0)?);
-        call(&self.chain, &self.wallet, &contract, message).await?;
+        cancel_task(&self.chain, &self.wallet, &contract).await?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use fog_market::{Action, Event, Market, Presence, Rules, Task, Trust};
 use fog_protocol::{Address, TaskId, TaskStatus};
 use fog_verifier::AuditBasis;
 
-use super::{Actor, Tools, perform::Release, project::Shown, verify::Asked};
+use super::{Actor, Tools, project::Shown, verify::Asked};
 use crate::{NodeError, shared::Shared, store::IntentKind};
 
 impl Actor {
