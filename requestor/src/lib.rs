@@ -31,12 +31,7 @@ pub use openings::{Openings, OpeningsError};
 pub use pay::{PayError, call, confirm, send};
 
 use fog_chain::ChainClient;
-use fog_contracts::{
-    FUND_VALUE, JETTON_TASK_VALUE,
-    jetton_task::{self as jetton_contract, JettonTask},
-    rail::place_of,
-    task,
-};
+use fog_contracts::{FUND_VALUE, rail::place_of, task};
 use fog_protocol::{Group, Hash32, NonceOpening, Policy, SecretKey, api::TaskView};
 use fog_verifier::draw;
 use fog_wallet::{OutMessage, UnlockedWallet};
@@ -124,16 +119,11 @@ impl Requestor {
         Ok(prepared)
     }
 
-    /// The payment that funds a posted task in GRAM; one in a jetton it begins, its jettons follow.
+    /// The payment that funds a posted task in GRAM.
     ///
     /// # Errors
     /// [`RequestorError::Contract`].
     pub fn payment(&self, prepared: &Prepared) -> Result<OutMessage, RequestorError> {
-        if let Some(in_jetton) = JettonTask::of(&prepared.listing)? {
-            return Ok(OutMessage::new(prepared.escrow, JETTON_TASK_VALUE)
-                .with_state_init(in_jetton.state_init()?)
-                .with_body(jetton_contract::begin(0, &in_jetton.jetton)?));
-        }
         let init = task::TaskInit::of(&prepared.listing);
         let amount = prepared.listing.price_cap.saturating_add(FUND_VALUE);
         Ok(OutMessage::new(prepared.escrow, amount)

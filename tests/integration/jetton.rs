@@ -368,12 +368,13 @@ async fn a_dropped_task_in_a_jetton_is_taken_back() {
     let (module, input) = (file("cli/guests/wordcount.wasm"), home.join("in.txt"));
     std::fs::write(&input, b"one two two").unwrap();
     let (module, input) = (module.to_str().unwrap(), input.to_str().unwrap());
-    let work = ["post", "--module", module, "--input", input, "--deadline", "4m", "--no-pay"];
+    let work = ["post", "--module", module, "--input", input, "--deadline", "4m"];
+    // Posted, and more than its requestor has.
     let price =
-        ["--price", "3", "--guarantee", "0.5", "--jetton", &masters[0], "--audit-rate", "1"];
-    let posted = scene.ok("requestor", &[&work[..], &price].concat());
-    assert_eq!(posted["amount_nano"], json!(JETTON_TASK_VALUE.get()));
-    let (id, escrow) = (posted["task"].as_str().unwrap(), posted["escrow"].as_str().unwrap());
+        ["--price", "2000", "--guarantee", "0.5", "--jetton", &masters[0], "--audit-rate", "1"];
+    assert!(scene.refused("requestor", &[&work[..], &price].concat()).contains("are wanted"));
+    let posted = scene.ok("requestor", &["ls"])["tasks"][0].clone();
+    let (id, escrow) = (posted["id"].as_str().unwrap(), posted["escrow"].as_str().unwrap());
     let show = || scene.ok("requestor", &["show", id]);
     let listing: Listing = serde_json::from_value(show()["listing"].clone()).unwrap();
     let task = JettonTask::of(&listing).unwrap().unwrap();
