@@ -439,7 +439,7 @@ pub(crate) enum TaskCommand {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct TaskOnChain {
     /// The task; the node says what its contract is.
-    #[arg(required_unless_present = "escrow", conflicts_with = "escrow")]
+    #[arg(conflicts_with = "escrow")]
     pub(crate) id: Option<TaskId>,
     /// Its contract: everything is read there, and no node is needed.
     #[arg(long, value_name = "ADDRESS")]

@@ -16,7 +16,7 @@ use crate::{
     chain,
     jetton::{Money, Prices},
     keys,
-    output::{Output, failed},
+    output::{Output, failed, usage},
     settings::Settings,
     task,
 };
@@ -35,7 +35,7 @@ impl At {
             let wallet = keys::unlock(settings, &chain).await?;
             return Ok(Self { address, chain, wallet });
         }
-        let Some(id) = named.id else { bail!("which task? Give its id, or --escrow ADDRESS") };
+        let id = named.id.ok_or_else(|| usage("which task? Give its id, or --escrow ADDRESS"))?;
         let Requestor { node, chain, wallet, .. } = task::requestor(settings).await?;
         let view = task::find(&node, &id).await?;
         if view.listing.rail.jetton().is_none() {
