@@ -23,7 +23,13 @@ ALTER TABLE verdicts ADD COLUMN rate_ppm INTEGER CHECK (rate_ppm BETWEEN 0 AND 1
 -- How far its worker was trusted then: what was left of the rate that its history asks for.
 ALTER TABLE verdicts ADD COLUMN trust_ppm INTEGER CHECK (trust_ppm BETWEEN 1 AND 1000000);
 
--- Two more kinds of intent: `challenge`, once a task; `anchor`, named after the hash of its epoch.
+-- What this node is due in tasks that were paid in jettons, until it has been sent.
+CREATE TABLE shares_due (
+    task BLOB PRIMARY KEY REFERENCES tasks (id)
+) STRICT, WITHOUT ROWID;
+
+-- Three more kinds of intent: `challenge`, once a task; `anchor`, named after the hash of its epoch;
+-- `claim_share`, again after the jetton's wallet has thrown it back.
 CREATE TABLE outbox_with_both (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     task     BLOB NOT NULL,
@@ -31,7 +37,7 @@ CREATE TABLE outbox_with_both (
              CHECK (kind IN ('assign', 'commit', 'verdict', 'finalize', 'expire', 'prove', 'redeem',
                              'top_up', 'undelivered', 'penalise', 'ruling', 'challenge',
                              'pledge_open', 'pledge_reserve', 'pledge_promise', 'pledge_judge',
-                             'pledge_end', 'pledge_expire', 'anchor')),
+                             'pledge_end', 'pledge_expire', 'anchor', 'claim_share')),
     round    INTEGER NOT NULL CHECK (round >= 0),
     intent   BLOB NOT NULL,
     evidence BLOB,
@@ -46,7 +52,8 @@ CREATE TABLE outbox_with_both (
     FOREIGN KEY (task, evidence) REFERENCES verdicts (task, evidence_hash),
     CHECK (kind NOT IN ('verdict', 'finalize') OR (round = 0 AND evidence IS NOT NULL)),
     CHECK (kind <> 'redeem' OR evidence IS NOT NULL),
-    CHECK (kind IN ('assign', 'expire', 'redeem', 'top_up', 'pledge_expire') OR round = 0),
+    CHECK (kind IN ('assign', 'expire', 'redeem', 'top_up', 'pledge_expire', 'claim_share')
+           OR round = 0),
     CHECK (state NOT IN ('signed', 'sent', 'final') OR message IS NOT NULL)
 ) STRICT;
 INSERT INTO outbox_with_both (id, task, kind, round, intent, evidence, state, message,
@@ -80,6 +87,9 @@ CREATE TRIGGER nobody_challenges_without_evidence BEFORE INSERT ON outbox
 WHEN NEW.kind = 'challenge' AND NOT EXISTS (
     SELECT 1 FROM rulings WHERE task = NEW.task AND ruling = 'rejected')
 BEGIN SELECT RAISE(ABORT, 'no challenge without evidence'); END;
+CREATE TRIGGER nothing_is_claimed_that_is_not_due BEFORE INSERT ON outbox
+WHEN NEW.kind = 'claim_share' AND NOT EXISTS (SELECT 1 FROM shares_due WHERE task = NEW.task)
+BEGIN SELECT RAISE(ABORT, 'nothing is claimed that is not due'); END;
 CREATE TRIGGER nobody_withheld_what_is_here BEFORE INSERT ON outbox
 WHEN NEW.kind = 'undelivered' AND EXISTS (SELECT 1 FROM submissions WHERE task = NEW.task)
 BEGIN SELECT RAISE(ABORT, 'the result was handed over'); END;

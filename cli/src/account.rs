@@ -497,7 +497,8 @@ pub(crate) async fn acknowledge(
         files::append(&path, lines(new)?.as_bytes())?;
         files::append(&salts, names(new_salts).as_bytes())?;
     }
-    Ok(vouched.voucher)
+    // What was owed before it is signed for, and on disk.
+    vouched.refused.map_or(Ok(vouched.voucher), |refused| Err(refused.into()))
 }
 
 /// The entries that were looked at before, and the salts of their orders; none if a file is not whole.

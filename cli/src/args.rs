@@ -263,6 +263,9 @@ pub(crate) struct DevArgs {
     /// The node takes tasks in this jetton, so many of its smallest units for one GRAM of guarantee.
     #[arg(long = "jetton", value_name = "MASTER=UNITS", value_parser = crate::jetton::rate)]
     pub(crate) jettons: Vec<fog_protocol::JettonRate>,
+    /// The node has its share of a task in a jetton sent if it is worth as much.
+    #[arg(long, default_value = "0.2", value_name = "AMOUNT")]
+    pub(crate) claim_from: Nano,
 }
 
 #[derive(Debug, Args)]
@@ -271,6 +274,10 @@ pub(crate) struct NodeArgs {
     /// times for several.
     #[arg(long = "jetton", value_name = "MASTER=UNITS", value_parser = crate::jetton::rate)]
     pub(crate) jettons: Vec<fog_protocol::JettonRate>,
+    /// Have the node's share of a task in a jetton sent if it is worth as much, at these rates
+    /// [default: 0.2 GRAM, twice what a claim takes along].
+    #[arg(long, value_name = "AMOUNT")]
+    pub(crate) claim_from: Option<Nano>,
     /// TOML file with any of the node's settings.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -407,24 +414,36 @@ pub(crate) enum TaskCommand {
         evidence: PathBuf,
     },
     /// Have a task that was paid in a jetton send this wallet its share: the worker's pay, the
-    /// requestor's change, the node's fee.
+    /// requestor's change, the node's fee. The requestor's word sends the treasury's, too, and a year
+    /// after the end everybody's.
     Claim {
-        /// The task.
-        id: TaskId,
+        #[command(flatten)]
+        task: TaskOnChain,
         /// To another address, where one's own jetton wallet is locked.
         #[arg(long, value_name = "ADDRESS")]
         to: Option<fog_protocol::Address>,
     },
     /// A day after everybody has claimed: take the rent of one's own task in a jetton back.
     Close {
-        /// The task.
-        id: TaskId,
+        #[command(flatten)]
+        task: TaskOnChain,
     },
-    /// Take back a task nobody has been assigned to.
+    /// Take back a task nobody has been assigned to, or that its node has dropped.
     Cancel {
-        /// The task.
-        id: TaskId,
+        #[command(flatten)]
+        task: TaskOnChain,
     },
+}
+
+/// A task, as a node knows it or as the chain has it.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct TaskOnChain {
+    /// The task; the node says what its contract is.
+    #[arg(conflicts_with = "escrow")]
+    pub(crate) id: Option<TaskId>,
+    /// Its contract: everything is read there, and no node is needed.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) escrow: Option<fog_protocol::Address>,
 }
 
 /// Bytes that listing and evidence only name by hash.

@@ -12,6 +12,7 @@ mod contract;
 mod demo;
 mod dev;
 mod doctor;
+mod escrow;
 mod evidence;
 mod files;
 mod jetton;

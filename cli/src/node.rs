@@ -95,6 +95,9 @@ fn config(args: &NodeArgs, settings: &Settings) -> anyhow::Result<NodeConfig> {
         config.epochs = Epochs::Anew;
     }
     config.jettons.extend(&args.jettons);
+    if let Some(least) = args.claim_from {
+        config.claim_from = least;
+    }
     config.trusted.extend_from_slice(&args.trusted);
     Ok(config)
 }

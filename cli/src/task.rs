@@ -4,19 +4,18 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use fog_protocol::{
-    Address, Durations, Hash32, JournalStart, Nano, PublicInput, RATE_ONE, Rail, ResourceLimits,
-    TaskId, TaskStatus, Units, api::TaskView,
+    Durations, Hash32, JournalStart, Nano, PublicInput, RATE_ONE, Rail, ResourceLimits, TaskId,
+    TaskStatus, api::TaskView,
 };
 use fog_requestor::{
     Draft, DraftPolicy, DraftProgram, NodeClient, Openings, Prepared, Requestor, RequestorError,
-    bury_task, claim_shares,
 };
 use serde::Serialize;
 
 use crate::{
     account,
     args::{PolicyName, PostArgs, RailName, TaskArgs, TaskCommand},
-    chain, challenge, evidence, files,
+    chain, challenge, escrow, evidence, files,
     jetton::{Money, Prices},
     keys,
     output::{Output, exit_with, failed, table},
@@ -69,9 +68,9 @@ pub(crate) async fn task(
         TaskCommand::Challenge { id, evidence } => {
             challenge::challenge(&id, &evidence, settings, output).await
         }
-        TaskCommand::Claim { id, to } => claim(&id, to, settings, output).await,
-        TaskCommand::Close { id } => close(&id, settings, output).await,
-        TaskCommand::Cancel { id } => cancel(&id, settings, output).await,
+        TaskCommand::Claim { task, to } => escrow::claim(task, to, settings, output).await,
+        TaskCommand::Close { task } => escrow::close(task, settings, output).await,
+        TaskCommand::Cancel { task } => escrow::cancel(task, settings, output).await,
     }
 }
 
@@ -79,7 +78,7 @@ pub(crate) async fn connect(settings: &Settings) -> anyhow::Result<NodeClient> {
     Ok(NodeClient::connect(&settings.node).await?)
 }
 
-async fn requestor(settings: &Settings) -> anyhow::Result<Requestor> {
+pub(crate) async fn requestor(settings: &Settings) -> anyhow::Result<Requestor> {
     // The node first: asking for a password to then say that nobody answers is rude.
     let node = connect(settings).await?;
     let chain = chain::connect(settings)?;
@@ -343,7 +342,11 @@ fn to_pay(requestor: &Requestor, prepared: &Prepared, output: &Output) -> anyhow
 }
 
 /// Follows one's own task to its end, opening its nonce when it is time.
-async fn follow(requestor: &Requestor, id: &TaskId, output: &Output) -> anyhow::Result<TaskView> {
+pub(crate) async fn follow(
+    requestor: &Requestor,
+    id: &TaskId,
+    output: &Output,
+) -> anyhow::Result<TaskView> {
     let mut shown = 0;
     let mut opened = false;
     loop {
@@ -437,41 +440,6 @@ async fn verified(requestor: &Requestor, view: &TaskView) -> anyhow::Result<Vec<
     Ok(requestor.result(view).await?)
 }
 
-async fn cancel(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
-    let requestor = requestor(settings).await?;
-    let view = find(&requestor.node, id).await?;
-    // In a jetton it may have begun and never been paid in whole: only its contract knows.
-    let begun = view.listing.rail.jetton().is_some() && view.status == TaskStatus::AwaitingFunds;
-    if begun {
-        requestor.cancel(&view).await?;
-        let told = serde_json::json!({ "task": id, "status": TaskStatus::Refunded });
-        output.document(&told, || {
-            format!("{id}: taken back; `fog task claim` sends jettons that came there")
-        })?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if view.status != TaskStatus::Open {
-        bail!("task {id} is {}: only an open task can be taken back", view.status);
-    }
-    if !view.listing.rail.has_contract() {
-        bail!("on the account rail a task has no contract to take it back from: it ends by itself");
-    }
-    requestor.cancel(&view).await?;
-    end_of_cancel(&requestor, id, settings, output).await
-}
-
-async fn end_of_cancel(
-    requestor: &Requestor,
-    id: &TaskId,
-    settings: &Settings,
-    output: &Output,
-) -> anyhow::Result<ExitCode> {
-    let view = follow(requestor, id, output).await?;
-    let prices = Prices::of(std::iter::once(&view.listing), settings).await;
-    output.document(&view, || describe(&view, &prices))?;
-    Ok(if view.status == TaskStatus::Refunded { ExitCode::SUCCESS } else { failed() })
-}
-
 async fn ls(limit: u16, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
     let page = connect(settings).await?.tasks(limit, None).await?;
     let prices = Prices::of(page.tasks.iter().map(|task| &task.listing), settings).await;
@@ -494,7 +462,7 @@ async fn ls(limit: u16, settings: &Settings, output: &Output) -> anyhow::Result<
     Ok(ExitCode::SUCCESS)
 }
 
-fn describe(view: &TaskView, prices: &Prices) -> String {
+pub(crate) fn describe(view: &TaskView, prices: &Prices) -> String {
     let mut lines = vec![
         format!("task      {}", view.id),
         format!("status    {}", view.status),
@@ -536,64 +504,6 @@ fn describe(view: &TaskView, prices: &Prices) -> String {
         lines.push(format!("  tx {:10} {}", tx.kind, tx.hash));
     }
     lines.join("\n")
-}
-
-#[derive(Serialize)]
-struct Claimed {
-    task: TaskId,
-    jetton: String,
-    to: String,
-    shares: Vec<ClaimedShare>,
-}
-
-#[derive(Serialize)]
-struct ClaimedShare {
-    share: &'static str,
-    units: Units,
-}
-
-async fn claim(
-    id: &TaskId,
-    to: Option<Address>,
-    settings: &Settings,
-    output: &Output,
-) -> anyhow::Result<ExitCode> {
-    let Requestor { node, chain, wallet, .. } = requestor(settings).await?;
-    let view = find(&node, id).await?;
-    let Some((master, _)) = view.listing.rail.jetton() else {
-        bail!("task {id} is paid in GRAM: a worker's pay comes to its stake by itself")
-    };
-    let to = to.unwrap_or_else(|| wallet.wallet.address());
-    let sent = claim_shares(&chain, &wallet, &view.listing, &to).await?;
-    let money = Money::of(&chain, &master, None).await?;
-    let told = Claimed {
-        task: *id,
-        jetton: master.to_string(),
-        to: to.to_string(),
-        shares: sent
-            .iter()
-            .map(|(share, units)| ClaimedShare { share: share.name(), units: *units })
-            .collect(),
-    };
-    let lines: Vec<_> = sent
-        .iter()
-        .map(|(share, units)| format!("{}: {}", share.name(), money.shown(*units)))
-        .collect();
-    output.document(&told, || format!("{}\nto {}", lines.join("\n"), told.to))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn close(id: &TaskId, settings: &Settings, output: &Output) -> anyhow::Result<ExitCode> {
-    let Requestor { node, chain, wallet, .. } = requestor(settings).await?;
-    let view = find(&node, id).await?;
-    if view.listing.rail.jetton().is_none() {
-        bail!("task {id} is paid in GRAM: its contract gave everything back when it ended")
-    }
-    let swept = bury_task(&chain, &wallet, &view.listing).await?;
-    output.document(&serde_json::json!({ "task": id, "swept_units": swept }), || {
-        format!("{id}: its rent came back")
-    })?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn shown<T: ToString>(value: Option<T>) -> String {

@@ -270,6 +270,15 @@ impl JettonTaskData {
         Ok(Self { task, money })
     }
 
+    /// The address of a task in a jetton with this data's terms: data that lie elsewhere are not one's.
+    ///
+    /// # Errors
+    /// [`ContractError::Build`].
+    pub fn address(&self) -> Result<Address, ContractError> {
+        let data = self.task.init.fresh_data()?;
+        cells::address_of(&cells::state_init(&jetton_task_code().cell, data))
+    }
+
     /// Does it wait for its jettons, which may be sent to it now?
     #[must_use]
     pub fn takes_jettons(&self) -> bool {

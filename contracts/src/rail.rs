@@ -19,6 +19,10 @@ use crate::{
 
 const PLACE: &str = "fog/rail/place/v1";
 
+/// Seconds from a verdict on a task of this rail, which no contract holds, to the last at which it counts:
+/// as long as a voucher may at most.
+pub const VERDICT_SECONDS: u64 = 365 * 24 * 3600;
+
 /// The place of a task on the account rail.
 #[must_use]
 pub fn place(task: &TaskId) -> Address {

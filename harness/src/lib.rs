@@ -23,8 +23,8 @@ pub mod workload;
 
 pub use accounts::{LocalAccount, LocalAccounts};
 pub use network::{
-    LocalChain, LocalNetwork, NetworkError, NetworkOptions, Timing, Verifiers, apart_key,
-    node_config, verifier_key,
+    CLAIM_FROM, LocalChain, LocalNetwork, NetworkError, NetworkOptions, Timing, Verifiers,
+    apart_key, node_config, verifier_key,
 };
 pub use node_process::{NodeProcess, NodeSpec};
 pub use ports::free_address;

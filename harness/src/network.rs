@@ -95,6 +95,9 @@ impl Timing {
     };
 }
 
+/// What a node's share of a task in a jetton has to be worth to be claimed, where nobody says otherwise.
+pub const CLAIM_FROM: Nano = Nano::new(200_000_000);
+
 /// How a local network is set up.
 #[derive(Debug, Clone)]
 pub struct NetworkOptions {
@@ -120,6 +123,8 @@ pub struct NetworkOptions {
     pub pledge: Nano,
     /// Jettons the node takes tasks in.
     pub jettons: Vec<JettonRate>,
+    /// What the node's share of a task in a jetton has to be worth to be claimed.
+    pub claim_from: Nano,
 }
 
 /// Who signs verdicts on a local network.
@@ -403,6 +408,7 @@ pub fn node_config(options: &NetworkOptions, market: Address, endpoint: &str) ->
         probation: options.probation,
         rail: fog_node::RailConfig { pledge: options.pledge, ..fog_node::RailConfig::default() },
         jettons: options.jettons.clone(),
+        claim_from: options.claim_from,
         // Listings name their epoch: equal seeds give equal tasks, whenever that is.
         epochs: fog_node::Epochs::From(1),
         min_rate_ppm: 1_000,

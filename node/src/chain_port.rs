@@ -4,10 +4,10 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fog_chain::{AccountInfo, ApiKey, ChainClient, ChainError, Follower};
 use fog_contracts::{
-    CHALLENGE_VALUE, Consent, ContractError, JETTON_TASK_VALUE,
+    CHALLENGE_VALUE, Consent, ContractError, JETTON_PAY_VALUE, JETTON_TASK_VALUE,
     anchor::{self, Anchor},
     dispute,
-    jetton_task::{self, JettonTask},
+    jetton_task::{self, JettonTask, Share},
     market::{Config, MarketData},
     operator::{self, OperatorData},
     proof::{Context, Prove, VerifyingKey, binding},
@@ -386,6 +386,10 @@ impl ChainPort {
                 let to = anchor::address(node, number);
                 let message = OutMessage::new(to, anchor::VALUE).with_bounce(Bounce::No);
                 return Ok(message.with_body(body));
+            }
+            Intent::ClaimShare { escrow, to } => {
+                let body = jetton_task::claim_share(query, Share::Node, to)?;
+                (escrow, JETTON_PAY_VALUE, body)
             }
         };
         Ok(OutMessage::new(*to, value).with_body(body))

@@ -260,6 +260,9 @@ pub struct NodeConfig {
     pub rail: RailConfig,
     /// Jettons that tasks may be paid in, and how many units stand for one GRAM of guarantee: none.
     pub jettons: Vec<JettonRate>,
+    /// The node's share of a task that was paid in a jetton is sent to its wallet if it is worth as much, at
+    /// these rates: a claim takes 0.1 GRAM along, of which the jetton's wallets use what they need.
+    pub claim_from: Nano,
     /// Seconds of chain time a round of bids stays open at most.
     pub bid_round_seconds: u64,
     /// Workers asked for a bid in one round of a task, cheapest first; also its bids, at most.
@@ -310,6 +313,7 @@ impl Default for NodeConfig {
             limits: Limits::default(),
             rail: RailConfig::default(),
             jettons: Vec::new(),
+            claim_from: Nano::new(200_000_000),
             bid_round_seconds: 3,
             bids_per_task: 256,
             probation: 3,

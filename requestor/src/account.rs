@@ -14,7 +14,7 @@ use fog_contracts::{
 };
 use fog_protocol::{
     Address, EntryTree, EntryVerdict, EntryView, EnvelopeError, Hash32, ListingError, OtherEntries,
-    PublicKey, SecretKey, VoucherFile,
+    PublicKey, SecretKey, TaskId, VoucherFile,
 };
 
 use crate::{ChannelError, NodeClient, NodeError, cover::Covers, read_channel};
@@ -54,11 +54,17 @@ pub enum VouchError {
     /// The node shows something else than it had signed for.
     #[error("the node shows other entries than you signed for: keep your voucher, sign nothing")]
     Rewritten,
-    /// An entry that is not owed.
-    #[error("entry {number} is not owed: {reason}; nothing was signed")]
+    /// An entry that is not owed. Vouchers are for all entries up to one: nothing behind it can be
+    /// signed for either.
+    #[error(
+        "entry {number}, of task {task}, is not owed: {reason}; neither it nor what follows was signed \
+         for"
+    )]
     NotOwed {
         /// Its number, from 0.
         number: u64,
+        /// Its task.
+        task: TaskId,
         /// Why.
         reason: NotOwed,
     },
@@ -114,6 +120,8 @@ pub struct Vouched {
     pub voucher: Option<VoucherFile>,
     /// Every entry, looked at: give them the next time, then only new ones are fetched.
     pub known: Known,
+    /// The first that is not owed, if there is one: the voucher is for those before it.
+    pub refused: Option<VouchError>,
 }
 
 /// Entries that were looked at, each with the salt of its order. An order that a node turns down
@@ -151,8 +159,9 @@ impl Known {
     }
 }
 
-/// Signs for everything that is owed by `account`, after recomputing it. The entries `known` from
-/// before are not fetched again; what was signed for elsewhere is compared with that, not looked at.
+/// Signs for everything that is owed by `account`, after recomputing it, up to the first entry that is
+/// not. The entries `known` from before are not fetched again; what was signed for elsewhere is compared
+/// with that, not looked at.
 ///
 /// # Errors
 /// [`VouchError`]: nothing was signed.
@@ -178,26 +187,39 @@ pub async fn vouch(
     if known.entries.len() > view.entries {
         return Err(VouchError::Rewritten);
     }
-    while known.entries.len() < view.entries.min(MOST_ENTRIES) {
+    let mut refused = None;
+    'pages: while known.entries.len() < view.entries.min(MOST_ENTRIES) {
         let page = node.entries(account, known.entries.len()).await?;
         if page.entries.is_empty() {
             break;
         }
         for entry in page.entries {
-            let number = known.entries.len();
-            let told = |reason| VouchError::NotOwed { number, reason };
+            let (number, task) = (known.entries.len(), entry.entry.task);
+            let told = |reason| VouchError::NotOwed { number, task, reason };
             let once = ordered_once(&mut ordered, &entry);
             if let Err(reason @ NotOwed::Another(_)) = once {
                 return Err(told(reason));
             }
             if number >= signed_for {
-                once.map_err(told)?;
                 let config = match &market {
                     Some(config) => config,
                     None => market.insert(config_of(chain, &entry).await?),
                 };
-                check_entry(&entry, &at, account, network, config).map_err(told)?;
-                covers.check(chain, &entry, told).await?;
+                let checked =
+                    once.and_then(|()| check_entry(&entry, &at, account, network, config));
+                let checked = match checked {
+                    Ok(()) => covers.check(chain, &entry, told).await,
+                    Err(reason) => Err(told(reason)),
+                };
+                match checked {
+                    Ok(()) => {}
+                    // What was done before it is owed all the same.
+                    Err(error @ VouchError::NotOwed { .. }) => {
+                        refused = Some(error);
+                        break 'pages;
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             known.append(&entry).map_err(told)?;
             let tree = &known.entries;
@@ -212,7 +234,7 @@ pub async fn vouch(
         return Err(VouchError::Rewritten);
     }
     if tree.len() == signed_for || tree.is_empty() {
-        return Ok(Vouched { voucher: before, known });
+        return refused.map_or(Ok(Vouched { voucher: before, known, refused: None }), Err);
     }
     let now = chain.chain_time().await?;
     let mut file = VoucherFile::of(network, *account, tree, now.saturating_add(VALIDITY));
@@ -220,7 +242,7 @@ pub async fn vouch(
     let signed = node.vouch(&file).await?;
     at.payer_signed(&signed, network)?;
     signed.matches(tree)?;
-    Ok(Vouched { voucher: Some(signed), known })
+    Ok(Vouched { voucher: Some(signed), known, refused })
 }
 
 /// Is it the first entry of its order? Orders of one salt are one, whatever else they name.

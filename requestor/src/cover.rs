@@ -1,30 +1,37 @@
 //! The stake behind a result that may have gone unchecked: what the node says stood for it is
-//! recomputed, and looked up on chain.
+//! recomputed, and looked up on chain: the history of its contract tells how much stood from when until
+//! when, also once it is over.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use fog_chain::ChainClient;
-use fog_contracts::{
-    TaskState,
-    epoch::Epoch,
-    task::{TaskData, Work},
-};
+use fog_chain::{ChainClient, ChainError, Tx};
+use fog_contracts::{Notify, TaskState, epoch::Epoch, heard, rail::VERDICT_SECONDS, task};
 use fog_protocol::{Address, EntryView, Hash32, Nano, RATE_ONE};
 
 use crate::account::{NotOwed, VouchError};
 
-/// What the chain says of a pledge.
+/// Transactions of a pledge's contract read at once.
+const PAGE: usize = 64;
+/// Pages read back for its beginning, at most: anybody may send messages there, and pays for each.
+const MOST_PAGES: usize = 256;
+/// Seconds by which a node may be behind the chain when it takes the time.
+const BEHIND: u64 = 600;
+
+/// When and how a pledge stood, as its contract's history tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Seen {
-    /// It is there.
-    Standing(Box<Work>),
-    /// It ended: how much was reserved the chain does not tell any more.
-    Over,
+pub(crate) struct Stood {
+    worker: Address,
+    reserve: Nano,
+    commitment: Hash32,
+    /// Chain time from which the promise stood.
+    from: u64,
+    /// Chain time of its end, if it is over.
+    until: Option<u64>,
 }
 
-/// Pledges that were looked up.
+/// Pledges that were looked up; `None` for those that never stood.
 #[derive(Debug, Default)]
-pub(crate) struct Covers(BTreeMap<Address, Seen>);
+pub(crate) struct Covers(BTreeMap<Address, Option<Stood>>);
 
 impl Covers {
     /// Did stake stand for this entry, as far as the chain tells?
@@ -36,16 +43,76 @@ impl Covers {
     ) -> Result<(), VouchError> {
         let Some(epoch) = epoch_of(view).map_err(&told)? else { return Ok(()) };
         let address = epoch.task().address()?;
-        let seen = match self.0.entry(address) {
+        let stood = match self.0.entry(address) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => {
-                let data = chain.account(&address).await?.data;
-                let data = data.as_ref().map(TaskData::parse).transpose()?;
-                let seen = seen(data).ok_or_else(|| told(NotOwed::Uncovered(NOT_RESERVED)))?;
-                place.insert(seen)
-            }
+            Entry::Vacant(place) => place.insert(read(chain, &address, &epoch.id()).await?),
         };
-        covers(view, seen, epoch.promise()?).map_err(told)
+        let stood = stood.as_ref().ok_or_else(|| told(NotOwed::Uncovered(NOT_RESERVED)))?;
+        covers(view, stood, epoch.promise()?).map_err(told)
+    }
+}
+
+/// Reads back to the promise, and to the assignment before it.
+async fn read(
+    chain: &ChainClient,
+    address: &Address,
+    id: &Hash32,
+) -> Result<Option<Stood>, ChainError> {
+    let mut from = chain.account(address).await?.last;
+    let mut story = Story::default();
+    for _ in 0..MOST_PAGES {
+        let Some(newest) = from else { break };
+        let page = chain.transactions(address, Some(newest), PAGE, None).await?;
+        for tx in &page {
+            story.before(tx, id);
+            if story.is_whole() {
+                return Ok(story.told());
+            }
+        }
+        from = page.last().and_then(|tx| tx.prev);
+    }
+    Ok(None)
+}
+
+/// What a pledge's history has told so far, read from its newest transaction back.
+#[derive(Debug, Default)]
+struct Story {
+    until: Option<u64>,
+    promised: Option<(Hash32, u64)>,
+    assigned: Option<(Address, Nano)>,
+}
+
+impl Story {
+    /// Takes the transaction before all that it was told.
+    fn before(&mut self, tx: &Tx, id: &Hash32) {
+        if tx.aborted {
+            return;
+        }
+        let now = u64::from(tx.now);
+        let notices = tx.out_msgs.iter().filter_map(|message| Notify::parse(&message.body).ok());
+        for notice in notices.filter(|notice| notice.task == *id) {
+            match notice.state {
+                state if state.is_end() && self.promised.is_none() => self.until = Some(now),
+                TaskState::Committed => self.promised = Some((notice.hash, now)),
+                _ => {}
+            }
+        }
+        // Its stake may have refused earlier ones: the last before the promise counts.
+        let told = tx.in_msg.as_ref().filter(|message| message.op() == Some(task::op::ASSIGN));
+        if self.promised.is_some()
+            && let Some(assign) = told.and_then(|message| heard::assign(&message.body).ok())
+        {
+            self.assigned = Some((assign.owner, assign.reserve));
+        }
+    }
+
+    const fn is_whole(&self) -> bool {
+        self.assigned.is_some()
+    }
+
+    fn told(self) -> Option<Stood> {
+        let ((commitment, from), (worker, reserve)) = (self.promised?, self.assigned?);
+        Some(Stood { worker, reserve, commitment, from, until: self.until })
     }
 }
 
@@ -71,23 +138,22 @@ fn epoch_of(view: &EntryView) -> Result<Option<Epoch>, NotOwed> {
     }))
 }
 
-fn seen(data: Option<TaskData>) -> Option<Seen> {
-    let data = data?;
-    match (data.work, data.state) {
-        (Some(work), _) => Some(Seen::Standing(Box::new(work))),
-        (None, TaskState::Paid | TaskState::Slashed | TaskState::Refunded) => Some(Seen::Over),
-        (None, _) => None,
-    }
-}
-
-/// As long as it stands: was the promise made, and is it enough for this entry alone?
-fn covers(view: &EntryView, seen: &Seen, promise: Hash32) -> Result<(), NotOwed> {
-    let Seen::Standing(work) = seen else { return Ok(()) };
-    if work.commitment != promise || work.owner != view.entry.worker {
+/// Was the promise made by this worker, is it enough for this entry alone, and did it stand at the time?
+fn covers(view: &EntryView, stood: &Stood, promise: Hash32) -> Result<(), NotOwed> {
+    if stood.commitment != promise || stood.worker != view.entry.worker {
         return Err(NotOwed::Uncovered(NOT_RESERVED));
     }
-    if work.reserve < needed(view.price, view.listing.value.policy.rate_ppm()) {
+    let listing = &view.listing.value;
+    if stood.reserve < needed(view.price, listing.policy.rate_ppm()) {
         return Err(NotOwed::Uncovered("it is too little: a false result would have paid"));
+    }
+    // Verifiers sign until when their verdict counts: so long after it was found. Between match and
+    // verdict lie the listing's own times at most, and the pledge stands from the match on.
+    let judged = u64::from(view.valid_until).saturating_sub(VERDICT_SECONDS);
+    let work = u64::from(listing.durations.commit) + u64::from(listing.durations.verdict);
+    let matched = judged.saturating_sub(work + BEHIND);
+    if judged + BEHIND < stood.from || stood.until.is_some_and(|until| until < matched) {
+        return Err(NotOwed::Uncovered("the stake it names stood at another time"));
     }
     Ok(())
 }
@@ -103,13 +169,20 @@ fn needed(price: Nano, rate_ppm: u32) -> Nano {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use fog_contracts::task::Outcome;
+    use fog_chain::{AccountState, Msg, MsgKind};
+    use fog_contracts::op;
     use fog_protocol::{
         BlobRef, Durations, EntryVerdict, Listing, PledgeView, Policy, Program, Rail,
-        ResourceLimits, SecretKey, Signed, TaskId,
+        ResourceLimits, SecretKey, Signature, Signed, TaskId,
+    };
+    use tycho_types::{
+        cell::{Cell, CellBuilder, CellFamily as _, Store as _},
+        num::Tokens,
     };
 
     const PRICE: u64 = 1_000;
+    /// When the entry's result was judged.
+    const JUDGED: u64 = 1_700_000_000;
     /// At this rate 19 times the price has to stand.
     const RATE: u32 = 50_000;
 
@@ -147,7 +220,7 @@ mod tests {
             price: Nano::new(PRICE),
             stake: Address::basechain([8; 32]),
             commitment: Hash32([3; 32]),
-            valid_until: 77,
+            valid_until: u32::try_from(JUDGED + VERDICT_SECONDS).unwrap(),
             signatures: BTreeMap::new(),
             pledge,
         }
@@ -164,37 +237,85 @@ mod tests {
         }
     }
 
-    fn data(state: TaskState, reserve: u64, change: impl FnOnce(&mut Work)) -> TaskData {
-        let view = view(RATE, Some(named()));
-        let epoch = epoch_of(&view).unwrap().unwrap();
-        let mut work = Work {
-            stake: view.stake,
-            owner: view.entry.worker,
-            session: Hash32([1; 32]),
-            price: Nano::new(1),
-            reserve: Nano::new(reserve),
-            commitment: epoch.promise().unwrap(),
-            evidence: Hash32::default(),
-            outcome: Outcome::Accepted,
-            dispute: None,
+    /// A transaction at this time, with what it was told and what it told.
+    fn tx(now: u64, told: Option<Cell>, tells: &[(TaskState, Hash32)]) -> Tx {
+        let id = epoch_of(&view(RATE, Some(named()))).unwrap().unwrap().id();
+        let message = |body| Msg {
+            kind: MsgKind::Internal,
+            hash: Hash32::default(),
+            source: None,
+            dest: None,
+            value: Nano::ZERO,
+            bounced: false,
+            created_lt: 0,
+            body,
+            normalized_hash: None,
         };
-        change(&mut work);
-        let init = epoch.task();
-        TaskData {
-            state,
-            deadline: 0,
-            escrowed: Nano::ZERO,
-            init,
-            treasury: None,
-            work: Some(work),
+        let notice = |(state, hash): &(TaskState, Hash32)| {
+            let mut cell = CellBuilder::new();
+            cell.store_u32(op::NOTIFY).unwrap();
+            cell.store_raw(&id.0, 256).unwrap();
+            cell.store_u8(*state as u8).unwrap();
+            cell.store_u32(0).unwrap();
+            Tokens::new(1).store_into(&mut cell, Cell::empty_context()).unwrap();
+            cell.store_raw(&hash.0, 256).unwrap();
+            message(cell.build().unwrap())
+        };
+        Tx {
+            account: Address::basechain([1; 32]),
+            lt: 1,
+            hash: Hash32::default(),
+            prev: None,
+            now: u32::try_from(now).unwrap(),
+            in_msg: told.map(message),
+            out_msgs: tells.iter().map(notice).collect(),
+            aborted: false,
+            exit_code: Some(0),
+            action_result: Some(0),
+            total_fees: Nano::ZERO,
+            end_state: AccountState::Active,
+            cell: Cell::default(),
         }
     }
 
-    fn check(data: Option<TaskData>) -> Result<(), NotOwed> {
+    fn assign(owner: Address, reserve: u64) -> Option<Cell> {
+        let (price, reserve) = (Nano::new(1), Nano::new(reserve));
+        let consent = Signature([7; 64]);
+        let assign = task::Assign { owner, price, reserve, valid_until: 1, consent };
+        Some(task::assign(0, &assign).unwrap())
+    }
+
+    fn worker() -> Address {
+        view(RATE, Some(named())).entry.worker
+    }
+
+    fn promise() -> Hash32 {
+        epoch_of(&view(RATE, Some(named()))).unwrap().unwrap().promise().unwrap()
+    }
+
+    /// The history of a pledge of `reserve` that stood from `from` on, oldest first.
+    fn history(reserve: u64, from: u64) -> Vec<Tx> {
+        vec![
+            tx(from - 30, None, &[(TaskState::Open, Hash32::default())]),
+            tx(from - 20, assign(worker(), reserve), &[]),
+            tx(from - 15, None, &[(TaskState::Assigned, Hash32::default())]),
+            tx(from, None, &[(TaskState::Committed, promise())]),
+        ]
+    }
+
+    fn check(history: &[Tx]) -> Result<(), NotOwed> {
         let view = view(RATE, Some(named()));
         let epoch = epoch_of(&view)?.unwrap();
-        let seen = seen(data).ok_or(NotOwed::Uncovered(NOT_RESERVED))?;
-        covers(&view, &seen, epoch.promise().unwrap())
+        let mut story = Story::default();
+        for tx in history.iter().rev() {
+            story.before(tx, &epoch.id());
+        }
+        let stood = story.told().ok_or(NotOwed::Uncovered(NOT_RESERVED))?;
+        covers(&view, &stood, epoch.promise().unwrap())
+    }
+
+    fn refused(history: &[Tx]) -> bool {
+        matches!(check(history), Err(NotOwed::Uncovered(_)))
     }
 
     #[test]
@@ -208,31 +329,55 @@ mod tests {
         assert_ne!(epoch_of(&other).unwrap().unwrap().task().address().unwrap(), ours);
     }
 
+    /// What of the stake that a cheat would lose.
+    const ENOUGH: u64 = 19 * PRICE;
+
     #[test]
     fn as_much_as_makes_a_cheat_lose_has_to_stand_and_the_promise_with_it() {
-        let enough = 19 * PRICE;
-        assert_eq!(check(Some(data(TaskState::Committed, enough, |_| {}))), Ok(()));
-        let refused = |data| matches!(check(data), Err(NotOwed::Uncovered(_)));
-        assert!(refused(None));
-        assert!(refused(Some(data(TaskState::Committed, enough - 1, |_| {}))));
-        let garbage = |work: &mut Work| work.commitment = Hash32([1; 32]);
-        assert!(refused(Some(data(TaskState::Committed, enough, garbage))));
-        let early = |work: &mut Work| work.commitment = Hash32::default();
-        assert!(refused(Some(data(TaskState::Assigned, enough, early))));
-        let other = |work: &mut Work| work.owner = Address::basechain([5; 32]);
-        assert!(refused(Some(data(TaskState::Committed, enough, other))));
+        let from = JUDGED - 100;
+        assert_eq!(check(&history(ENOUGH, from)), Ok(()));
+        assert!(refused(&[]));
+        assert!(refused(&history(ENOUGH - 1, from)));
+        let mut garbage = history(ENOUGH, from);
+        garbage[3] = tx(from, None, &[(TaskState::Committed, Hash32([1; 32]))]);
+        assert!(refused(&garbage));
+        assert!(refused(&history(ENOUGH, from)[..3]), "reserved, and never promised");
+        let mut other = history(ENOUGH, from);
+        other[1] = tx(from - 20, assign(Address::basechain([5; 32]), ENOUGH), &[]);
+        assert!(refused(&other));
+        // Of two assignments the first was refused: the second one's stake stood.
+        let mut twice = history(ENOUGH - 1, from);
+        twice.insert(1, tx(from - 25, assign(worker(), ENOUGH), &[]));
+        assert!(refused(&twice));
+        // What failed was never so.
+        let mut failed = history(ENOUGH, from);
+        failed[1].aborted = true;
+        assert!(refused(&failed));
     }
 
     #[test]
-    fn what_is_over_was_there_and_what_never_began_was_not() {
+    fn what_is_over_has_to_have_stood_and_at_the_time() {
+        let ended = |mut history: Vec<Tx>, at, state| {
+            history.push(tx(at, None, &[(state, Hash32::default())]));
+            history
+        };
         for state in [TaskState::Paid, TaskState::Slashed, TaskState::Refunded] {
-            let over = TaskData { work: None, ..data(state, 0, |_| {}) };
-            assert_eq!(check(Some(over)), Ok(()), "{state:?}");
+            let over = ended(history(ENOUGH, JUDGED - 100), JUDGED + 50, state);
+            assert_eq!(check(&over), Ok(()), "{state:?}");
+            assert!(refused(&ended(history(ENOUGH - 1, JUDGED - 100), JUDGED + 50, state)));
+            // It ended, and never stood.
+            let fresh = history(ENOUGH, JUDGED - 100);
+            assert!(refused(&ended(fresh[..1].to_vec(), JUDGED + 50, state)), "{state:?}");
         }
-        for state in [TaskState::Created, TaskState::Open] {
-            let fresh = TaskData { work: None, ..data(state, 0, |_| {}) };
-            assert!(matches!(check(Some(fresh)), Err(NotOwed::Uncovered(_))), "{state:?}");
-        }
+        // Slashed for another result while this one ran, it stood when this one was matched.
+        let slashed = |at| ended(history(ENOUGH, JUDGED - 9_000), at, TaskState::Slashed);
+        let durations = Durations::default();
+        let work = u64::from(durations.commit) + u64::from(durations.verdict);
+        assert_eq!(check(&slashed(JUDGED - work - BEHIND)), Ok(()));
+        assert!(refused(&slashed(JUDGED - work - BEHIND - 1)), "over before the task was matched");
+        // Nor does what came after it stand for it.
+        assert_eq!(check(&history(ENOUGH, JUDGED + BEHIND)), Ok(()));
+        assert!(refused(&history(ENOUGH, JUDGED + BEHIND + 1)));
     }
 
     #[test]

@@ -47,8 +47,42 @@ pub enum JettonError {
     #[error("{0} is no account and no earnings in a jetton of this program's code")]
     NotAChannel(Address),
     /// Something else is where the task's contract should be.
-    #[error("{0} is no task of this program's code")]
-    NotATask(Address),
+    #[error("{address} is no task of this program's code, it is {found}")]
+    NotATask {
+        /// Where it should be.
+        address: Address,
+        /// What is there.
+        found: String,
+    },
+    /// Somebody else's task.
+    #[error(
+        "{address} is not this wallet's: its requestor is {requestor}, its node {node}, its worker \
+         {worker}"
+    )]
+    NotYours {
+        /// The task's contract.
+        address: Address,
+        /// Whose it is.
+        requestor: Address,
+        /// The node's wallet.
+        node: Address,
+        /// The worker, or that there is none.
+        worker: String,
+    },
+    /// Nothing is due before the end.
+    #[error("the task has not ended: it is {0}, and shares are due at the end")]
+    NotEnded(&'static str),
+    /// Too late to take it back.
+    #[error("the task is {0}: only one that nobody has been assigned to can be taken back")]
+    NotOpen(&'static str),
+    /// What was sent last may still come back.
+    #[error(
+        "its rent comes back a day after the last share was sent: again in {0} s of chain time"
+    )]
+    TooEarly(u64),
+    /// No contract is there.
+    #[error("no contract is at {0}")]
+    Nothing(Address),
     /// No master of a jetton.
     #[error("{0} is no jetton's master")]
     NotAJetton(Address),

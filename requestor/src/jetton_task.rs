@@ -5,20 +5,19 @@ use fog_chain::ChainClient;
 use fog_contracts::{
     COMMIT_VALUE, JETTON_FORWARD, JETTON_TASK_VALUE, JETTON_TRANSFER_VALUE, Units,
     jetton::{self, Transfer},
-    jetton_task::{self, JettonTask, JettonTaskData, Share, Shares},
-    jetton_task_code,
+    jetton_task::{self, JettonTask, JettonTaskData, SETTLING_TIME, Share, Shares},
 };
-use fog_protocol::{Address, Listing};
+use fog_protocol::{Address, Listing, TaskId};
 use fog_wallet::{OutMessage, UnlockedWallet};
 
 use crate::{
     JettonError, call,
+    escrow::{read_escrow, state_name},
     jetton::{have_sent, jetton_balance, own_wallet, read_jetton},
-    jetton_wallet,
     pay::ANSWER,
 };
 
-/// What a task in a jetton holds; `None` if nothing was sent to it yet.
+/// What the task of a listing in a jetton holds; `None` if nothing was sent to it yet.
 ///
 /// # Errors
 /// [`JettonError::NotATask`] if something else is at its address, [`JettonError::OtherWallet`].
@@ -26,22 +25,12 @@ pub async fn read_jetton_task(
     chain: &ChainClient,
     listing: &Listing,
 ) -> Result<Option<JettonTaskData>, JettonError> {
-    let task = of(listing)?;
-    let address = task.address()?;
-    let account = chain.account(&address).await?;
-    let Some(data) = &account.data else { return Ok(None) };
-    let data = JettonTaskData::parse(data)?;
-    // An ended task's tombstone has another code.
-    let ours = account.code_hash() == Some(jetton_task_code().hash) || data.money.is_none();
-    if !ours || data.task.init != task.task {
-        return Err(JettonError::NotATask(address));
+    let address = of(listing)?.address()?;
+    match read_escrow(chain, &address).await {
+        Ok(escrow) => Ok(Some(escrow.data)),
+        Err(JettonError::Nothing(_)) => Ok(None),
+        Err(error) => Err(error),
     }
-    if let Some(told) = data.money.and_then(|money| money.wallet)
-        && jetton_wallet(chain, &task.jetton.master, &address).await? != told
-    {
-        return Err(JettonError::OtherWallet);
-    }
-    Ok(Some(data))
 }
 
 fn of(listing: &Listing) -> Result<JettonTask, JettonError> {
@@ -104,82 +93,106 @@ pub async fn fund_in_jetton(
     Err(JettonError::NotCounted(cause))
 }
 
-/// Has the task send each share that is this wallet's, to `to`; a requestor's word also sends the
-/// treasury its own, which holds up the rent. Returns what that was.
+/// What was sent where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The task.
+    pub task: TaskId,
+    /// The jetton's master.
+    pub master: Address,
+    /// Each share, and how much it was.
+    pub shares: Vec<(Share, Units)>,
+}
+
+/// Has the task in a jetton at `address` send each share that is this wallet's, to `to`. A requestor's
+/// word also sends the treasury its own, which holds up the rent, and a year after the end everybody's,
+/// each to its owner.
 ///
 /// # Errors
-/// [`JettonError::Terms`] if nothing is due to it.
+/// [`JettonError::NotYours`], [`JettonError::NotEnded`]; [`JettonError::Terms`] if nothing is due to it.
 pub async fn claim_shares(
     chain: &ChainClient,
     wallet: &UnlockedWallet,
-    listing: &Listing,
+    address: &Address,
     to: &Address,
-) -> Result<Vec<(Share, Units)>, JettonError> {
-    let task = of(listing)?;
-    let (address, own) = (task.address()?, wallet.wallet.address());
-    let nothing = JettonError::Terms("nothing is due to this wallet there");
-    let Some(data) = read_jetton_task(chain, listing).await? else { return Err(nothing) };
-    let Some(money) = data.money else { return Err(nothing) };
-    let told = money.wallet.ok_or(JettonError::NoWallet)?;
-    let requestor = task.task.requestor;
-    let mut sent = Vec::new();
-    for (share, owner) in [
-        (Share::Requestor, Some(requestor)),
-        (Share::Worker, data.task.work.map(|work| work.owner)),
-        (Share::Node, Some(task.task.operator)),
-        (Share::Treasury, data.task.treasury),
-    ] {
-        let (due, Some(owner)) = (money.dues.of(share), owner) else { continue };
-        let may = owner == own || (share == Share::Treasury && requestor == own);
+) -> Result<Claimed, JettonError> {
+    let escrow = read_escrow(chain, address).await?;
+    let Some(money) = escrow.in_jetton()? else {
+        return Err(JettonError::Terms(
+            "nothing is due to anybody there: it was closed, or never begun",
+        ));
+    };
+    let (task, own, owners) = (&escrow.data.task, wallet.wallet.address(), escrow.owners());
+    if !owners.iter().any(|(_, owner)| *owner == own) {
+        return Err(escrow.not_yours());
+    }
+    let is_requestor = task.init.requestor == own;
+    let late = task.state.is_end() && chain.chain_time().await? > task.deadline;
+    let mut shares = Vec::new();
+    for (share, owner) in owners {
+        let due = money.dues.of(share);
+        let may = owner == own || (is_requestor && (share == Share::Treasury || late));
         if due == Units::ZERO || !may {
             continue;
         }
+        let told = money.wallet.ok_or(JettonError::NoWallet)?;
         let to = if owner == own { to } else { &owner };
         let body = jetton_task::claim_share(0, share, to)?;
-        have_sent(chain, wallet, &address, &told, body).await?;
-        sent.push((share, due));
+        have_sent(chain, wallet, address, &told, body).await?;
+        shares.push((share, due));
     }
-    if sent.is_empty() { Err(nothing) } else { Ok(sent) }
+    if !shares.is_empty() {
+        return Ok(Claimed { task: TaskId(task.init.terms.id), master: money.master, shares });
+    }
+    Err(match task.state {
+        state if state.is_end() => JettonError::Terms("nothing is due to this wallet there"),
+        state => JettonError::NotEnded(state_name(state)),
+    })
 }
 
-/// Leaves the tombstone of a task that is over for everybody: its rent comes back to the requestor, and
-/// before that what lies there and was never counted, which is returned.
+/// Leaves the tombstone of the task in a jetton at `address`, which is over for everybody: its rent comes
+/// back to the requestor, and before that what lies there and was never counted, which is returned.
 ///
 /// # Errors
 /// [`JettonError`]: who has to claim first, or that it is too early.
 pub async fn bury_task(
     chain: &ChainClient,
     wallet: &UnlockedWallet,
-    listing: &Listing,
+    address: &Address,
 ) -> Result<Units, JettonError> {
-    let task = of(listing)?;
-    let address = task.address()?;
+    let escrow = read_escrow(chain, address).await?;
     let wrong = |reason| Err(JettonError::Terms(reason));
-    if task.task.requestor != wallet.wallet.address() {
+    let task = &escrow.data.task;
+    if task.init.requestor != wallet.wallet.address() {
         return wrong("a task's rent is its requestor's: only that wallet can close it");
     }
-    let data = read_jetton_task(chain, listing).await?;
-    let Some(money) = data.and_then(|data| data.money) else {
-        return wrong("no rent lies there");
-    };
+    let Some(money) = escrow.in_jetton()? else { return wrong("no rent lies there") };
+    if !task.state.is_end() {
+        return Err(JettonError::NotEnded(state_name(task.state)));
+    }
     let Shares { requestor, worker, treasury, node } = money.dues;
     if requestor > Units::ZERO || treasury > Units::ZERO {
         return wrong("this wallet or the treasury is due something there: `fog task claim` first");
     }
     if worker > Units::ZERO || node > Units::ZERO {
         return wrong(
-            "its worker or node has not claimed its share there: a year after the end anybody can \
-             send it to them",
+            "its worker or node has not claimed its share there: a year after the end `fog task claim` \
+             sends it to them",
         );
+    }
+    let now = u64::from(chain.chain_time().await?);
+    let settled = u64::from(money.sent_at) + u64::from(SETTLING_TIME);
+    if now < settled {
+        return Err(JettonError::TooEarly(settled - now));
     }
     let mut swept = Units::ZERO;
     if let Some(told) = money.wallet {
         swept = jetton_balance(chain, &told).await?;
         if swept > Units::ZERO {
-            have_sent(chain, wallet, &address, &told, jetton_task::sweep(0, swept)?).await?;
+            have_sent(chain, wallet, address, &told, jetton_task::sweep(0, swept)?).await?;
         }
     }
-    let message = OutMessage::new(address, COMMIT_VALUE).with_body(jetton_task::bury(0)?);
-    call(chain, wallet, &address, message).await?;
+    let message = OutMessage::new(*address, COMMIT_VALUE).with_body(jetton_task::bury(0)?);
+    call(chain, wallet, address, message).await?;
     Ok(swept)
 }

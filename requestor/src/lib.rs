@@ -7,6 +7,7 @@ mod channel;
 mod cover;
 mod draft;
 mod epoch;
+mod escrow;
 mod jetton;
 mod jetton_task;
 mod node;
@@ -18,12 +19,13 @@ pub use account::{Known, NotOwed, VouchError, Vouched, check_entry, vouch};
 pub use channel::{ChannelError, end_channel, read_channel, set_channel_key, settle, top_up};
 pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, blinded, nonce};
 pub use epoch::{checked_epoch, post};
+pub use escrow::cancel_task;
 pub use jetton::{
     JettonError, JettonInfo, JettonVoucherFile, claim_jettons, end_in_jetton, is_in_jetton,
     jetton_balance, jetton_wallet, open_in_jetton, read_jetton, read_jetton_channel,
     set_jetton_key, settle_in_jetton, sweep_jettons, top_up_jetton,
 };
-pub use jetton_task::{bury_task, claim_shares, fund_in_jetton, read_jetton_task};
+pub use jetton_task::{Claimed, bury_task, claim_shares, fund_in_jetton, read_jetton_task};
 pub use node::{NodeClient, NodeError};
 pub use openings::{Openings, OpeningsError};
 pub use pay::{PayError, call, confirm, send};
@@ -197,15 +199,13 @@ impl Requestor {
         fetch(&self.node, &self.wallet.key, view).await
     }
 
-    /// Takes back an open task.
+    /// Takes back a task to which nobody has been assigned; its contract says whether.
     ///
     /// # Errors
-    /// [`RequestorError`].
+    /// [`RequestorError::Jetton`], see [`cancel_task`].
     pub async fn cancel(&self, view: &TaskView) -> Result<(), RequestorError> {
         let contract = place_of(&view.listing)?;
-        let message =
-            OutMessage::new(contract, fog_contracts::END_VALUE).with_body(task::cancel(0)?);
-        call(&self.chain, &self.wallet, &contract, message).await?;
+        cancel_task(&self.chain, &self.wallet, &contract).await?;
         Ok(())
     }
 }

@@ -1,11 +1,14 @@
 //! `fog account` in a jetton: the built program, two people, and other people's jetton between them.
 
-use fog_protocol::Units;
+use fog_chain::{ChainClient, ChainConfig};
+use fog_contracts::{JETTON_TASK_VALUE, jetton_task::JettonTask};
+use fog_protocol::{Address, Listing, Units};
+use fog_wallet::{Mnemonic, OutMessage, TESTNET, UnlockedWallet, Wallet, WalletVersion};
 use serde_json::{Value, json};
 
 use crate::{
     clients::tools,
-    dev::{dev, dev_with, until},
+    dev::{Dev, dev, dev_with, until},
     fog::{file, run},
     scene::Scene,
 };
@@ -214,5 +217,185 @@ async fn a_task_is_paid_in_a_jetton() {
     let treasury = number("treasury_units").to_string();
     assert_eq!(back[0], json!({ "share": "requestor", "units": change.to_string() }));
     assert_eq!(back[1], json!({ "share": "treasury", "units": treasury }));
+    // The node's is not worth its fee to it; one that is told that it is takes it at its next start.
     assert!(scene.refused("requestor", &["close", &id]).contains("its worker or node"));
+    let (node_units, node) = (number("node_units"), paid["listing"]["operator"].clone());
+    assert_eq!(scene.jettons(master, node.as_str().unwrap()).await, 0);
+    drop(_willing);
+    drop(network);
+    for _ in 0..2 {
+        let willing = ["--jetton", &rate, "--claim-from", "0"];
+        let network = dev_with(home, &data, &willing);
+        let scene = Scene { network: &network, home, command: &["task"] };
+        until("the node's share", || owed(&network, home, escrow, "node_units") == 0);
+        // The jettons are on their way from the one wallet to the other.
+        while scene.jettons(master, node.as_str().unwrap()).await < node_units {}
+        assert_eq!(scene.jettons(master, node.as_str().unwrap()).await, node_units);
+        assert_eq!(claims(&network, escrow, node.as_str().unwrap()).await, 1, "once");
+    }
+}
+
+/// What somebody is due of a task in a jetton, as its contract says.
+fn owed(network: &Dev, home: &std::path::Path, escrow: &str, share: &str) -> u64 {
+    let contract = network.ok(home, &["contract", "show", escrow, "--json"]);
+    contract["state"]["jetton"]["due"][share].as_str().unwrap().parse().unwrap()
+}
+
+fn chain_of(network: &Dev) -> ChainClient {
+    ChainClient::new(ChainConfig::new(network.text("chain"), TESTNET).with_confirmations(Some(0)))
+        .unwrap()
+}
+
+/// How often this wallet has told a task to send its share.
+async fn claims(network: &Dev, escrow: &str, from: &str) -> usize {
+    let (escrow, from): (Address, Address) = (escrow.parse().unwrap(), from.parse().unwrap());
+    let history = chain_of(network).transactions(&escrow, None, 100, None).await.unwrap();
+    let claims = history.iter().filter_map(|tx| tx.in_msg.as_ref()).filter(|message| {
+        message.source == Some(from)
+            && message.op() == Some(fog_contracts::jetton_task::op::CLAIM_SHARE)
+    });
+    claims.count()
+}
+
+/// The contract itself says what each may do: nobody needs a node for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_in_a_jetton_ends_without_any_node() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    network.import(home, 0, "requestor");
+    network.import(home, 1, "worker");
+    network.import(home, 2, "stranger");
+    let scene = Scene { network: &network, home, command: &["account"] };
+    let chain = network.text("chain").trim_end_matches("/api/v2").to_owned();
+    let requestor = scene.ok("requestor", &["key"])["wallet"].as_str().unwrap().to_owned();
+    let minted = scene.file("masters.json");
+    tools::python(&chain, &format!("mint_jettons.py {requestor} {}", minted.display())).await;
+    let masters: Vec<String> = serde_json::from_slice(&std::fs::read(minted).unwrap()).unwrap();
+    let master = masters[0].as_str();
+    drop(network);
+    let rate = format!("{master}=5000000");
+    let network = dev_with(home, &data, &["--jetton", &rate]);
+    let scene = Scene { network: &network, home, command: &["task"] };
+    network.ok(home, &["worker", "stake", "20", "--wallet", "worker", "--json"]);
+    let (module, input) = (file("cli/guests/wordcount.wasm"), home.join("in.txt"));
+    std::fs::write(&input, b"one two two").unwrap();
+    let (module, input) = (module.to_str().unwrap(), input.to_str().unwrap());
+    let work =
+        ["post", "--module", module, "--input", input, "--window", "0s", "--deadline", "40m"];
+    let price = ["--price", "3", "--guarantee", "0.5", "--jetton", master, "--audit-rate", "1"];
+    let post = [&work[..], &price].concat();
+    // From here on nobody answers where the node should be.
+    let away = ["--node", "http://127.0.0.1:1"];
+    let ok = |who: &str, args: &[&str]| scene.ok(who, &[args, &away].concat());
+    let refused = |who: &str, args: &[&str]| scene.refused(who, &[args, &away].concat());
+    let posted = scene.ok("requestor", &post);
+    let (id, escrow) = (posted["id"].as_str().unwrap(), posted["escrow"].as_str().unwrap());
+    assert!(refused("requestor", &["claim", id]).contains("127.0.0.1:1"));
+
+    // Nobody has been assigned to it: nothing is due, and its requestor takes it back.
+    until("it to be open", || scene.ok("requestor", &["show", id])["status"] == "open");
+    let early = refused("requestor", &["claim", "--escrow", escrow]);
+    assert!(early.contains("has not ended: it is open"), "{early}");
+    assert!(refused("requestor", &["close", "--escrow", escrow]).contains("has not ended"));
+    let strange = refused("stranger", &["cancel", "--escrow", escrow]);
+    assert!(strange.contains("is not this wallet's") && strange.contains(&requestor), "{strange}");
+    let cancelled = ok("requestor", &["cancel", "--escrow", escrow]);
+    assert_eq!((&cancelled["task"], &cancelled["status"]), (&json!(id), &json!("refunded")));
+    assert!(refused("requestor", &["cancel", "--escrow", escrow]).contains("the task is refunded"));
+    let claimed = ok("requestor", &["claim", "--escrow", escrow]);
+    assert_eq!(claimed["shares"], json!([{ "share": "requestor", "units": "3000000" }]));
+    assert_eq!((&claimed["task"], &claimed["escrow"]), (&json!(id), &json!(escrow)));
+
+    // One that is done: each has its own, the stranger nothing.
+    let worker = network.worker_with(home, &["--jetton", &rate]);
+    let posted = scene.ok("requestor", &post);
+    let (id, escrow) = (posted["id"].as_str().unwrap(), posted["escrow"].as_str().unwrap());
+    until("the payment", || scene.ok("requestor", &["show", id])["status"] == "paid");
+    drop(worker);
+    assert!(refused("stranger", &["claim", "--escrow", escrow]).contains("is not this wallet's"));
+    let mine = owed(&network, home, escrow, "worker_units");
+    let claimed = ok("worker", &["claim", "--escrow", escrow]);
+    assert_eq!(claimed["shares"], json!([{ "share": "worker", "units": mine.to_string() }]));
+    assert!(
+        refused("worker", &["claim", "--escrow", escrow]).contains("nothing is due to this wallet")
+    );
+    assert!(refused("worker", &["close", "--escrow", escrow]).contains("its requestor's"));
+    ok("requestor", &["claim", "--escrow", escrow]);
+    let node_waits = refused("requestor", &["close", "--escrow", escrow]);
+    assert!(node_waits.contains("worker or node"), "{node_waits}");
+    // A year later the requestor's word sends the node's share, too; a day after that it is closed.
+    let warp = |time| network.ok(home, &["testnet", "warp", time, "--json"]);
+    warp("366days");
+    let claimed = ok("requestor", &["claim", "--escrow", escrow]);
+    assert_eq!(claimed["shares"][0]["share"], "node");
+    let early = refused("requestor", &["close", "--escrow", escrow]);
+    assert!(early.contains("again in"), "{early}");
+    warp("25h");
+    assert_eq!(ok("requestor", &["close", "--escrow", escrow])["escrow"], json!(escrow));
+    assert!(refused("requestor", &["claim", "--escrow", escrow]).contains("it was closed"));
+    assert!(refused("requestor", &["close", "--escrow", escrow]).contains("no rent"));
+
+    // What is no task in a jetton.
+    let market = network.text("market");
+    let other = refused("requestor", &["claim", "--escrow", market]);
+    assert!(other.contains("this program's `Market`"), "{other}");
+    assert!(refused("requestor", &["claim", "--escrow", master]).contains("it is code"));
+    let nobody = format!("0:{:064x}", 77);
+    assert!(refused("requestor", &["close", "--escrow", &nobody]).contains("no contract is at"));
+    let usage = scene.refused_with(2, "requestor", &["claim", id, "--escrow", escrow]);
+    assert!(usage.contains("cannot be used with"), "{usage}");
+    assert!(scene.refused_with(2, "requestor", &["cancel"]).contains("--escrow"));
+}
+
+/// A task that was begun, and whose jettons never came: its node drops it, its requestor takes it back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_task_in_a_jetton_is_taken_back() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    network.import(home, 0, "requestor");
+    let scene = Scene { network: &network, home, command: &["account"] };
+    let chain = network.text("chain").trim_end_matches("/api/v2").to_owned();
+    let requestor = scene.ok("requestor", &["key"])["wallet"].as_str().unwrap().to_owned();
+    let minted = scene.file("masters.json");
+    tools::python(&chain, &format!("mint_jettons.py {requestor} {}", minted.display())).await;
+    let masters: Vec<String> = serde_json::from_slice(&std::fs::read(minted).unwrap()).unwrap();
+    drop(network);
+    let rate = format!("{}=5000000", masters[0]);
+    let network = dev_with(home, &data, &["--jetton", &rate]);
+    let scene = Scene { network: &network, home, command: &["task"] };
+    let (module, input) = (file("cli/guests/wordcount.wasm"), home.join("in.txt"));
+    std::fs::write(&input, b"one two two").unwrap();
+    let (module, input) = (module.to_str().unwrap(), input.to_str().unwrap());
+    let work = ["post", "--module", module, "--input", input, "--deadline", "4m"];
+    // Posted, and more than its requestor has.
+    let price =
+        ["--price", "2000", "--guarantee", "0.5", "--jetton", &masters[0], "--audit-rate", "1"];
+    assert!(scene.refused("requestor", &[&work[..], &price].concat()).contains("are wanted"));
+    let posted = scene.ok("requestor", &["ls"])["tasks"][0].clone();
+    let (id, escrow) = (posted["id"].as_str().unwrap(), posted["escrow"].as_str().unwrap());
+    let show = || scene.ok("requestor", &["show", id]);
+    let listing: Listing = serde_json::from_value(show()["listing"].clone()).unwrap();
+    let task = JettonTask::of(&listing).unwrap().unwrap();
+    let address = task.address().unwrap();
+    assert_eq!(address, escrow.parse().unwrap());
+    let key =
+        Mnemonic::parse(network.account(0)["mnemonic"].as_str().unwrap()).unwrap().secret_key();
+    let wallet = Wallet::new(WalletVersion::V5R1, key.public(), TESTNET).unwrap();
+    let wallet = UnlockedWallet { wallet, key };
+    let begin = OutMessage::new(address, JETTON_TASK_VALUE)
+        .with_state_init(task.state_init().unwrap())
+        .with_body(fog_contracts::jetton_task::begin(0, &task.jetton).unwrap());
+    fog_requestor::call(&chain_of(&network), &wallet, &address, begin).await.unwrap();
+    network.ok(home, &["testnet", "warp", "2h", "--json"]);
+    until("its node to drop it", || show()["status"] == "dropped");
+    let cancelled = scene.ok("requestor", &["cancel", id]);
+    assert_eq!((&cancelled["task"], &cancelled["status"]), (&json!(id), &json!("refunded")));
+    let contract = network.ok(home, &["contract", "show", escrow, "--json"]);
+    assert_eq!(
+        (&contract["contract"], &contract["state"]["state"]),
+        (&json!("JettonTask"), &json!("refunded"))
+    );
+    assert!(scene.refused("requestor", &["cancel", id]).contains("the task is refunded"));
 }

@@ -28,6 +28,7 @@ pub(crate) fn options(data: &Path) -> NetworkOptions {
         verifiers: Verifiers::Apart(3),
         pledge: Nano::ZERO,
         jettons: Vec::new(),
+        claim_from: fog_harness::CLAIM_FROM,
     }
 }
 

@@ -93,6 +93,19 @@ pub struct Pledge {
     pub stage: PledgeStage,
 }
 
+impl Pledge {
+    /// Did it never come about, and can the stake not be reserved for it any more? A gateway that lags
+    /// behind is given time.
+    const fn is_forgotten(&self, now: u64) -> bool {
+        matches!(self.stage, PledgeStage::Void) && self.is_out_of_time(now)
+    }
+
+    /// Is its consent over, and long enough for every block with it to be known?
+    const fn is_out_of_time(&self, now: u64) -> bool {
+        self.valid_until.saturating_add(FORGET_SECONDS) < now
+    }
+}
+
 /// Who is asked, and by whom: what the node does not get to say.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Parties {
@@ -201,8 +214,10 @@ impl Pledges {
         if let Some(lost) = self.all.iter().find(lost) {
             return Err(format!("the pledge by {} was lost: it gets no other", lost.escrow));
         }
-        // The same once more, because the answer was lost: it reserves no more than the first.
-        let again = self.all.iter().find(|pledge| pledge.task == task);
+        // The same once more, because the answer was lost: it reserves no more than the first. One
+        // whose consent ended unused is as if it had never been: its node never moved on from the
+        // number, perhaps because the answer never came.
+        let again = self.all.iter().find(|pledge| pledge.task == task && !pledge.is_forgotten(now));
         if let Some(known) = again {
             let same = (known.escrow, known.reserve) == (escrow, ask.reserve);
             if !same || known.stage != PledgeStage::Signed {
@@ -270,8 +285,7 @@ impl Pledges {
         };
         let stage = match at {
             TaskOnChain::Unassigned
-                if known.stage == PledgeStage::Signed
-                    && known.valid_until.saturating_add(FORGET_SECONDS) < now =>
+                if known.stage == PledgeStage::Signed && known.is_out_of_time(now) =>
             {
                 PledgeStage::Void
             }
@@ -449,6 +463,38 @@ mod tests {
         assert!(pledges.watched(NOW + 901).iter().any(|(task, _)| *task == second));
         let seen = pledges.seen(&second, &reserved, NOW + 902).unwrap().unwrap();
         assert_eq!((seen.stage, pledges.at_risk().count()), (PledgeStage::Reserved, 1));
+    }
+
+    /// A node that never got the answer asks for the same number again, for ever.
+    #[test]
+    fn a_number_that_came_to_nothing_is_free_again_once_its_consent_is_over() {
+        let (folder, mut pledges) = open();
+        let first = signed(&ask(0));
+        pledges.keep(first.clone()).unwrap();
+        let at = |now| Bounds { now, ..BOUNDS };
+        let again = |pledges: &Pledges, now: u64| {
+            let ask = PledgeAsk { reserve: Nano::grams(11), valid_until: now + 600, ..ask(0) };
+            pledges.check(&ask, &PARTIES.epoch(&ask), &at(now))
+        };
+        // As long as the consent counts, another of that number could reserve stake twice.
+        let over = NOW + 600 + FORGET_SECONDS;
+        assert!(again(&pledges, over).unwrap_err().contains("signed before"));
+        let void = pledges.seen(&first.task, &TaskOnChain::Unassigned, over + 1).unwrap().unwrap();
+        assert_eq!(void.stage, PledgeStage::Void);
+        assert!(again(&pledges, over).unwrap_err().contains("signed before"), "a clock that lags");
+        let mut pledges = Pledges::open(folder.path()).unwrap();
+        assert_eq!(again(&pledges, over + 1).unwrap(), first.escrow);
+        // It is bounded as a new one is.
+        let poor = Bounds { free: Nano::grams(10), ..at(over + 1) };
+        let ask = PledgeAsk { reserve: Nano::grams(11), valid_until: over + 600, ..ask(0) };
+        let refused = pledges.check(&ask, &PARTIES.epoch(&ask), &poor).unwrap_err();
+        assert!(refused.contains("are free"), "{refused}");
+        pledges.keep(signed(&ask)).unwrap();
+        assert_eq!(pledges.unreserved(), Nano::grams(11));
+        // What came about, and ended, is never signed for again.
+        let paid = TaskOnChain::Later { state: "paid".into() };
+        pledges.seen(&first.task, &paid, over + 2).unwrap().unwrap();
+        assert!(again(&pledges, over + 9_999).unwrap_err().contains("signed before"));
     }
 
     /// Asked again with an earlier end, the worker still remembers the consent that the node holds.

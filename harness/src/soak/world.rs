@@ -88,6 +88,7 @@ impl World {
             verifiers,
             pledge: Nano::ZERO,
             jettons: Vec::new(),
+            claim_from: crate::network::CLAIM_FROM,
         };
         let local = LocalChain::start(&network).await?;
         fill_purses(&local, &options).await?;

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     chain_port::ChainPort,
     channels::account_of,
-    coordinator::Command,
+    coordinator::{Command, ordered_once},
     denied::{Denied, Why},
     store::{Kind, Told},
 };
@@ -63,7 +63,14 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Result<Jso
     check_program(&app, listing).await?;
     let account = match listing.rail.account() {
         None => None,
-        Some(account) => Some(Box::new(account_of(&app.shared, &signed, account).await?)),
+        Some(account) => {
+            let at = account_of(&app.shared, &signed, account).await?;
+            // Last: what is taken from here on, the coordinator knows itself.
+            if let Some(task) = app.shared.store.task_of_order(&account, &listing.salt).await? {
+                return Err(ordered_once(&task));
+            }
+            Some(Box::new(at))
+        }
     };
     let escrow = posted.escrow;
     let listing = Box::new(signed);

@@ -329,6 +329,7 @@ impl Actor {
                 let note = format!("no verdict could be reached, left to its deadline: {reason}");
                 self.note_verifying(task, note);
             }
+            Command::ShareRead { task, escrow, share } => self.share_read(task, escrow, share)?,
             Command::Chain(update) => self.chain(*update)?,
             Command::BondRead { bond } => {
                 if self.market.bond() != Some(bond) {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     denied::{Denied, Why},
-    follow::{Applicable, ChainUpdate},
+    follow::{Applicable, ChainUpdate, Share},
     store::{Ballot, IntentKind},
 };
 
@@ -235,6 +235,15 @@ pub(crate) enum Command {
         task: TaskId,
         /// Why.
         reason: String,
+    },
+    /// The contract of a task that was paid in a jetton was read.
+    ShareRead {
+        /// The task.
+        task: TaskId,
+        /// Its escrow.
+        escrow: Address,
+        /// The node's share in it.
+        share: Share,
     },
     /// The chain was read.
     Chain(Box<ChainUpdate>),

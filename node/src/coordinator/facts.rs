@@ -11,9 +11,6 @@ use crate::{
     store::{End, IntentKind, Step},
 };
 
-/// Seconds after which something that was thrown back is tried again.
-const AGAIN_SECONDS: u64 = 2;
-
 impl Actor {
     /// Takes what one look at the chain gave: effects and cursor land in the same batch.
     pub(super) fn chain(&mut self, update: ChainUpdate) -> Result<(), NodeError> {
@@ -61,8 +58,9 @@ impl Actor {
             }
             Fact::Channel { from, notice } => self.channel_told(&from, &notice)?,
             Fact::Excess { from } => self.channel_moved(&from, None),
-            Fact::Read { task, events, thrown_back, .. } if self.is_pledge(&task) => {
+            Fact::Read { task, events, transactions, thrown_back } if self.is_pledge(&task) => {
                 self.pledge_read(task, events, thrown_back)?;
+                self.mind_consent(task, transactions.is_empty())?;
             }
             Fact::Read { task, events, transactions, thrown_back } => {
                 if self.market.task(&task).is_none() {
@@ -98,8 +96,8 @@ impl Actor {
                 }
             }
             (_, Applicable::Yes) => {
-                let at = self.now() + AGAIN_SECONDS;
-                self.end_intent(task, kind, End::Again(at));
+                let now = self.now();
+                self.end_intent(task, kind, End::Again(now));
             }
             (_, Applicable::No) => {
                 let reason = "thrown back: the contract had moved on".to_owned();

@@ -20,7 +20,9 @@ mod perform;
 mod project;
 mod rail;
 mod replay;
+mod shares;
 mod verify;
 
 pub(crate) use actor::{Actor, Tools};
 pub(crate) use command::{Command, Coordinator, Joined, Received, Work};
+pub(crate) use rail::ordered_once;

@@ -137,6 +137,7 @@ impl Actor {
                 }
                 self.releases.push(Release::StopVerifying(task));
                 self.batch.steps.push(Step::VoidIntents(task));
+                self.note_share(task, status);
             }
             // Only tasks of the account rail are backed by pledges.
             Action::Drop { .. } | Action::Breach { .. } => {}
@@ -278,7 +279,7 @@ impl Actor {
         let until = if listing.rail.has_contract() {
             task.deadline()?
         } else {
-            self.now().saturating_add(super::rail::VERDICT_SECONDS)
+            self.now().saturating_add(fog_contracts::rail::VERDICT_SECONDS)
         };
         let lane = match &asked {
             Asked::Result { basis: AuditBasis::Disputed, .. } if !task.is_disputed() => {

@@ -7,6 +7,7 @@
 
 mod facts;
 mod reconcile;
+mod shares;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use facts::Applicable;
 pub(crate) use facts::{ChainUpdate, Fact};
 pub(crate) use reconcile::{Reading, Reconciler, closing_event, run as reconcile};
+pub(crate) use shares::Share;
 
 use crate::{
     NodeError,

@@ -18,7 +18,10 @@ use fog_protocol::{Address, Hash32, Nano, TaskId, api::TxRef};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::facts::{Applicable, ChainUpdate, Fact, end_notice, last_notice};
+use super::{
+    facts::{Applicable, ChainUpdate, Fact, end_notice, last_notice},
+    shares::Shares,
+};
 use crate::{
     NodeError,
     chain_port::{PortError, transaction_kind},
@@ -31,7 +34,7 @@ use crate::{
 /// Readings waiting at most; more are dropped and asked for again later.
 const QUEUED: usize = 4096;
 /// Tasks whose contracts are read in one periodic round.
-const PER_ROUND: u32 = 500;
+pub(super) const PER_ROUND: u32 = 500;
 /// Pause before a contract that moved a moment ago is read again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Ended tasks that are read once more after a start.
@@ -63,6 +66,13 @@ pub(crate) enum Reading {
         channel: Address,
         /// The intent that was thrown back, if that is why.
         thrown_back: Option<i64>,
+    },
+    /// What a task that was paid in a jetton owes this node.
+    Share {
+        /// The task.
+        task: TaskId,
+        /// Its escrow.
+        escrow: Address,
     },
     /// A worker's stake.
     Stake {
@@ -110,7 +120,7 @@ pub(crate) async fn run(
     stake_round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut again = tokio::time::interval(AGAIN);
     again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut reader = Reader { shared, steady: Steadiness::default(), later: VecDeque::new() };
+    let mut reader = Reader::new(shared);
     for (task, escrow) in reader.shared.store.ends_unread(UNREAD).await? {
         reader.put_off(Reading::Task { task, escrow, thrown_back: None }, 0);
     }
@@ -151,9 +161,15 @@ struct Reader {
     steady: Steadiness,
     /// Readings to be repeated soon, and how often each has failed; bounded as the queue is.
     later: VecDeque<(Reading, u8)>,
+    shares: Shares,
 }
 
 impl Reader {
+    fn new(shared: Arc<Shared>) -> Self {
+        let (steady, later) = (Steadiness::default(), VecDeque::new());
+        Self { shared, steady, later, shares: Shares::default() }
+    }
+
     /// Reads the next living tasks after row `after`; returns where the next round goes on.
     async fn one_round(
         &mut self,
@@ -164,6 +180,9 @@ impl Reader {
         self.perform(Reading::Bond, stop).await;
         for (task, escrow) in self.shared.store.pledge_escrows().await? {
             self.perform(Reading::Task { task, escrow, thrown_back: None }, stop).await;
+        }
+        for (task, escrow) in self.shares.next(&self.shared).await? {
+            self.perform(Reading::Share { task, escrow }, stop).await;
         }
         let living = self.shared.store.living_escrows(after, PER_ROUND).await?;
         let last = living.last().map_or(0, |(row, ..)| *row);
@@ -217,6 +236,13 @@ impl Reader {
                     return;
                 }
             },
+            Reading::Share { task, escrow } => {
+                match self.shares.read(shared, &mut self.steady, *task, *escrow).await {
+                    Ok(Some(command)) => Ok(command),
+                    Ok(None) => return self.put_off(reading, failed),
+                    Err(error) => Err(error),
+                }
+            }
             Reading::Channel { channel, thrown_back } => {
                 match read_channel(shared, &mut self.steady, *channel, *thrown_back).await {
                     Ok(Some(command)) => Ok(command),
@@ -254,10 +280,10 @@ impl Reader {
 /// Since which block each contract has not moved: its state counts once that lies as deep as a
 /// transaction has to.
 #[derive(Debug, Default)]
-struct Steadiness(HashMap<Address, (Option<Cursor>, u32)>);
+pub(super) struct Steadiness(HashMap<Address, (Option<Cursor>, u32)>);
 
 impl Steadiness {
-    fn is_final(&mut self, account: &AccountInfo, confirmations: u32, tip: u32) -> bool {
+    pub(super) fn is_final(&mut self, account: &AccountInfo, confirmations: u32, tip: u32) -> bool {
         if confirmations == 0 {
             return true;
         }
@@ -393,6 +419,8 @@ fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
         Intent::Prove { .. } => matches!(state, TaskState::Assigned),
         // These are no messages to a task.
         Intent::Redeem { .. } | Intent::TopUp(_) | Intent::Anchor { .. } => false,
+        // Nothing was due: if that changes, another follows.
+        Intent::ClaimShare { .. } => false,
         Intent::Open(_) => matches!(state, TaskState::Created),
         // What is thrown back came too late, or somebody else challenged it: it is not sent again.
         Intent::Challenge { .. } => false,

@@ -171,7 +171,10 @@ pub(crate) enum End {
     Refused(String),
     /// Not needed any more.
     Void,
-    /// The contract threw it back, but it will be right later: try again at this chain time.
+    /// Not wanted any more, unless it is on its way: then only the chain tells what it does.
+    Withdrawn,
+    /// The contract threw it back at this chain time, but it will be right later: it is tried again, after
+    /// a pause that grows with every time.
     Again(u64),
 }
 
@@ -264,6 +267,10 @@ pub(crate) enum Step {
     IntentEnd(IntentEnd),
     /// The task has ended: nothing of it is needed on chain any more.
     VoidIntents(TaskId),
+    /// The task was paid in a jetton: the node has a share there.
+    ShareDue(TaskId),
+    /// That share is on its way for good, or there is none.
+    ShareOver(TaskId),
     /// Of the account rail.
     Rail(super::RailStep),
 }
@@ -405,6 +412,8 @@ async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
         Step::Intent(row) => super::outbox::insert(tx, row).await,
         Step::IntentEnd(row) => super::outbox::end(tx, row).await,
         Step::VoidIntents(task) => super::outbox::void(tx, task).await,
+        Step::ShareDue(task) => super::shares::due(tx, task).await,
+        Step::ShareOver(task) => super::shares::over(tx, task).await,
         Step::Rail(step) => super::rail::write(tx, step).await,
     }
 }

@@ -12,6 +12,7 @@ mod pledges;
 mod rail;
 mod rechecks;
 mod rows;
+mod shares;
 mod views;
 
 use std::{path::Path, sync::Arc, time::Duration};

@@ -66,6 +66,8 @@ pub(crate) enum IntentKind {
     PledgeExpire,
     /// Tell the head of an epoch that is shut.
     Anchor,
+    /// Have a task that was paid in a jetton send the node's share.
+    ClaimShare,
 }
 
 impl IntentKind {
@@ -91,13 +93,16 @@ impl IntentKind {
             Self::PledgeEnd => "pledge_end",
             Self::PledgeExpire => "pledge_expire",
             Self::Anchor => "anchor",
+            Self::ClaimShare => "claim_share",
         }
     }
 
     /// May a task have several, one after the other?
     const fn repeats(self) -> bool {
         match self {
-            Self::Assign | Self::Expire | Self::TopUp | Self::PledgeExpire => true,
+            Self::Assign | Self::Expire | Self::TopUp | Self::PledgeExpire | Self::ClaimShare => {
+                true
+            }
             Self::Commit
             | Self::Verdict
             | Self::Finalize
@@ -114,6 +119,15 @@ impl IntentKind {
             | Self::PledgeEnd
             | Self::Anchor => false,
         }
+    }
+}
+
+impl IntentKind {
+    /// Seconds until what was thrown back is sent again, doubled with every further time, and the most of
+    /// them: each costs gas. A contract may only be a moment behind; a jetton's wallet that is locked stays
+    /// so for a while.
+    const fn backoff(self) -> (i64, i64) {
+        if matches!(self, Self::ClaimShare) { (600, 24 * 3600) } else { (2, 3600) }
     }
 }
 
@@ -200,6 +214,13 @@ pub(crate) enum Intent {
         tasks: u64,
         /// What stands for them.
         root: Hash32,
+    },
+    /// Have a task that was paid in a jetton send the node's share.
+    ClaimShare {
+        /// The task's contract.
+        escrow: Address,
+        /// The node's wallet.
+        to: Address,
     },
 }
 
@@ -327,6 +348,7 @@ impl Intent {
             Self::TopUp(_) => IntentKind::TopUp,
             Self::Open(_) => IntentKind::PledgeOpen,
             Self::Anchor { .. } => IntentKind::Anchor,
+            Self::ClaimShare { .. } => IntentKind::ClaimShare,
             Self::Pledge(inner) => match inner.kind() {
                 IntentKind::Assign => IntentKind::PledgeReserve,
                 IntentKind::Commit => IntentKind::PledgePromise,
@@ -393,6 +415,8 @@ pub(crate) struct StoredMessage {
 const MAX_ATTEMPTS: i64 = 20;
 /// Seconds after a message's validity in which an answer is waited for.
 const UNHEARD_SECONDS: i64 = 30;
+/// Doublings after which a pause is surely the longest.
+const MOST_DOUBLINGS: i64 = 12;
 
 type Tx = Transaction<'static, Sqlite>;
 
@@ -514,11 +538,12 @@ impl Store {
     }
 
     /// Intents that the wallet sent long ago and of which nothing was heard go round again: the
-    /// contracts take each at most once. Returns how many.
+    /// contracts take each at most once. A claim's next round is asked for by who sees that it came to
+    /// nothing: the jetton's wallet may throw every one back. Returns how many.
     pub(crate) async fn retry_unheard(&self, now: u64) -> Result<u64, NodeError> {
         let mut tx = self.begin().await?;
         let retried = sqlx::query(
-            "UPDATE outbox SET state = 'pending', message = NULL
+            "UPDATE outbox SET state = iif(kind = 'claim_share', 'refused', 'pending'), message = NULL
              WHERE state = 'final' AND attempts < $2
                AND message IN (SELECT id FROM messages WHERE valid_until + $3 < $1)",
         )
@@ -556,16 +581,23 @@ fn stored_message(row: &SqliteRow) -> Result<StoredMessage, sqlx::Error> {
 /// Adds an intent, unless the same one is there: then it is the same decision, made again after a
 /// restart.
 pub(super) async fn insert(tx: &mut Tx, row: &NewIntent) -> Result<(), sqlx::Error> {
+    let (first, most) = row.kind.backoff();
     let statement = if row.kind.repeats() {
+        // What was refused for the same reason would be refused again: the pause grows with each.
         "INSERT INTO outbox (task, kind, round, intent, evidence, not_before)
-         SELECT $1, $2, (SELECT count(*) FROM outbox WHERE task = $1 AND kind = $2), $3, $4, $6
+         SELECT $1, $2, n.rounds, $3, $4,
+                max($6, iif(n.refused, $5 + min($8, $7 << min(n.refused - 1, $9)), 0))
+         FROM (SELECT count(*) AS rounds,
+                      count(*) FILTER (WHERE state = 'refused' AND intent = $3) AS refused
+               FROM outbox WHERE task = $1 AND kind = $2) AS n
          WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE task = $1 AND kind = $2
                            AND state IN ('pending', 'signed', 'sent', 'final'))"
     } else {
         // Asked for again after it was thrown back: the same intent, pending once more.
         "INSERT INTO outbox (task, kind, round, intent, evidence, not_before)
          VALUES ($1, $2, 0, $3, $4, $6) ON CONFLICT (task, kind, round) DO UPDATE
-            SET state = 'pending', message = NULL, not_before = $5 + 5
+            SET state = 'pending', message = NULL,
+                not_before = $5 + min($8, $7 << min(outbox.attempts, $9))
             WHERE outbox.state = 'refused' AND outbox.intent = excluded.intent"
     };
     sqlx::query(statement)
@@ -575,6 +607,9 @@ pub(super) async fn insert(tx: &mut Tx, row: &NewIntent) -> Result<(), sqlx::Err
         .bind(row.evidence.as_ref().map(from_hash))
         .bind(to_i64(row.now)?)
         .bind(to_i64(row.not_before)?)
+        .bind(first)
+        .bind(most)
+        .bind(MOST_DOUBLINGS)
         .execute(&mut **tx)
         .await?;
     Ok(())
@@ -582,43 +617,50 @@ pub(super) async fn insert(tx: &mut Tx, row: &NewIntent) -> Result<(), sqlx::Err
 
 /// Ends the living intent of a kind, or sends it round again.
 pub(super) async fn end(tx: &mut Tx, row: &IntentEnd) -> Result<(), sqlx::Error> {
-    let (state, reason, not_before) = match &row.end {
-        End::Done => ("done", None, None),
-        End::Refused(reason) => ("refused", Some(reason.as_str()), None),
-        End::Void => ("void", None, None),
-        End::Again(at) => ("pending", None, Some(to_i64(*at)?)),
+    let (state, reason) = match &row.end {
+        End::Done => ("done", None),
+        End::Refused(reason) => ("refused", Some(reason.as_str())),
+        End::Void | End::Withdrawn => ("void", None),
+        End::Again(_) => ("pending", None),
     };
     // What is signed is still on its way and may not be signed twice: only what has arrived or
     // never left goes round again. A void intent in a signed message is thrown back by the
     // contract, which is harmless.
     let from = match &row.end {
         End::Again(_) => {
-            "UPDATE outbox SET state = $3, reason = $4,
-                                 not_before = coalesce($5, not_before), message = NULL
-                          WHERE task = $1 AND kind = $2 AND state = 'final'"
+            "UPDATE outbox SET state = $3, reason = $4, message = NULL,
+                    not_before = $5 + min($7, $6 << min(max(attempts - 1, 0), $8))
+             WHERE task = $1 AND kind = $2 AND state = 'final'"
+        }
+        End::Withdrawn => {
+            "UPDATE outbox SET state = $3, reason = $4
+             WHERE task = $1 AND kind = $2 AND state = 'pending'"
         }
         End::Done | End::Refused(_) | End::Void => {
-            "UPDATE outbox SET state = $3, reason = $4, not_before = coalesce($5, not_before)
+            "UPDATE outbox SET state = $3, reason = $4
              WHERE task = $1 AND kind = $2 AND state IN ('pending', 'signed', 'sent', 'final')"
         }
     };
-    sqlx::query(from)
+    let mut update = sqlx::query(from)
         .bind(from_hash(&row.task.0))
         .bind(row.kind.name())
         .bind(state)
-        .bind(reason)
-        .bind(not_before)
-        .execute(&mut **tx)
-        .await?;
+        .bind(reason);
+    if let End::Again(now) = &row.end {
+        let (first, most) = row.kind.backoff();
+        update = update.bind(to_i64(*now)?).bind(first).bind(most).bind(MOST_DOUBLINGS);
+    }
+    update.execute(&mut **tx).await?;
     Ok(())
 }
 
-/// The task has ended: what is not done of it is not needed any more. Channels outlive their tasks.
+/// The task has ended: what is not done of it is not needed any more. Channels outlive their tasks, and
+/// shares come after them.
 pub(super) async fn void(tx: &mut Tx, task: &TaskId) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE outbox SET state = 'void', reason = NULL
          WHERE task = $1 AND state IN ('pending', 'signed', 'sent', 'final')
-           AND kind NOT IN ('redeem', 'top_up')",
+           AND kind NOT IN ('redeem', 'top_up', 'claim_share')",
     )
     .bind(from_hash(&task.0))
     .execute(&mut **tx)
@@ -662,3 +704,8 @@ pub(super) async fn finish_message(tx: &mut Tx, row: &FinalMessage) -> Result<()
     .await?;
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+mod tests;

@@ -57,6 +57,8 @@ pub(crate) enum RailStep {
     Channel(Box<ChannelRow>),
     /// A task, its account, borsh of the signed listing, and its salt.
     Task(TaskId, Address, Vec<u8>, Hash32),
+    /// A task that ended unpaid: its salt is free.
+    Unpaid(TaskId),
     /// The worker's share of a task, and the earnings it was promised in.
     Share(TaskId, Address, Nano),
     /// A signed verdict.
@@ -88,6 +90,13 @@ pub(super) async fn write(tx: &mut Tx, step: &RailStep) -> Result<(), sqlx::Erro
             .bind(from_hash(salt))
             .execute(&mut **tx)
             .await?;
+            Ok(())
+        }
+        RailStep::Unpaid(task) => {
+            sqlx::query("UPDATE rail_tasks SET salt = x'' WHERE task = $1")
+                .bind(from_hash(&task.0))
+                .execute(&mut **tx)
+                .await?;
             Ok(())
         }
         RailStep::Share(task, earnings, share) => {
@@ -274,14 +283,37 @@ impl Store {
             .collect()
     }
 
-    /// The salts of the orders that were taken on accounts.
-    pub(crate) async fn ordered(&self) -> Result<Vec<(Address, Hash32)>, NodeError> {
-        let rows = sqlx::query("SELECT account, salt FROM rail_tasks WHERE salt <> x''")
-            .fetch_all(self.reader())
-            .await?;
+    /// The orders whose tasks have not ended: task, account, salt.
+    pub(crate) async fn orders(&self) -> Result<Vec<(TaskId, Address, Hash32)>, NodeError> {
+        let rows = sqlx::query(
+            "SELECT r.task, r.account, r.salt FROM rail_tasks r JOIN tasks t ON t.id = r.task
+             JOIN statuses n ON n.name = t.status WHERE n.terminal = 0 AND r.salt <> x''",
+        )
+        .fetch_all(self.reader())
+        .await?;
         rows.iter()
-            .map(|row| Ok((to_address(row.try_get("account")?)?, to_hash(row.try_get("salt")?)?)))
+            .map(|row| {
+                let task = TaskId(to_hash(row.try_get("task")?)?);
+                let account = to_address(row.try_get("account")?)?;
+                Ok((task, account, to_hash(row.try_get("salt")?)?))
+            })
             .collect()
+    }
+
+    /// The task on this account that has this salt, unless it ended unpaid.
+    pub(crate) async fn task_of_order(
+        &self,
+        account: &Address,
+        salt: &Hash32,
+    ) -> Result<Option<TaskId>, NodeError> {
+        let task: Option<Vec<u8>> = sqlx::query_scalar(
+            "SELECT task FROM rail_tasks WHERE account = $1 AND salt = $2 AND salt <> x''",
+        )
+        .bind(account.to_string())
+        .bind(from_hash(salt))
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(task.map(|task| to_hash(&task)).transpose()?.map(TaskId))
     }
 
     /// What workers were promised for tasks that have not ended, and in which earnings.

@@ -14,6 +14,7 @@ use sqlx::{ConnectOptions as _, Row as _, sqlite::SqliteConnectOptions};
 
 use super::{
     faults::{Killable, outbox_reaches},
+    proxy::{Fault, Proxy},
     rail::{Account, INPUT, post, stopped, view},
     worker::{Offered, Worker},
     world::{MODULE, PRICE, World, until},
@@ -418,6 +419,53 @@ async fn a_promise_that_was_broken_before_it_began_stands_for_nothing() {
     assert_eq!((verdict, slashed), (None, 0));
     assert_eq!(world.stake(0).await.reserved, Nano::ZERO);
     stopped(node).await;
+}
+
+/// What a node could not open while the worker's consent counted, it cannot use later: it is over, and the
+/// worker is asked for another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pledge_that_is_never_opened_is_given_up_with_its_consent() {
+    let mut world = pledging(1).await;
+    let proxy = Proxy::new(&world.chain.url()).await;
+    world.node_config.chain.endpoint.clone_from(&proxy.url);
+    world.node_config.chain.reconcile_seconds = 1;
+    let node = world.node().await;
+    let account = opened(&world, &node).await;
+    posted(&world, &node, &account, 1).await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let first = asked(&world, &node, &mut worker).await;
+    proxy.set(Fault::LoseMessages);
+    worker.say(&frame(&worker, consent(&worker, &first), promise(&worker, &first))).await;
+    outbox_reaches(&world, "pledge_open", "signed").await;
+    world.chain.warp(590).await.unwrap();
+    until("another message of it", || async { expired(&world).await.then_some(()) }).await;
+    assert_eq!(row(&world, &first).await.0, "consented", "as long as the consent counts");
+    world.chain.warp(200).await.unwrap();
+    let (verdict, _, slashed) = ended(&world, &first).await;
+    assert_eq!((verdict, slashed), (None, 0));
+    proxy.set(Fault::None);
+    // Nothing of it comes later, over a restart either; the next is another.
+    stopped(node).await;
+    let node = world.node().await;
+    drop(worker);
+    let mut worker = Worker::join(&world, &node, 0).await;
+    posted(&world, &node, &account, 2).await;
+    let second = pledge(&world, &node, &mut worker).await;
+    assert_eq!(second.ask.number, first.ask.number + 1);
+    on_chain(&world, &second, TaskState::Committed).await;
+    let there = world.chain.account(super::world::std(&first.escrow())).await.unwrap();
+    assert!(there.data.is_none(), "the first was never sent again");
+    assert_eq!(world.stake(0).await.reserved, PLEDGE);
+    stopped(node).await;
+}
+
+/// Did a message of the wallet run out of time?
+async fn expired(world: &World) -> bool {
+    let path = world.node_config.data_dir.join("fog.db");
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut db = options.connect().await.unwrap();
+    let rows = sqlx::query("SELECT 1 FROM messages WHERE state = 'expired'").fetch_all(&mut db);
+    !rows.await.unwrap().is_empty()
 }
 
 /// What was taken on under one setting is not lost under another.

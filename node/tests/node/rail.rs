@@ -237,6 +237,55 @@ async fn who_does_not_vouch_gets_no_further_than_the_cap_and_forged_vouchers_buy
     stopped(node).await;
 }
 
+/// Of a salt one order is paid, so while one may be paid, or was, no other is taken; one that ended unpaid
+/// stands in nobody's way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_blocks_its_salt_until_it_ends_unpaid_and_over_restarts() {
+    let mut world = World::new(1).await;
+    world.node_config.rail.earnings_deposit = Nano::grams(10);
+    world.node_config.rail.earnings_cap = Nano::grams(10);
+    let node = world.node().await;
+    let account = Account::open(&world, &node, Nano::grams(5), Nano::grams(5)).await;
+    let first = account.post(&world, &node, 1).await.unwrap();
+    let again = |node: &NodeHandle, input: &[u8]| {
+        let input = BlobRef::of(input);
+        let listing = Listing { input, ..account.listing(&world, node, 1) };
+        Signed::new(listing, &world.requestor.key)
+    };
+    let once = Err("409 ordered_once".to_owned());
+    assert_eq!(post(&world, &node, &again(&node, MODULE)).await, once);
+    // Other salts of the account are other orders.
+    let other = account.post(&world, &node, 2).await.unwrap();
+    // Nobody came: both end unpaid, and the salt is free. It is again after a restart.
+    world.chain.warp(3_600).await.unwrap();
+    world.reaches(&node, &first, TaskStatus::Refunded).await;
+    world.reaches(&node, &other, TaskStatus::Refunded).await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let second =
+        until("the salt", || async { post(&world, &node, &again(&node, MODULE)).await.ok() });
+    let second = second.await;
+    assert_ne!(second, first);
+    assert_eq!(
+        post(&world, &node, &again(&node, b"third")).await,
+        Err("422 missing_blob".to_owned())
+    );
+    assert_eq!(world.upload(&node, b"third").await.status(), 204);
+    assert_eq!(post(&world, &node, &again(&node, b"third")).await, once);
+    stopped(node).await;
+    let node = world.node().await;
+    assert_eq!(post(&world, &node, &again(&node, b"third")).await, once, "it is under way");
+    drop(worker);
+    worker = Worker::join(&world, &node, 0).await;
+    let (offered, _) = win(&world, &node, &mut worker).await;
+    worker.work(&world, &node, &offered, |_| {}).await;
+    world.reaches(&node, &second, TaskStatus::Paid).await;
+    assert_eq!(post(&world, &node, &again(&node, b"third")).await, once, "it is paid");
+    stopped(node).await;
+    let node = world.node().await;
+    assert_eq!(post(&world, &node, &again(&node, b"third")).await, once, "for ever");
+    stopped(node).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_payer_spends_from_an_account_and_only_where_everything_is_checked() {
     let world = World::new(1).await;

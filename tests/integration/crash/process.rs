@@ -276,6 +276,7 @@ fn options(data: &Path) -> NetworkOptions {
         verifiers: fog_harness::Verifiers::InNode,
         pledge: Nano::ZERO,
         jettons: Vec::new(),
+        claim_from: fog_harness::CLAIM_FROM,
     }
 }
 

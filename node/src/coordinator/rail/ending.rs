@@ -98,6 +98,19 @@ impl Actor {
         self.rail.queue.push_back(Event::Closed { task: id, outcome });
     }
 
+    /// The task has ended. If it was not paid, another order of its salt may be.
+    pub(super) fn end_order(&mut self, id: TaskId, account: Address) {
+        let Some(task) = self.market.task(&id) else { return };
+        let order = (account, task.listing().salt);
+        if task.status() == TaskStatus::Paid {
+            let now = self.now();
+            self.rail.orders.paid(order, now);
+            return;
+        }
+        self.rail.orders.free(&order);
+        self.batch.steps.push(Step::Rail(RailStep::Unpaid(id)));
+    }
+
     /// The task has ended: what is still promised for it is not needed any more.
     pub(super) fn release_promises(&mut self, id: TaskId, account: &Address) {
         let earnings = self.rail.shares.remove(&id).map(|(earnings, _)| earnings);

@@ -11,11 +11,14 @@
 
 mod channels;
 mod ending;
+mod orders;
 mod pledges;
 mod post;
 mod vouchers;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+pub(crate) use orders::ordered_once;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fog_contracts::channel::{Channel, ChannelData, ChannelStatus, Purpose};
 use fog_market::{
@@ -23,7 +26,7 @@ use fog_market::{
     rail::{ChannelState, Ledger, OnChain},
 };
 use fog_protocol::{
-    Address, EntryTree, Hash32, Nano, PublicKey, Signed, TaskId, TaskStatus, VoucherFile,
+    Address, EntryTree, Nano, PublicKey, Signed, TaskId, TaskStatus, VoucherFile,
     gateway::ServerFrame,
 };
 
@@ -32,9 +35,6 @@ use crate::{
     NodeError,
     store::{Ballot, ChannelRow, IntentKind, RailStep, SignedVerdict, Step, encode},
 };
-
-/// Seconds a verdict that no contract holds counts: as long as a voucher may at most.
-pub(super) const VERDICT_SECONDS: u64 = 365 * 24 * 3600;
 
 /// A channel of this node.
 #[derive(Debug)]
@@ -148,8 +148,8 @@ pub(super) struct Rail {
     earnings: BTreeMap<Address, Address>,
     /// Of tasks that are assigned: where the worker's share was promised, and how much it is.
     shares: BTreeMap<TaskId, (Address, Nano)>,
-    /// Accounts, and the salts of the orders that were taken on them.
-    ordered: HashSet<(Address, Hash32)>,
+    /// Orders that were taken.
+    orders: orders::Orders,
     /// Earnings that are being paid into, and the task that is named after.
     paying: BTreeMap<Address, TaskId>,
     /// Events that follow, to be applied before the batch is written.
@@ -209,6 +209,7 @@ impl Actor {
             Action::Reconcile { .. } => {}
             Action::Breach { pledge, evidence, .. } => self.breach(pledge, evidence),
             Action::NotifyClosed { task, .. } | Action::Drop { task } => {
+                self.end_order(task, account);
                 self.release_promises(task, &account);
                 return Ok(Some(action));
             }
@@ -282,7 +283,9 @@ impl Actor {
             }
             self.rail.channels.insert(row.address, known);
         }
-        self.rail.ordered = store.ordered().await?.into_iter().collect();
+        for (task, account, salt) in store.orders().await? {
+            self.rail.orders.take((account, salt), task);
+        }
         for (task, earnings, share) in store.shares().await? {
             if let Some(known) = self.rail.channels.get_mut(&earnings) {
                 known.ledger.recall(task, share);

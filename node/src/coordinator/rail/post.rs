@@ -5,7 +5,7 @@ use fog_contracts::channel::ChannelData;
 use fog_market::{Assign, Event};
 use fog_protocol::{Address, EntryTree, Listing, Nano, Signed, TaskId, gateway::PassReason};
 
-use super::{Actor, Known};
+use super::{Actor, Known, ordered_once};
 use crate::{
     NodeError,
     denied::{Denied, Why},
@@ -34,9 +34,8 @@ impl Actor {
         }
         // Its requestor pays for one of a salt.
         let order = (account, listing.value.salt);
-        if self.rail.ordered.contains(&order) {
-            let message = "a task of this salt was taken on this account: post it with another";
-            return Ok(Err(Denied::new(Why::Conflict, "ordered_once", message)));
+        if let Some(task) = self.rail.orders.task(&order) {
+            return Ok(Err(ordered_once(&task)));
         }
         if let Err(refused) = self.market.rules().check_listing(&listing.value) {
             return Ok(Err(super::super::actor::refusal(refused)));
@@ -72,7 +71,7 @@ impl Actor {
             return Ok(Err(super::super::actor::refusal(refused)));
         }
         self.push_channel(account);
-        self.rail.ordered.insert(order);
+        self.rail.orders.take(order, id);
         self.batch.steps.push(Step::Rail(RailStep::Task(id, account, signed, order.1)));
         let deadline = self.now() + u64::from(bid);
         self.rail.queue.push_back(Event::Opened { task: id, deadline });

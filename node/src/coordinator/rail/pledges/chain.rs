@@ -11,8 +11,9 @@ use crate::{
     store::{End, Intent, IntentKind, PledgeRow, PledgeState, RailStep, Step},
 };
 
-/// Seconds after which something that was thrown back is tried again.
-const BACK_SECONDS: u64 = 2;
+/// Seconds after a consent's end, and after the last message that could bring it there, in which the
+/// chain may still show the pledge's task.
+const SHOWN_SECONDS: u64 = 60;
 /// Seconds in which a worker is not asked again after a pledge that never came about: it cost gas.
 const HOLD_OFF_SECONDS: u64 = 600;
 
@@ -62,8 +63,8 @@ impl Actor {
         }
         match thrown_back {
             Some((kind, Applicable::Yes)) => {
-                let again = self.now() + BACK_SECONDS;
-                self.end_intent(id, kind, End::Again(again));
+                let now = self.now();
+                self.end_intent(id, kind, End::Again(now));
             }
             Some((kind, Applicable::No)) => {
                 let reason = "thrown back: the contract had moved on".to_owned();
@@ -72,6 +73,35 @@ impl Actor {
             None => {}
         }
         Ok(())
+    }
+
+    /// A pledge whose task never opened is given up with the worker's consent: after it nothing could be
+    /// reserved. `is_nothing_there`: its task's account was read, and has no history.
+    pub(crate) fn mind_consent(
+        &mut self,
+        id: TaskId,
+        is_nothing_there: bool,
+    ) -> Result<(), NodeError> {
+        let now = self.now();
+        let Some(row) = self.rail.pledges.living.get(&id) else { return Ok(()) };
+        let (valid_until, escrow) = (row.bid.value.valid_until, row.escrow);
+        if row.state != PledgeState::Consented || now <= valid_until {
+            return Ok(());
+        }
+        // What was not sent until now is not sent any more; what was, the chain shows.
+        self.end_intent(id, IntentKind::PledgeOpen, End::Withdrawn);
+        let config = &self.shared.config;
+        let sending = u64::from(config.message_seconds) + config.chain.reconcile_seconds;
+        if now <= valid_until + sending + SHOWN_SECONDS {
+            return Ok(());
+        }
+        if is_nothing_there {
+            tracing::warn!(pledge = %id, "a pledge was never opened: it is given up");
+            self.pledge_closed(id, &Outcome::Refunded { cause: RefundCause::Unassigned });
+            return Ok(());
+        }
+        // It is on its way, or stuck there: the deadline of that step is over, too.
+        self.push_pledge(id, now, Intent::Expire { escrow })
     }
 
     /// What follows from a fact of the chain about a pledge. Facts come late, twice, or after a gap.

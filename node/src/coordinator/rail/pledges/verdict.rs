@@ -151,7 +151,12 @@ impl Actor {
         again
     }
 
-    fn push_pledge(&mut self, id: TaskId, now: u64, intent: Intent) -> Result<(), NodeError> {
+    pub(super) fn push_pledge(
+        &mut self,
+        id: TaskId,
+        now: u64,
+        intent: Intent,
+    ) -> Result<(), NodeError> {
         if !self.is_to_be_pushed(id, now) {
             return Ok(());
         }
