@@ -185,7 +185,7 @@ mod tests {
             deadline: 0,
             escrowed: Nano::ZERO,
             init,
-            treasury: None,
+            settings: None,
             work: Some(work),
         }
     }

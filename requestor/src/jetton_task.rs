@@ -127,7 +127,7 @@ pub async fn claim_shares(
         (Share::Requestor, Some(requestor)),
         (Share::Worker, data.task.work.map(|work| work.owner)),
         (Share::Node, Some(task.task.operator)),
-        (Share::Treasury, data.task.treasury),
+        (Share::Treasury, data.task.settings.as_ref().map(|settings| settings.treasury)),
     ] {
         let (due, Some(owner)) = (money.dues.of(share), owner) else { continue };
         let may = owner == own || (share == Share::Treasury && requestor == own);

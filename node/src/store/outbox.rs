@@ -389,7 +389,8 @@ pub(crate) struct StoredMessage {
     pub(crate) valid_until: u64,
 }
 
-/// Times an intent is sent at most.
+/// Times an intent is sent at most. Those without which money stays locked up go on, an hour apart at
+/// last.
 const MAX_ATTEMPTS: i64 = 20;
 /// Seconds after a message's validity in which an answer is waited for.
 const UNHEARD_SECONDS: i64 = 30;
@@ -397,7 +398,7 @@ const UNHEARD_SECONDS: i64 = 30;
 type Tx = Transaction<'static, Sqlite>;
 
 impl Store {
-    /// The oldest intents that may be signed at chain time `now`.
+    /// The oldest intents that may be signed at chain time `now`, challenges behind all others.
     pub(crate) async fn pending_intents(
         &self,
         now: u64,
@@ -405,7 +406,7 @@ impl Store {
     ) -> Result<Vec<Pending>, NodeError> {
         let rows = sqlx::query(
             "SELECT id, task, intent FROM outbox WHERE state = 'pending' AND not_before <= $1
-             ORDER BY id LIMIT $2",
+             ORDER BY kind = 'challenge', id LIMIT $2",
         )
         .bind(to_i64(now)?)
         .bind(to_i64(limit as u64)?)
@@ -519,8 +520,11 @@ impl Store {
         let mut tx = self.begin().await?;
         let retried = sqlx::query(
             "UPDATE outbox SET state = 'pending', message = NULL
-             WHERE state = 'final' AND attempts < $2
-               AND message IN (SELECT id FROM messages WHERE valid_until + $3 < $1)",
+             WHERE state = 'final'
+               AND (attempts < $2 OR kind IN ('finalize', 'penalise', 'expire'))
+               AND message IN (
+                   SELECT id FROM messages
+                   WHERE valid_until + iif(outbox.attempts < $2, $3, 3600) < $1)",
         )
         .bind(to_i64(now)?)
         .bind(MAX_ATTEMPTS)
@@ -530,6 +534,55 @@ impl Store {
         .rows_affected();
         tx.commit().await?;
         Ok(retried)
+    }
+
+    /// Challenges that went out and whose task has not ended: their bonds are not back.
+    pub(crate) async fn challenges_under_way(&self) -> Result<u64, NodeError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM outbox o JOIN tasks t ON t.id = o.task
+             JOIN statuses s ON s.name = t.status
+             WHERE o.kind = 'challenge' AND o.state IN ('signed', 'sent', 'final', 'done')
+               AND s.terminal = 0",
+        )
+        .fetch_one(self.reader())
+        .await?;
+        Ok(to_u64(count)?)
+    }
+
+    /// Intents that cannot be signed yet: they are pending again at chain time `until`.
+    pub(crate) async fn put_off(
+        &self,
+        rows: &[i64],
+        until: u64,
+        reason: Option<&str>,
+    ) -> Result<(), NodeError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE outbox SET not_before = $2, reason = coalesce($3, reason)
+             WHERE state = 'pending' AND id IN (SELECT value FROM json_each($1))",
+        )
+        .bind(serde_json::Value::from(rows).to_string())
+        .bind(to_i64(until)?)
+        .bind(reason)
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// An intent that its contract would not take any more is not sent.
+    pub(crate) async fn give_up(&self, row: i64, reason: &str) -> Result<(), NodeError> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE outbox SET state = 'refused', reason = $2 WHERE id = $1 AND state = 'pending'",
+        )
+        .bind(row)
+        .bind(reason)
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
     }
 
     /// How many intents live, by state: for metrics and health.
@@ -593,9 +646,10 @@ pub(super) async fn end(tx: &mut Tx, row: &IntentEnd) -> Result<(), sqlx::Error>
     // contract, which is harmless.
     let from = match &row.end {
         End::Again(_) => {
-            "UPDATE outbox SET state = $3, reason = $4,
-                                 not_before = coalesce($5, not_before), message = NULL
-                          WHERE task = $1 AND kind = $2 AND state = 'final'"
+            // What is thrown back again and again is sent less and less often.
+            "UPDATE outbox SET state = $3, reason = $4, message = NULL,
+                    not_before = coalesce($5 + min((attempts - 1) * (attempts - 1), 60), not_before)
+             WHERE task = $1 AND kind = $2 AND state = 'final'"
         }
         End::Done | End::Refused(_) | End::Void => {
             "UPDATE outbox SET state = $3, reason = $4, not_before = coalesce($5, not_before)
@@ -661,4 +715,111 @@ pub(super) async fn finish_message(tx: &mut Tx, row: &FinalMessage) -> Result<()
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::store::{Identity, encode};
+
+    const TASK: TaskId = TaskId(Hash32([7; 32]));
+
+    /// A store with a task and nothing to be done.
+    async fn store() -> (Store, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Address::basechain([1; 32]);
+        let node = Hash32([5; 32]);
+        let identity = Identity { node, network: -3, market: place, operator: place };
+        let store = Store::open(dir.path(), &identity).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        sqlx::query(
+            "INSERT INTO tasks (id, status, requestor_key, escrow, listing, posted_at, changed_at)
+             VALUES ($1, 'open', zeroblob(32), 'escrow', x'01', 0, 0)",
+        )
+        .bind(from_hash(&TASK.0))
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        // What a challenge rests on is not what is looked at here.
+        sqlx::query("DROP TRIGGER nobody_challenges_without_evidence")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        (store, dir)
+    }
+
+    async fn intend(store: &Store, intent: &Intent) {
+        let mut tx = store.begin().await.unwrap();
+        let (kind, intent) = (intent.kind(), encode(intent).unwrap());
+        let row = NewIntent { task: TASK, kind, intent, evidence: None, now: 0, not_before: 0 };
+        insert(&mut tx, &row).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn pending(store: &Store, now: u64, limit: usize) -> Vec<IntentKind> {
+        let pending = store.pending_intents(now, limit).await.unwrap();
+        pending.iter().map(|pending| pending.intent.kind()).collect()
+    }
+
+    /// The message of intent `row`, valid until 100 as often as it is signed, ran and nothing followed.
+    async fn unheard(store: &Store, row: i64, seqno: u32) {
+        let body_hash = Hash32::of(&seqno.to_le_bytes());
+        let (intents, boc) = (vec![(row, body_hash)], vec![1]);
+        let message = SignedMessage { seqno, boc, body_hash, valid_until: 100, intents };
+        assert!(store.store_signed(&message).await.unwrap());
+        let mut tx = store.begin().await.unwrap();
+        let (lt, hash, sent) = (1, body_hash, vec![body_hash]);
+        finish_message(&mut tx, &FinalMessage { body_hash, lt, hash, sent }).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn challenges_wait_behind_all_else_and_as_long_as_they_are_told_to() {
+        let (store, _dir) = store().await;
+        let escrow = Address::basechain([2; 32]);
+        intend(&store, &Intent::Challenge { escrow, evidence: TASK.0 }).await;
+        intend(&store, &Intent::Expire { escrow }).await;
+        assert_eq!(pending(&store, 10, 1).await, [IntentKind::Expire]);
+        let both = [IntentKind::Expire, IntentKind::Challenge];
+        assert_eq!(pending(&store, 10, 9).await, both);
+        store.put_off(&[1], 20, Some("no coins")).await.unwrap();
+        assert_eq!(pending(&store, 19, 9).await, [IntentKind::Expire]);
+        assert_eq!(pending(&store, 20, 9).await, both);
+        assert_eq!(store.challenges_under_way().await.unwrap(), 0);
+        unheard(&store, 1, 1).await;
+        assert_eq!(store.challenges_under_way().await.unwrap(), 1);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_pushes_a_task_to_its_end_is_never_given_up() {
+        let (store, _dir) = store().await;
+        intend(&store, &Intent::Expire { escrow: Address::basechain([2; 32]) }).await;
+        for seqno in 1..=20 {
+            unheard(&store, 1, seqno).await;
+            let wait = if seqno < 20 { 31 } else { 3_601 };
+            assert_eq!(store.retry_unheard(100 + wait - 1).await.unwrap(), 0, "{seqno}");
+            assert_eq!(store.retry_unheard(100 + wait).await.unwrap(), 1, "{seqno}");
+        }
+        assert_eq!(pending(&store, 10_000, 9).await, [IntentKind::Expire]);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_thrown_back_again_and_again_is_sent_less_and_less_often() {
+        let (store, _dir) = store().await;
+        intend(&store, &Intent::Expire { escrow: Address::basechain([2; 32]) }).await;
+        for (seqno, wait) in [(1, 0), (2, 1), (3, 4), (4, 9), (5, 16)] {
+            unheard(&store, 1, seqno).await;
+            let mut tx = store.begin().await.unwrap();
+            let (kind, end_) = (IntentKind::Expire, End::Again(1_000));
+            end(&mut tx, &IntentEnd { task: TASK, kind, end: end_ }).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(pending(&store, 999 + wait, 9).await, [], "{seqno}");
+            assert_eq!(pending(&store, 1_000 + wait, 9).await, [IntentKind::Expire], "{seqno}");
+        }
+        store.close().await;
+    }
 }
