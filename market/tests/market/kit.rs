@@ -173,7 +173,7 @@ impl World {
         Event::WorkerJoined {
             worker: wallet(worker),
             stake: stake(worker),
-            session: session(key).public(),
+            session: session(worker).public(),
             seal_key: SealPublicKey(Hash32([worker; 32])),
             free_stake,
         }
