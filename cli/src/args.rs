@@ -513,8 +513,9 @@ pub(crate) struct PostArgs {
     /// From funding to result: 10m, 1h.
     #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
     pub(crate) deadline: std::time::Duration,
-    /// How long a verdict can be challenged before money moves.
-    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    /// How long a verdict can be challenged before money moves: also how long a result that nobody
+    /// looked at can be taken back when its worker is caught with another.
+    #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
     pub(crate) window: std::time::Duration,
     /// How the result is verified.
     #[arg(long, value_enum, default_value_t = PolicyName::Replay)]

@@ -15,7 +15,7 @@ use fog_protocol::{Epoch, Hash32, Signed, Tagged as _, TaskId, api::TaskView, ep
 use fog_requestor::{NodeClient, checked_epoch};
 use fog_verifier::{
     Evidence, Execute, ExecuteError, Execution, Job,
-    audit::{Due, Revealed},
+    audit::{Breach, Due, Revealed, check_running},
 };
 use serde::Serialize;
 
@@ -62,6 +62,8 @@ struct Looked {
     word: Word,
     /// What the draw said: `drawn`, `left_out`, `anyway` (checked without one) or `none`.
     due: &'static str,
+    /// The rate of its draw, in parts per million, as its listing and the evidence name it.
+    rate_ppm: u32,
     found: String,
 }
 
@@ -145,7 +147,8 @@ async fn look(args: &AuditArgs, settings: &Settings, output: &Output) -> anyhow:
         tasks: Vec::new(),
         reasons: Vec::new(),
     };
-    let Some((signed, seed)) = epoch(&node, args.epoch, &mut report).await? else {
+    let chain = chain::connect(settings)?;
+    let Some((signed, seed)) = epoch(&node, &chain, args.epoch, &mut report).await? else {
         return Ok(report);
     };
     let epoch = signed.value;
@@ -158,7 +161,6 @@ async fn look(args: &AuditArgs, settings: &Settings, output: &Output) -> anyhow:
             return Ok(report);
         }
     };
-    let chain = chain::connect(settings)?;
     Looking { node, chain, signed, revealed }.tasks(args, output, &mut report).await?;
     Ok(report)
 }
@@ -174,6 +176,7 @@ struct Looking {
 /// The epoch with its seed, if both are there.
 async fn epoch(
     node: &NodeClient,
+    chain: &ChainClient,
     number: u64,
     report: &mut Report,
 ) -> anyhow::Result<Option<(Signed<Epoch>, Hash32)>> {
@@ -189,8 +192,8 @@ async fn epoch(
         report.says(Word::Unknown, older);
         return Ok(None);
     };
-    match checked_epoch(node.info(), &signed) {
-        Ok(epoch) if epoch.number == number && epoch.seed_hash == shown.seed_hash => {}
+    let epoch = match checked_epoch(node.info(), &signed) {
+        Ok(epoch) if epoch.number == number && epoch.seed_hash == shown.seed_hash => epoch,
         Ok(_) => {
             report.says(Word::Broken, "the node shows another epoch than it signed");
             return Ok(None);
@@ -199,14 +202,29 @@ async fn epoch(
             report.says(Word::Broken, error.to_string());
             return Ok(None);
         }
-    }
+    };
     let Some(seed) = shown.seed else {
         let wait = "the seed is not revealed yet: the epoch has not ended, or tasks that name it \
                     have not; ask again later";
         report.says(Word::Unknown, wait);
+        if let Err(breach) = running(node, chain, &epoch).await? {
+            report.says(Word::Broken, breach.to_string());
+        }
         return Ok(None);
     };
     Ok(Some((signed, seed)))
+}
+
+/// If the epoch is the node's last, is it still its time?
+async fn running(
+    node: &NodeClient,
+    chain: &ChainClient,
+    epoch: &Epoch,
+) -> anyhow::Result<Result<(), Breach>> {
+    let current = node.current_info().await?.epoch;
+    let is_last = current.is_none_or(|current| current.value.number <= epoch.number);
+    let now = chain.chain_time().await?;
+    Ok(if is_last { check_running(epoch, now.into()) } else { Ok(()) })
 }
 
 /// Is the epoch a link of the node's chain? One that was exchanged later is not.
@@ -273,8 +291,9 @@ impl Looking {
                 // The id is the listing's hash, whatever the node says.
                 let task = view.listing.id();
                 expected.remove(&task);
-                let looked = self.one(view).await;
-                report.add(Looked { task, ..looked });
+                let (looked, named) = self.one(view).await;
+                let rate_ppm = named.unwrap_or_default().max(view.listing.policy.rate_ppm());
+                report.add(Looked { task, rate_ppm, ..looked });
             }
             // A page without tasks is the last, whatever it says.
             next = page.next.filter(|_| !page.tasks.is_empty());
@@ -371,18 +390,25 @@ impl Looking {
         }
     }
 
-    /// One task: what its verdict rests on, by the node and by the chain.
-    async fn one(&self, view: &TaskView) -> Looked {
+    /// One task, and the rate that its evidence names.
+    async fn one(&self, view: &TaskView) -> (Looked, Option<u32>) {
         let (Some(_), Some(verdict)) = (view.commitment, &view.verdict) else {
-            return self.undecided(view).await;
+            return (self.undecided(view).await, None);
         };
-        let evidence = match self.node.evidence(&view.id).await {
-            Ok(evidence) => evidence,
+        match self.node.evidence(&view.id).await {
+            Ok(evidence) => {
+                let rate_ppm = evidence.rate_ppm;
+                (self.decided(view, verdict.evidence, evidence).await, Some(rate_ppm))
+            }
             Err(error) => {
                 let hidden = format!("the node does not show what its verdict rests on: {error}");
-                return looked(Word::Unknown, "none", hidden);
+                (looked(Word::Unknown, "none", hidden), None)
             }
-        };
+        }
+    }
+
+    /// What a verdict rests on, by the node and by the chain.
+    async fn decided(&self, view: &TaskView, named: Hash32, evidence: Evidence) -> Looked {
         let due = match self.revealed.due(&view.listing, &evidence) {
             Ok(due) => due,
             Err(breach) => return looked(Word::Broken, "none", breach.to_string()),
@@ -393,7 +419,7 @@ impl Looking {
             Due::Anyway => "anyway",
         };
         let reason = evidence.reason();
-        if evidence.digest() != verdict.evidence {
+        if evidence.digest() != named {
             let other = "the node shows other evidence than its own verdict names";
             return looked(Word::Broken, name, other);
         }
@@ -485,7 +511,7 @@ impl Looking {
 }
 
 fn looked(word: Word, due: &'static str, found: impl Into<String>) -> Looked {
-    Looked { task: TaskId(Hash32::default()), word, due, found: found.into() }
+    Looked { task: TaskId(Hash32::default()), word, due, rate_ppm: 0, found: found.into() }
 }
 
 /// Runs nothing: whether a result is right is `fog verify`'s matter.
@@ -525,8 +551,9 @@ fn text(report: &Report) -> String {
         Word::Unknown => "open",
         Word::Broken => "BROKEN",
     };
-    for looked in report.tasks.iter().filter(|looked| looked.word != Word::Kept) {
-        lines.push(format!("  {:7} {} {}", mark(looked.word), looked.task, looked.found));
+    for Looked { task, word, rate_ppm, found, .. } in &report.tasks {
+        let rate = f64::from(*rate_ppm) / 10_000.0;
+        lines.push(format!("  {:7} {task} at {rate} %: {found}", mark(*word)));
     }
     lines.extend(report.reasons.iter().map(|reason| format!("  {reason}")));
     lines.push(

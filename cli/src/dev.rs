@@ -109,7 +109,7 @@ fn text(banner: &Banner) -> String {
          export FOG_NODE={node} FOG_CHAIN={chain} FOG_PASSWORD=local-only\n  \
          echo '{requestor}' | fog wallet import requestor\n  \
          fog task post --wallet requestor --module cli/guests/wordcount.wasm --input README.md \
-         --price 0.5 --wait --out words.txt\n\n\
+         --price 0.5 --window 5s --wait --out words.txt\n\n\
          Ctrl-C stops it.",
         node = banner.node,
         chain = banner.chain,

@@ -286,8 +286,9 @@ pub struct TaskData {
     pub escrowed: Nano,
     /// What its address is made of.
     pub init: TaskInit,
-    /// Where the market's part of its fee goes, once the market has said so.
-    pub treasury: Option<Address>,
+    /// What it took over from its market when it opened: these hold for it whatever the market's
+    /// settings are by now.
+    pub settings: Option<Settings>,
     /// The assignment.
     pub work: Option<Work>,
 }
@@ -316,8 +317,8 @@ impl TaskData {
             })?;
         let work = work.as_ref().map(parse_work).transpose()?;
         let settings = settings.as_ref().map(Settings::parse).transpose()?;
-        let (init, treasury) = (TaskInit::parse(&init)?, settings.map(|said| said.treasury));
-        Ok((Self { state, deadline, escrowed, init, treasury, work }, rest))
+        let init = TaskInit::parse(&init)?;
+        Ok((Self { state, deadline, escrowed, init, settings, work }, rest))
     }
 }
 

@@ -32,5 +32,5 @@ pub use refusal::Refused;
 pub use rules::Rules;
 pub use settlement::{Assignment, Payable, Settlement, Slashable};
 pub use task::{Recheck, Rechecked, Task};
-pub use trust::{Trust, Trusted};
+pub use trust::{Rechecks, Trust, Trusted};
 pub use worker::{Presence, Worker};

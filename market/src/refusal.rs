@@ -263,6 +263,12 @@ pub enum Refused {
         /// The task.
         task: TaskId,
     },
+    /// Verifiers came to something else before: one of both is wrong, and nobody is slashed by it.
+    #[error("the verifiers found something else when they looked at {task:?} again before")]
+    ContraryRuling {
+        /// The task.
+        task: TaskId,
+    },
     /// The evidence supports no verdict.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
@@ -318,6 +324,7 @@ impl Refused {
             Self::WrongNonce => "wrong_nonce",
             Self::StaleBasis => "stale_basis",
             Self::OtherResult { .. } => "other_result",
+            Self::ContraryRuling { .. } => "contrary_ruling",
             Self::Evidence(_) => "bad_evidence",
             Self::Contradiction { .. } => "contradiction",
         }
@@ -366,6 +373,7 @@ impl Refused {
             | Self::WrongNonce
             | Self::StaleBasis
             | Self::OtherResult { .. }
+            | Self::ContraryRuling { .. }
             | Self::Evidence(_)
             | Self::Contradiction { .. } => None,
         }

@@ -9,7 +9,7 @@ use fog_protocol::{
 };
 use fog_verifier::{AuditBasis, strategy::redundant::Opening};
 
-use crate::{Assignment, Outcome, RefundCause, book::Handle, reputation::Speed};
+use crate::{Assignment, Outcome, RefundCause, Verdict, book::Handle, reputation::Speed};
 
 /// A bid that stands in a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +186,11 @@ pub struct Task {
     pub(crate) recheck: Option<Recheck>,
     /// Its verdict is being challenged: until when the chain is waited for to say so.
     pub(crate) challenged_until: Option<u64>,
+    /// Of a verdict that is, or was, disputed: when its own window ended. A task has one dispute.
+    pub(crate) rules_from: Option<u64>,
+    /// Hash of what its second look found. A task has one: verifiers that contradict it later decide
+    /// nothing.
+    pub(crate) ruled: Option<Hash32>,
     pub(crate) indexed: Indexed,
 }
 
@@ -499,6 +504,28 @@ impl Task {
         }
     }
 
+    /// Is a verdict that a contract is read to hold, its window until `window_until`, one from before
+    /// the dispute that is known of? A gateway that lags behind shows it: what was decided since is not
+    /// undone by that.
+    #[must_use]
+    pub fn is_before_dispute(&self, verdict: Verdict, window_until: u64, now: u64) -> bool {
+        let before = match &self.phase {
+            Phase::Accepted { .. } => verdict == Verdict::Accepted,
+            Phase::Rejected { .. } | Phase::Committed { .. } => verdict == Verdict::Rejected,
+            Phase::AwaitingFunds { .. }
+            | Phase::Open { .. }
+            | Phase::Assigning { .. }
+            | Phase::Running { .. }
+            | Phase::Verifying { .. }
+            | Phase::Ended(_) => false,
+        };
+        // A ruling never comes before the end of the verdict's own window.
+        let not_ruled = self.rules_from.is_some_and(|from| window_until <= from);
+        // When its time is over the verdict stands, whatever was heard of it.
+        let runs = self.window_until().is_some_and(|until| now < until);
+        self.is_disputed() && before && not_ruled && runs
+    }
+
     /// Is it being looked at again because its worker was caught?
     #[must_use]
     pub const fn is_rechecked(&self) -> bool {
@@ -562,7 +589,9 @@ impl Task {
         // Only where there are copies, so that other tasks keep their digest.
         let copies = self.copies.as_ref().map(|copies| copies.serialize(&mut bytes));
         let later = (self.rate_ppm, self.recheck, self.challenged_until);
-        let later = (later != (None, None, None)).then(|| later.serialize(&mut bytes));
+        let disputed = (self.rules_from, self.ruled);
+        let is_plain = later == (None, None, None) && disputed == (None, None);
+        let later = (!is_plain).then(|| (later, disputed).serialize(&mut bytes));
         let written = [Some(written), copies, later];
         if written.into_iter().flatten().any(|written| written.is_err()) {
             bytes.clear();

@@ -42,4 +42,16 @@ pub struct Trust {
     /// By the session key that the worker's stake contract names: who takes over a wallet with another
     /// key takes over no trust.
     pub keys: BTreeMap<PublicKey, Trusted>,
+    /// Whether results are looked at again.
+    pub rechecks: Rechecks,
+}
+
+/// Are a caught worker's earlier results looked at again?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub enum Rechecks {
+    /// Yes.
+    #[default]
+    Made,
+    /// No: the node asks fewer verifiers than have to sign a ruling.
+    NoQuorum,
 }

@@ -49,6 +49,9 @@ pub struct Worker {
     /// Results that were accepted without a look and are not paid yet. Hashed apart, too.
     #[borsh(skip)]
     pub(crate) unchecked: BTreeSet<TaskId>,
+    /// Trusted session keys it had before the one it has. Hashed apart, too.
+    #[borsh(skip)]
+    pub(crate) known_by: BTreeSet<PublicKey>,
     /// Open tasks it was asked about or bids for.
     #[borsh(skip)]
     pub(crate) rounds: BTreeSet<TaskId>,
@@ -196,9 +199,11 @@ impl Worker {
         // Writing to a vector cannot fail.
         let written = self.serialize(&mut bytes);
         let unchecked = (!self.unchecked.is_empty()).then_some((u8::MAX, &self.unchecked));
+        let known_by = (!self.known_by.is_empty()).then_some((u8::MAX - 1, &self.known_by));
         let written = written
             .and_then(|()| pledges.map_or(Ok(()), |all| all.serialize(&mut bytes)))
-            .and_then(|()| unchecked.map_or(Ok(()), |all| all.serialize(&mut bytes)));
+            .and_then(|()| unchecked.map_or(Ok(()), |all| all.serialize(&mut bytes)))
+            .and_then(|()| known_by.map_or(Ok(()), |all| all.serialize(&mut bytes)));
         if written.is_err() {
             bytes.clear();
         }

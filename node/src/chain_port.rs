@@ -4,7 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fog_chain::{AccountInfo, ApiKey, ChainClient, ChainError, Follower};
 use fog_contracts::{
-    CHALLENGE_VALUE, Consent, ContractError, JETTON_PAY_VALUE, JETTON_TASK_VALUE,
+    CHALLENGE_VALUE, Consent, ContractError, JETTON_PAY_VALUE, JETTON_TASK_VALUE, TaskState,
     anchor::{self, Anchor},
     dispute,
     jetton_task::{self, JettonTask, Share},
@@ -13,7 +13,7 @@ use fog_contracts::{
     proof::{Context, Prove, VerifyingKey, binding},
     rail::{place_of, state_init_of},
     stake::StakeData,
-    task::{self, Outcome, ProofRole, TaskInit},
+    task::{self, Outcome, ProofRole, TaskData, TaskInit},
 };
 use fog_protocol::{
     Address, AddressForm, Bid, Hash32, Listing, Nano, PublicKey, Signature, api::Posted,
@@ -55,6 +55,9 @@ pub(crate) enum PortError {
     /// A voucher.
     #[error(transparent)]
     Voucher(#[from] fog_contracts::channel::VoucherError),
+    /// A challenge without its bond.
+    #[error("a challenge of the verdict at {0} was built without its bond")]
+    NoBond(Address),
     /// The verifiers' signatures are not enough.
     #[error("the market asks for {threshold} verifier signatures, there are {have}")]
     TooFewVerifiers {
@@ -74,6 +77,40 @@ pub(crate) struct StakeFacts {
     pub(crate) session: PublicKey,
     /// What is neither reserved nor unbonding.
     pub(crate) free: Nano,
+}
+
+/// May a verdict be challenged, by its task's contract?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Challengeable {
+    /// Yes, with this bond: what the market asked for when the task opened.
+    With(Nano),
+    /// Not as far as the contract was seen: its verdict is not there yet.
+    NotYet,
+    /// Not any more: its window is over, or somebody did.
+    Over,
+}
+
+impl Challengeable {
+    /// By the contract's data at chain time `now`.
+    fn of(data: &TaskData, now: u64) -> Self {
+        match (data.state, &data.settings) {
+            (TaskState::Accepted | TaskState::Rejected, Some(settings))
+                if now < u64::from(data.deadline) =>
+            {
+                Self::With(settings.challenge_bond)
+            }
+            (
+                TaskState::Created
+                | TaskState::Registering
+                | TaskState::Open
+                | TaskState::Reserving
+                | TaskState::Assigned
+                | TaskState::Committed,
+                _,
+            ) => Self::NotYet,
+            _ => Self::Over,
+        }
+    }
 }
 
 /// The chain, for one market.
@@ -260,6 +297,33 @@ impl ChainPort {
         Ok(OperatorData::parse(&data)?)
     }
 
+    async fn task(&self, escrow: &Address) -> Result<TaskData, PortError> {
+        let account = self.client.account(escrow).await?;
+        let data = account.data.ok_or(PortError::NoContract(*escrow))?;
+        Ok(TaskData::parse(&data)?)
+    }
+
+    /// Reads whether a task's verdict may be challenged at chain time `now`, and with what: governance
+    /// may have changed the market's bond before it opened, or since.
+    pub(crate) async fn challengeable(
+        &self,
+        escrow: &Address,
+        now: u64,
+    ) -> Result<Challengeable, PortError> {
+        Ok(Challengeable::of(&self.task(escrow).await?, now))
+    }
+
+    /// Reads how many verifiers have to sign a ruling on a task.
+    pub(crate) async fn appeal_of(&self, escrow: &Address) -> Result<u8, PortError> {
+        let settings = self.task(escrow).await?.settings;
+        Ok(settings.map_or(self.market.appeal, |settings| settings.appeal))
+    }
+
+    /// Reads what a wallet holds.
+    pub(crate) async fn balance(&self, wallet: &Address) -> Result<Nano, PortError> {
+        Ok(self.client.account(wallet).await?.balance)
+    }
+
     /// Reads a stake contract.
     pub(crate) async fn stake(&self, address: &Address) -> Result<StakeFacts, PortError> {
         let account = self.client.account(address).await?;
@@ -328,7 +392,19 @@ impl ChainPort {
         }
     }
 
+    /// The message that challenges a verdict with this bond.
+    pub(crate) fn challenge(
+        escrow: &Address,
+        evidence: &Hash32,
+        bond: Nano,
+        query: u64,
+    ) -> Result<OutMessage, PortError> {
+        let body = dispute::challenge(query, evidence)?;
+        Ok(OutMessage::new(*escrow, bond.saturating_add(CHALLENGE_VALUE)).with_body(body))
+    }
+
     /// The message that performs an intent. `query` is the intent's row: what comes back names it.
+    /// Challenges need their task's bond besides: see [`ChainPort::challenge`].
     pub(crate) fn message(&self, intent: &Intent, query: u64) -> Result<OutMessage, PortError> {
         let (to, value, body) = match intent {
             Intent::Assign { escrow, worker, price, reserve, consent, valid_until } => {
@@ -353,15 +429,13 @@ impl ChainPort {
                 let body = task::verdict(query, &signed(judged, threshold)?)?;
                 (&judged.escrow, fog_contracts::verdict_value(threshold), body)
             }
+            // As many as its task asks for, which may be others than the market asks for now.
             Intent::Ruling(judged) => {
-                let appeal = self.market.appeal;
+                let appeal = u8::try_from(judged.ballot.signatures.len()).unwrap_or(u8::MAX);
                 let body = dispute::ruling(query, &signed(judged, appeal)?)?;
                 (&judged.escrow, fog_contracts::ruling_value(appeal), body)
             }
-            Intent::Challenge { escrow, evidence } => {
-                let value = self.market.challenge_bond.saturating_add(CHALLENGE_VALUE);
-                (escrow, value, dispute::challenge(query, evidence)?)
-            }
+            Intent::Challenge { escrow, .. } => return Err(PortError::NoBond(*escrow)),
             Intent::Finalize { escrow } | Intent::Penalise { escrow } => {
                 (escrow, fog_contracts::END_VALUE, task::finalize(query)?)
             }

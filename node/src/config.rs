@@ -76,13 +76,11 @@ pub struct RunnerConfig {
     pub args: Vec<String>,
     /// Verifications at once.
     pub parallel: usize,
-    /// How often an undecided verification is tried again before it is left to its deadline.
-    pub attempts: u32,
 }
 
 impl Default for RunnerConfig {
     fn default() -> Self {
-        Self { program: None, args: vec!["__sandbox".to_owned()], parallel: 2, attempts: 20 }
+        Self { program: None, args: vec!["__sandbox".to_owned()], parallel: 2 }
     }
 }
 
@@ -140,6 +138,8 @@ pub struct Limits {
     pub commands_per_commit: usize,
     /// Intents put into one message of the wallet.
     pub intents_per_message: usize,
+    /// Challenges of wrong results that wait for their end at once: each holds a bond of the node's.
+    pub challenges_at_once: u64,
 }
 
 impl Default for Limits {
@@ -165,6 +165,7 @@ impl Default for Limits {
             commands_queued: 1024,
             commands_per_commit: 256,
             intents_per_message: 100,
+            challenges_at_once: 64,
         }
     }
 }
@@ -296,6 +297,9 @@ pub struct NodeConfig {
     pub max_durations: Durations,
     /// Seconds of chain time a signed message of the wallet stays valid.
     pub message_seconds: u32,
+    /// Nanogram that stay in the wallet for verdicts and rulings, whatever there is to be challenged:
+    /// challenges that would take of it wait for bonds to come back.
+    pub wallet_floor: Nano,
 }
 
 impl Default for NodeConfig {
@@ -333,6 +337,7 @@ impl Default for NodeConfig {
                 window: 7 * 86_400,
             },
             message_seconds: 60,
+            wallet_floor: Nano::grams(5),
         }
     }
 }

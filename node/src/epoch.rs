@@ -5,7 +5,8 @@
 use std::fmt;
 
 use fog_protocol::{
-    EPOCH_GRACE_SECONDS, Epoch, Hash32, SecretKey, Signed, Tagged as _, tagged_hash,
+    EPOCH_GRACE_SECONDS, Epoch, Hash32, MAX_EPOCH_SECONDS, SecretKey, Signed, Tagged as _,
+    tagged_hash,
 };
 use fog_verifier::draw;
 use zeroize::Zeroizing;
@@ -95,6 +96,12 @@ impl Turning<'_> {
 }
 
 impl Begun {
+    /// Is it one that nobody takes any more, as older versions could sign: with an end too far away?
+    pub(crate) fn is_too_long(&self) -> bool {
+        let lasts = |signed: &Signed<Epoch>| signed.value.to.saturating_sub(signed.value.from);
+        self.signed.as_ref().is_some_and(|signed| lasts(signed) > MAX_EPOCH_SECONDS)
+    }
+
     /// Chain time at which it is over.
     pub(crate) fn ends_at(&self) -> u64 {
         self.signed.as_ref().map_or(self.started_at, |signed| signed.value.to)

@@ -26,6 +26,7 @@ mod error;
 mod follow;
 mod gateway;
 mod node;
+mod put_back;
 mod settle;
 mod shared;
 mod store;

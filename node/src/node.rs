@@ -13,7 +13,7 @@ use fog_jury::{
     Examiner, Juror, Local, Panel, Remote, Scope,
     listen::{self, Bounds},
 };
-use fog_market::{Rules, Trust, Trusted, trust::LEAST_FACTOR_PPM};
+use fog_market::{Rechecks, Rules, Trust, Trusted, trust::LEAST_FACTOR_PPM};
 use fog_protocol::{
     Address, Hash32, JettonRates, Nano, PublicKey, RATE_ONE, SealKey, SecretKey, node_id,
     tagged_hash,
@@ -30,7 +30,7 @@ use crate::{
     config::TrustedConfig,
     coordinator::{Actor, Coordinator, Tools},
     epoch::{EpochSecret, Turning},
-    follow,
+    follow, put_back,
     settle::{self, Signer},
     shared::{Parts, Shared, wall_seconds},
     store::{Identity, Store},
@@ -126,6 +126,7 @@ impl Node {
         let secrets = Derived::of(&key, epoch_seed);
         let chain = ChainPort::connect(&config, operator).await?;
         check_verifiers(&chain, &config, &verifiers)?;
+        let rechecks = rechecks(&chain, &config, &verifiers);
         JettonRates::new(&config.jettons)
             .map_err(|error| NodeError::Config(format!("jettons: {error}")))?;
         let (market, network) = (config.market, config.network);
@@ -135,10 +136,11 @@ impl Node {
         chain.check_bond(operator).await?;
         let (secret, seconds) = (&secrets.epochs, config.epoch_seconds);
         let turning = Turning { node, secret, key: &key, seconds };
+        put_back::check(&chain, &store, (node, operator), config.epochs).await?;
         let epoch = store.open_epochs(&turning, config.epochs, chain.started_at()).await?;
         let (executor, again) = executors(&config).await?;
         let rules = rules(&config, &chain, operator);
-        let trust = trust(&config)?;
+        let trust = trust(&config, rechecks)?;
         let panel = panel(&config, &chain, verifiers, &key, &executor, again)?;
         let (coordinator, commands) = Coordinator::new(config.limits.commands_queued);
         let (reconciler, readings) = follow::Reconciler::new();
@@ -207,16 +209,36 @@ fn lock(config: &NodeConfig) -> Result<std::fs::File, NodeError> {
     Ok(file)
 }
 
+/// How many of the market's verifiers this node asks.
+fn known_verifiers(chain: &ChainPort, config: &NodeConfig, keys: &[SecretKey]) -> usize {
+    let local = keys.iter().map(SecretKey::public);
+    let all: BTreeSet<PublicKey> =
+        local.chain(config.verifiers.iter().map(|verifier| verifier.key)).collect();
+    all.iter().filter(|key| chain.market().verifiers.contains(key)).count()
+}
+
+/// Are there enough verifiers for what takes a ruling?
+fn rechecks(chain: &ChainPort, config: &NodeConfig, keys: &[SecretKey]) -> Rechecks {
+    let (known, appeal) = (known_verifiers(chain, config, keys), chain.market().appeal);
+    if known >= usize::from(appeal) {
+        return Rechecks::Made;
+    }
+    tracing::warn!(
+        appeal,
+        known,
+        "too few verifiers for rulings: challenged verdicts stand unless others rule on them, and a \
+         caught worker's earlier results are not looked at again"
+    );
+    Rechecks::NoQuorum
+}
+
 fn check_verifiers(
     chain: &ChainPort,
     config: &NodeConfig,
     keys: &[SecretKey],
 ) -> Result<(), NodeError> {
     let market = chain.market();
-    let local = keys.iter().map(SecretKey::public);
-    let all: BTreeSet<PublicKey> =
-        local.chain(config.verifiers.iter().map(|verifier| verifier.key)).collect();
-    let known = all.iter().filter(|key| market.verifiers.contains(key)).count();
+    let known = known_verifiers(chain, config, keys);
     if known < usize::from(market.threshold) {
         return Err(NodeError::Config(format!(
             "the market asks for {} verifier signatures, {known} of the keys given are its \
@@ -234,10 +256,6 @@ fn check_verifiers(
              result of the account rail is checked",
             market.threshold
         )));
-    }
-    if known < usize::from(market.appeal) {
-        let appeal = market.appeal;
-        tracing::warn!(appeal, known, "too few verifiers for rulings on challenged verdicts");
     }
     Ok(())
 }
@@ -314,7 +332,7 @@ fn rules(config: &NodeConfig, chain: &ChainPort, operator: Address) -> Rules {
 }
 
 /// Whom this node trusts.
-fn trust(config: &NodeConfig) -> Result<Trust, NodeError> {
+fn trust(config: &NodeConfig, rechecks: Rechecks) -> Result<Trust, NodeError> {
     let mut keys = BTreeMap::new();
     for TrustedConfig { key, factor_ppm, grant } in &config.trusted {
         let wrong = |reason: String| Err(NodeError::Config(format!("[[trusted]] {key}: {reason}")));
@@ -329,7 +347,7 @@ fn trust(config: &NodeConfig) -> Result<Trust, NodeError> {
             return wrong("it is there twice".to_owned());
         }
     }
-    Ok(Trust { keys })
+    Ok(Trust { keys, rechecks })
 }
 
 struct Services {

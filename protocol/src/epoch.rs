@@ -138,6 +138,13 @@ impl Epoch {
         self.to.saturating_add(2 * EPOCH_GRACE_SECONDS)
     }
 
+    /// Chain time by which its node shows a later one, if only it hears of the time: as long after its
+    /// end as a listing may wait for its money, and what names it for its steps.
+    #[must_use]
+    pub const fn overdue_from(&self) -> u64 {
+        self.shut_at().saturating_add(MAX_FUNDING_SECONDS + STEPS_SECONDS)
+    }
+
     /// May a verdict on a task with a contract count until `until`, whose draw is this epoch's? One
     /// that was paid for after its epoch was shut, and its seed told, has a later deadline. The
     /// chain takes no verdict after `until`, so that nobody's clock is needed.
@@ -146,8 +153,7 @@ impl Epoch {
     /// [`EpochError::Late`].
     pub fn check_until(&self, durations: &Durations, until: u64) -> Result<(), EpochError> {
         let own = [durations.bid, durations.commit, durations.verdict].map(u64::from);
-        let longest = own.iter().sum::<u64>() + MAX_FUNDING_SECONDS + STEPS_SECONDS;
-        let ended = self.shut_at().saturating_add(longest);
+        let ended = self.overdue_from().saturating_add(own.iter().sum());
         if until <= ended {
             return Ok(());
         }

@@ -79,7 +79,7 @@ impl Escrow {
             (Share::Requestor, Some(task.init.requestor)),
             (Share::Worker, task.work.map(|work| work.owner)),
             (Share::Node, Some(task.init.operator)),
-            (Share::Treasury, task.treasury),
+            (Share::Treasury, task.settings.as_ref().map(|settings| settings.treasury)),
         ]
         .into_iter()
         .filter_map(|(share, owner)| Some((share, owner?)))

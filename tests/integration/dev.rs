@@ -132,6 +132,8 @@ fn a_user_stakes_works_posts_and_finds_it_all_after_a_restart() {
         "0.5",
         "--deadline",
         "10m",
+        "--window",
+        "5s",
         "--module",
         module.to_str().unwrap(),
         "--input",

@@ -20,7 +20,7 @@ fn path(path: &Path) -> &str {
 /// Posts a task, waits for its end, and gives its id.
 fn post(network: &Dev, home: &Path, args: &[&str]) -> String {
     let common = ["task", "post", "--wallet", "requestor", "--json", "--price", "0.5", "--wait"];
-    let view = network.ok(home, &[&common[..], args].concat());
+    let view = network.ok(home, &[&common[..], &["--window", "5s"], args].concat());
     assert_eq!(view["status"], "paid", "{view:#}");
     view["id"].as_str().unwrap().to_owned()
 }

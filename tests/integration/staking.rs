@@ -56,7 +56,7 @@ fn cheated(network: &Dev, home: &Path) -> String {
     let post = [
         ["task", "post", "--wallet", "requestor", "--json", "--wait"].as_slice(),
         &["--price", "0.5", "--policy", "replay", "--audit-rate", "1", "--deadline", "10m"],
-        &["--module", module, "--input", input],
+        &["--window", "5s", "--module", module, "--input", input],
     ];
     let output = run(&mut network.fog(home, &post.concat()));
     let view = json(&output);

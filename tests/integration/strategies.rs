@@ -18,7 +18,7 @@ fn path(path: &Path) -> &str {
 fn done(network: &Dev, home: &Path, name: &str, work: [&str; 2], policy: &[&str]) -> String {
     let common = ["task", "post", "--wallet", "requestor", "--json", "--price", "0.5", "--wait"];
     let [module, input] = work;
-    let work = ["--module", module, "--input", input];
+    let work = ["--module", module, "--input", input, "--window", "5s"];
     let view = network.ok(home, &[&common[..], &work, policy].concat());
     assert_eq!(view["status"], "paid", "{view:#}");
     let id = view["id"].as_str().unwrap().to_owned();
@@ -67,7 +67,8 @@ fn every_strategy_from_the_post_to_the_evidence() {
     // The other kind of guest: a component, run again in full.
     let work = ["--module", path(&words), "--input", path(&lines), "--wallet", "requestor"];
     let replay = ["task", "post", "--price", "0.5", "--audit-rate", "1", "--wait", "--json"];
-    let component = network.ok(home, &[&replay[..], &work].concat());
+    let window = ["--window", "5s"];
+    let component = network.ok(home, &[&replay[..], &work, &window].concat());
     assert_eq!(
         (&component["status"], &component["verdict"]["audited"]),
         (&"paid".into(), &true.into()),
@@ -100,7 +101,7 @@ fn every_strategy_from_the_post_to_the_evidence() {
     let work = ["--module", path(&wordcount), "--input", path(&lines), "--wallet", "requestor"];
     let plain = home.join("copied");
     let post = ["task", "post", "--policy", "redundant", "--copies", "2", "--price", "0.5"];
-    let end = ["--out", path(&plain), "--json"];
+    let end = ["--window", "5s", "--out", path(&plain), "--json"];
     let copies = network.ok(home, &[&post[..], &work, &end].concat());
     let copies = copies.as_array().unwrap();
     assert_eq!(copies.len(), 2);

@@ -32,6 +32,19 @@ pub enum Breach {
     /// Two epochs of one number.
     #[error("its listing names another seed hash for this epoch, or another epoch")]
     OtherEpoch,
+    /// An epoch that does not end is one whose seed is never told.
+    #[error(
+        "its epoch {number} was to end at {to}, it is {now} by the chain, and the node shows none \
+         after it"
+    )]
+    NotEnded {
+        /// The epoch's number.
+        number: u64,
+        /// When it said that it would end, chain time.
+        to: u64,
+        /// Chain time.
+        now: u64,
+    },
     /// The draw was made with something else.
     #[error("its draw was made with another seed than the epoch's")]
     OtherDraw,
@@ -44,6 +57,16 @@ pub enum Breach {
     /// What is shown as evidence is none.
     #[error("its evidence does not hold: {0}")]
     Evidence(#[from] EvidenceError),
+}
+
+/// Does the node whose current epoch this is, at chain time `now`, keep to its end? One that lost the
+/// chain for some hours is only late: it ends its epoch as soon as it hears of the time.
+///
+/// # Errors
+/// [`Breach::NotEnded`].
+pub const fn check_running(epoch: &Epoch, now: u64) -> Result<(), Breach> {
+    let Epoch { number, to, .. } = *epoch;
+    if now <= epoch.overdue_from() { Ok(()) } else { Err(Breach::NotEnded { number, to, now }) }
 }
 
 impl Revealed {
@@ -93,5 +116,22 @@ impl Revealed {
         };
         evidence.check(listing)?;
         Ok(due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_that_does_not_end_is_called_out_and_a_node_that_was_away_is_not() {
+        let hash = Hash32([1; 32]);
+        let epoch =
+            Epoch { node: hash, number: 7, seed_hash: hash, previous: hash, from: 0, to: 3_600 };
+        for now in [0, 3_600, 3_700, 3_600 + 86_400] {
+            assert_eq!(check_running(&epoch, now), Ok(()), "{now}");
+        }
+        let now = 3_600 + 86_400 + 2 * 3_600;
+        assert_eq!(check_running(&epoch, now), Err(Breach::NotEnded { number: 7, to: 3_600, now }));
     }
 }

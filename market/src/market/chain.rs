@@ -198,6 +198,8 @@ impl Market {
         until: u64,
         actions: &mut Vec<Action>,
     ) -> Result<(), Refused> {
+        // Of an older log nothing is kept that was not kept then.
+        let keeps = self.trust.is_some();
         let task = self.task_mut(&id)?;
         match step(task.status(), Trigger::VerdictOnChain) {
             Step::Stay | Step::Go(_) => {}
@@ -206,6 +208,13 @@ impl Market {
                 actions.push(Action::Reconcile { task: id });
                 return Ok(());
             }
+        }
+        if task.rules_from.is_some() && !task.is_disputed() {
+            // Decided since: a contract that is read late.
+            return Ok(());
+        }
+        if keeps && task.rules_from.is_none() {
+            task.rules_from = Some(task.window_until().unwrap_or_default());
         }
         task.await_end(until, Dispute::Open);
         task.challenged_until = None;
@@ -233,6 +242,9 @@ impl Market {
             Step::Refuse => {
                 return Err(Self::wrong_state(task.status(), "a verdict", "verifying"));
             }
+        }
+        if task.is_before_dispute(verdict, window_until, now) {
+            return Ok(());
         }
         task.await_end(window_until, Dispute::None);
         let same = match &task.phase {

@@ -6,7 +6,7 @@ use super::{Market, workers::Answers};
 use crate::{
     Action, Outcome, RefundCause, Refused,
     reputation::{Fact, Speed},
-    task::{Delivery, Ended, Phase, Task},
+    task::{Delivery, Ended, Phase, Rechecked, Task},
     transition::{Step, Trigger, step},
 };
 
@@ -107,6 +107,8 @@ impl Market {
             | Phase::Ended(_) => task.assignment().cloned(),
         };
         let commitment = task.commitment();
+        // Nothing can be taken back any more: whoever was still looking at it comes too late.
+        task.rechecked(Rechecked::TooLate);
         task.enter(Phase::Ended(Ended { assignment, commitment, outcome }));
         if again {
             return;

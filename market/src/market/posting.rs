@@ -51,6 +51,8 @@ impl Market {
             rate_ppm: None,
             recheck: None,
             challenged_until: None,
+            rules_from: None,
+            ruled: None,
             indexed: Indexed::default(),
         };
         self.posted += 1;

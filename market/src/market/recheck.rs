@@ -15,7 +15,7 @@ use fog_verifier::AuditBasis;
 
 use super::Market;
 use crate::{
-    Action, Recheck, Rechecked, Trusted,
+    Action, Recheck, Rechecked, Rechecks, Trusted,
     task::{Phase, Task},
 };
 
@@ -33,18 +33,32 @@ impl Market {
         self.trusted(&self.workers.get(worker)?.session)
     }
 
-    /// The worker was caught: its key is not trusted until that is decided again.
+    /// The worker was caught: none of the keys it was known by is trusted until that is decided again.
+    /// The one it has now need not be the one it had when it did the task it is caught with.
     pub(super) fn distrust(&mut self, address: Address) {
         let Some(worker) = self.workers.get(&address) else { return };
-        if let Some(trusted) = self.trusted(&worker.session) {
-            self.lost.insert(worker.session, trusted.grant);
+        let keys: Vec<_> = worker.known_by.iter().copied().chain([worker.session]).collect();
+        for key in keys {
+            if let Some(trusted) = self.trusted(&key) {
+                self.lost.insert(key, trusted.grant);
+            }
         }
+    }
+
+    /// Is this a key that somebody trusted?
+    pub(super) fn was_trusted(&self, key: &PublicKey) -> bool {
+        self.trust.as_ref().is_some_and(|trust| trust.keys.contains_key(key))
     }
 
     /// Could the acceptance of this result still be taken back on chain?
     pub(super) fn may_recheck(&self, id: TaskId) -> bool {
         let has_contract = self.tasks.get(&id).is_some_and(|task| task.listing.rail.has_contract());
-        self.trust.is_some() && has_contract
+        self.rechecks() && has_contract
+    }
+
+    /// Is what was accepted without a look looked at when its worker is caught?
+    fn rechecks(&self) -> bool {
+        self.trust.as_ref().is_some_and(|trust| trust.rechecks == Rechecks::Made)
     }
 
     /// Has what was accepted of a worker without a look checked, what ends first at first.
@@ -55,6 +69,9 @@ impl Market {
         now: u64,
         actions: &mut Vec<Action>,
     ) {
+        if !self.rechecks() {
+            return;
+        }
         let Ok(worker) = self.worker_mut(&address) else { return };
         let unchecked = std::mem::take(&mut worker.unchecked);
         let end = |id: &TaskId| self.tasks.get(id).and_then(Task::window_until).unwrap_or(u64::MAX);

@@ -1,6 +1,6 @@
 //! Verdicts of the verifier: what is paid, what is slashed, what is checked because of it.
 
-use fog_protocol::{Address, Hash32, TaskId};
+use fog_protocol::{Address, Hash32, Tagged as _, TaskId};
 use fog_verifier::{AuditBasis, Conclusion, Evidence, Judgement, Rejected, Verified};
 
 use super::Market;
@@ -89,7 +89,8 @@ impl Market {
     /// after it had been accepted. Log [`crate::Event::Ruled`] with its evidence.
     ///
     /// # Errors
-    /// [`Refused`]: nothing has changed; it is not disputed, or another result.
+    /// [`Refused`]: nothing has changed; it is not disputed, or another result; or
+    /// [`Refused::ContraryRuling`].
     pub fn rule(
         &mut self,
         judgement: Judgement<Conclusion>,
@@ -109,6 +110,7 @@ impl Market {
         let id = verified.value().task;
         let (assignment, commitment) = self.in_dispute(id, verified.evidence())?;
         let payable = assignment.accept(verified, commitment)?;
+        self.keep_ruling(id, payable.evidence_hash());
         let task = self.task_mut(&id)?;
         task.rechecked(Rechecked::Right);
         if task.is_disputed() {
@@ -127,6 +129,7 @@ impl Market {
         let (assignment, commitment) = self.in_dispute(id, rejected.evidence())?;
         let worker = assignment.worker;
         let slashable = assignment.reject(rejected, commitment)?;
+        self.keep_ruling(id, slashable.evidence_hash());
         let task = self.task_mut(&id)?;
         task.rechecked(Rechecked::Wrong { evidence: slashable.evidence_hash() });
         if task.is_disputed() {
@@ -152,7 +155,20 @@ impl Market {
         if evidence.worker != assignment.worker || evidence.commitment != commitment {
             return Err(Refused::OtherResult { task: id });
         }
+        if task.ruled.is_some_and(|ruled| ruled != evidence.digest()) {
+            return Err(Refused::ContraryRuling { task: id });
+        }
         Ok((assignment.clone(), commitment))
+    }
+
+    /// The first look that comes to something is the one that counts.
+    fn keep_ruling(&mut self, id: TaskId, evidence: Hash32) {
+        let keeps = self.trust.is_some();
+        if let Ok(task) = self.task_mut(&id)
+            && keeps
+        {
+            task.ruled.get_or_insert(evidence);
+        }
     }
 
     /// Is this the verdict that was asked for?

@@ -32,6 +32,8 @@ impl Market {
             return Err(Refused::TooManyWorkers { known });
         }
         self.touched_workers.push(joined.worker);
+        let earlier = self.workers.get(&joined.worker).map(|worker| worker.session);
+        let earlier = earlier.filter(|key| *key != joined.session && self.was_trusted(key));
         let worker = self.workers.entry(joined.worker).or_insert_with(|| Worker {
             address: joined.worker,
             stake: joined.stake,
@@ -51,9 +53,11 @@ impl Market {
             undrawn: BTreeSet::new(),
             pledges: BTreeMap::new(),
             unchecked: BTreeSet::new(),
+            known_by: BTreeSet::new(),
             rounds: BTreeSet::new(),
             indexed: WorkerIndex::default(),
         });
+        worker.known_by.extend(earlier);
         worker.stake = joined.stake;
         worker.session = joined.session;
         worker.seal_key = joined.seal_key;

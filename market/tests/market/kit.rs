@@ -64,6 +64,16 @@ impl Execute for Truth {
     }
 }
 
+/// Verifiers that contradict what others found: to them every result is wrong.
+pub(crate) struct Contrary;
+
+impl Execute for Contrary {
+    fn execute(&self, _: &Job<'_>) -> Result<Execution, ExecuteError> {
+        let output = b"something else".to_vec();
+        Ok(Execution { exit: GuestExit::Success, output, fuel_used: FUEL })
+    }
+}
+
 pub(crate) fn requestor() -> SecretKey {
     SecretKey::from_seed(&[9; 32])
 }
@@ -171,6 +181,15 @@ impl World {
 
     pub(crate) fn join(&mut self, worker: u8, free_stake: Nano) {
         self.ok(Self::joined(worker, free_stake));
+    }
+
+    /// With the session key of another number.
+    pub(crate) fn join_as(&mut self, worker: u8, key: u8, free_stake: Nano) {
+        let mut event = Self::joined(worker, free_stake);
+        if let Event::WorkerJoined { session: shown, .. } = &mut event {
+            *shown = session(key).public();
+        }
+        self.ok(event);
     }
 
     pub(crate) fn post_event(&mut self, salt: u32, rate_ppm: u32) -> (TaskId, Event) {

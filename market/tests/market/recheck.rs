@@ -1,19 +1,20 @@
 //! A caught worker's earlier results, and workers that are trusted.
 
 use fog_market::{
-    Action, Event, Outcome, Rechecked, Rules, Trust, Trusted, Verdict,
+    Action, Event, Outcome, Rechecked, Rechecks, Rules, Trust, Trusted, Verdict,
     trust::{LEAST_FACTOR_PPM, LEAST_RATE_PPM},
 };
 use fog_protocol::{Nano, TaskId, TaskStatus};
 use fog_verifier::{AuditBasis, draw};
 use proptest::prelude::*;
 
-use crate::kit::{Result_, World, nonce, rules, seed, session, wallet};
+use crate::kit::{Contrary, Result_, World, nonce, rules, seed, session, wallet};
 
 const MUCH: Nano = Nano::grams(10_000);
 
 fn trusting(factor_ppm: u32, grant: u32) -> Trust {
-    Trust { keys: [(session(1).public(), Trusted { factor_ppm, grant })].into() }
+    let keys = [(session(1).public(), Trusted { factor_ppm, grant })].into();
+    Trust { keys, ..Trust::default() }
 }
 
 fn recheck(world: &World, task: TaskId) -> Option<Rechecked> {
@@ -170,6 +171,111 @@ fn a_challenge_on_its_way_is_waited_for_before_anybody_is_paid() {
     assert!(later.iter().any(|it| matches!(it, Action::Finalize { task: of } if *of == task)));
 }
 
+/// A wrong result that was accepted unseen, whose worker was caught and whose verdict is disputed; when
+/// its own window ends, and until when that waits for a ruling.
+fn disputed(world: &mut World) -> (TaskId, u64, u64) {
+    world.join(1, MUCH);
+    let salts = undrawn(world, 1);
+    let task = accepted(world, salts[0], Result_::Wrong);
+    catch(world);
+    world.rule(task, Result_::Wrong).unwrap();
+    let own = world.market.task(&task).unwrap().window_until().unwrap();
+    let until = own + 600;
+    world.ok(Event::Disputed { task, until });
+    (task, own, until)
+}
+
+#[test]
+fn a_contract_that_is_read_late_ends_no_dispute_and_opens_none_again() {
+    let mut world = World::trusting(rules(), Trust::default());
+    let (task, own, until) = disputed(&mut world);
+    let known = |world: &World| world.market.task(&task).unwrap().window_until();
+    assert_eq!(known(&world), Some(until));
+    // As it was before the dispute: its own window, no ruling yet.
+    for ends in [own - 30, own] {
+        let (verdict, window_until) = (Verdict::Accepted, ends);
+        world.ok(Event::VerdictOnChain { task, verdict, window_until });
+        assert!(world.market.task(&task).unwrap().is_disputed());
+        assert_eq!(known(&world), Some(until));
+    }
+    world.now += 100;
+    let ruled_at = world.now;
+    let verdict = Verdict::Rejected;
+    world.ok(Event::VerdictOnChain { task, verdict, window_until: ruled_at });
+    assert!(!world.market.task(&task).unwrap().is_disputed());
+    let before = world.actions.len();
+    world.ok(Event::Disputed { task, until });
+    assert!(!world.market.task(&task).unwrap().is_disputed(), "a task has one dispute");
+    assert_eq!(known(&world), Some(ruled_at));
+    assert_eq!(world.actions.len(), before, "and is not verified again");
+    world.assert_replays();
+}
+
+#[test]
+fn a_dispute_that_nobody_decided_ends_with_its_time() {
+    let mut world = World::trusting(rules(), Trust::default());
+    let (task, _, until) = disputed(&mut world);
+    world.now = until;
+    let expired = world.ok(Event::Tick);
+    assert!(expired.iter().any(|it| matches!(it, Action::Expire { task: of } if *of == task)));
+    world.ok(Event::VerdictOnChain { task, verdict: Verdict::Accepted, window_until: until });
+    let actions = world.ok(Event::Tick);
+    assert!(actions.iter().any(|it| matches!(it, Action::Finalize { task: of } if *of == task)));
+}
+
+#[test]
+fn what_is_not_looked_at_before_it_ends_is_not_due_for_ever() {
+    let mut world = World::trusting(rules(), Trust::default());
+    world.join(1, MUCH);
+    let salts = undrawn(&world, 1);
+    let task = accepted(&mut world, salts[0], Result_::Wrong);
+    catch(&mut world);
+    assert_eq!(recheck(&world, task), Some(Rechecked::Due));
+    world.now += 120;
+    world.paid(task);
+    assert_eq!(recheck(&world, task), Some(Rechecked::TooLate));
+    world.assert_replays();
+}
+
+#[test]
+fn a_second_look_that_contradicts_the_first_decides_nothing() {
+    let mut world = World::trusting(rules(), Trust::default());
+    world.join(1, MUCH);
+    let salts = undrawn(&world, 1);
+    let task = accepted(&mut world, salts[0], Result_::Right);
+    // Somebody challenges it, and is wrong. Then its worker is caught with something else.
+    let until = world.now + 660;
+    world.ok(Event::Disputed { task, until });
+    world.rule(task, Result_::Right).unwrap();
+    catch(&mut world);
+    assert_eq!(recheck(&world, task), Some(Rechecked::Due));
+    let hash = world.market.state_hash();
+    let contrary = world.try_judge(task, Result_::Right, AuditBasis::Disputed, &Contrary).unwrap();
+    let refused = world.market.rule(contrary, world.now).unwrap_err();
+    assert_eq!(refused.code(), "contrary_ruling");
+    assert_eq!(world.market.state_hash(), hash);
+    assert_eq!(recheck(&world, task), Some(Rechecked::Due), "nothing that has no evidence stored");
+    // The same once more is no contradiction.
+    world.rule(task, Result_::Right).unwrap();
+    assert_eq!(recheck(&world, task), Some(Rechecked::Right));
+    world.assert_replays();
+}
+
+#[test]
+fn nothing_is_looked_at_again_where_too_few_verifiers_could_rule() {
+    let trust = Trust { rechecks: Rechecks::NoQuorum, ..Trust::default() };
+    let mut world = World::trusting(rules(), trust);
+    world.join(1, MUCH);
+    let salts = undrawn(&world, 1);
+    let task = accepted(&mut world, salts[0], Result_::Wrong);
+    let before = world.actions.len();
+    catch(&mut world);
+    assert_eq!(recheck(&world, task), None);
+    let asked = &world.actions[before..];
+    assert!(!asked.iter().any(|it| matches!(it, Action::Verify { task: of, .. } if *of == task)));
+    world.assert_replays();
+}
+
 #[test]
 fn an_older_log_gives_the_state_it_gave() {
     let mut world = World::new(rules());
@@ -244,6 +350,28 @@ fn a_trusted_worker_that_is_caught_is_trusted_no_more() {
     world.ok(Event::TrustSet { trust: Box::new(trusting(200_000, 2)) });
     assert!(world.market.trust_of(&wallet(1)).is_some(), "somebody decided it again");
     world.assert_replays();
+}
+
+#[test]
+fn a_worker_that_takes_another_key_before_it_is_caught_does_not_keep_trust_under_the_first() {
+    let rules = Rules { probation: 2, flag_audits: 1, ..rules() };
+    for caught_as in [1, 2] {
+        let mut world = World::trusting(rules.clone(), trusting(200_000, 1));
+        world.join(1, MUCH);
+        let task = world.run(world.salt_where(true, 1, 0), 1);
+        world.submit(task, 1, Result_::Wrong);
+        // The stake contract shows another session key by now, and the first again later.
+        world.join_as(1, 2, MUCH);
+        world.join_as(1, caught_as, MUCH);
+        world.open_nonce(task);
+        world.verdict(task, Result_::Wrong);
+        world.join_as(1, 1, MUCH);
+        assert!(world.market.trust_of(&wallet(1)).is_none(), "caught as {caught_as}");
+        // Somebody else with that key is not trusted either.
+        world.join_as(3, 1, MUCH);
+        assert!(world.market.trust_of(&wallet(3)).is_none());
+        world.assert_replays();
+    }
 }
 
 #[test]

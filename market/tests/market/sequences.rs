@@ -34,7 +34,8 @@ fn outcome(choice: u8) -> Outcome {
 /// Trusts one of the workers.
 fn trust(worker: u8, grant: u32) -> Trust {
     let trusted = Trusted { factor_ppm: 300_000, grant };
-    Trust { keys: [(session(worker).public(), trusted)].into() }
+    let keys = [(session(worker).public(), trusted)].into();
+    Trust { keys, ..Trust::default() }
 }
 
 /// One random thing that happens; `None` if it makes no sense at all here.

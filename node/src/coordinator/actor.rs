@@ -65,6 +65,8 @@ pub(crate) struct Actor {
     pub(super) unsigned: HashSet<TaskId>,
     /// Epochs in which tasks can still begin; the last is the running one.
     pub(super) unshut: BTreeMap<u64, Begun>,
+    /// Number of the first epoch of the chain that runs.
+    pub(super) chain_from: u64,
     pub(super) seq: i64,
     pub(super) checkpoint: i64,
     /// What the database shows of each task the market remembers.
@@ -105,6 +107,7 @@ impl Actor {
             epochs: HashMap::new(),
             unsigned: HashSet::new(),
             unshut: BTreeMap::new(),
+            chain_from: 0,
             seq: 0,
             checkpoint: 0,
             shown: HashMap::new(),
@@ -166,7 +169,7 @@ impl Actor {
         if now == 0 {
             return Ok(());
         }
-        self.turn_epoch(now)?;
+        self.turn_epoch()?;
         self.shut_epochs(now);
         self.turn_pledges(now)?;
         if self.market.next_alarm().is_some_and(|at| at <= now) {
@@ -259,6 +262,7 @@ impl Actor {
     fn command(&mut self, command: Command) -> Result<(), NodeError> {
         match command {
             Command::Post { listing, escrow, account, reply } => {
+                self.turn_epoch()?;
                 let decided = match (self.check_epoch(&listing.value), account) {
                     (Err(denied), _) => Err(denied),
                     (Ok(()), None) => {
@@ -575,6 +579,10 @@ impl Actor {
             let event = Event::Ruled { evidence };
             return match self.market.rule(judgement, now) {
                 Ok(actions) => self.applied(&event, actions),
+                Err(refused @ Refused::ContraryRuling { task }) => {
+                    self.contested(task, &refused.to_string());
+                    Ok(())
+                }
                 Err(refused) => {
                     tracing::info!(code = refused.code(), %refused, "a ruling came to nothing");
                     Ok(())

@@ -13,9 +13,18 @@ use crate::{
 };
 
 impl Actor {
+    /// The chain's time as far as it is known. What the market goes by is older after a pause, until the
+    /// chain was followed up to now: an epoch that ended in it takes nothing meanwhile.
+    fn epoch_time(&self) -> u64 {
+        self.now().max(self.shared.chain.started_at())
+    }
+
     /// Begins the next epoch when this one is over: it is stored before anybody is told of it.
-    pub(super) fn turn_epoch(&mut self, now: u64) -> Result<(), NodeError> {
-        let current = self.shared.epoch();
+    pub(super) fn turn_epoch(&mut self) -> Result<(), NodeError> {
+        let now = self.epoch_time();
+        let Some(current) = self.unshut.last_key_value().map(|(_, epoch)| epoch.clone()) else {
+            return Ok(());
+        };
         if now < current.ends_at() {
             return Ok(());
         }
@@ -89,19 +98,22 @@ impl Actor {
     }
 
     /// Was this task dropped, and its epoch shut since? Its seed may have been told: money that
-    /// comes now makes no task any more.
+    /// comes now makes no task any more. Nor does it if it waits for that since before the chain of
+    /// epochs began anew: who has a later copy of the database may have told that seed.
     pub(super) fn is_over(&self, task: &TaskId) -> bool {
-        self.market.task(task).is_some_and(|task| {
-            let named = task.listing().named_epoch();
-            task.status() == TaskStatus::Dropped
-                && named.is_some_and(|epoch| !self.unshut.contains_key(&epoch.number))
-        })
+        let Some(task) = self.market.task(task) else { return false };
+        let Some(epoch) = task.listing().named_epoch() else { return false };
+        match task.status() {
+            TaskStatus::Dropped => !self.unshut.contains_key(&epoch.number),
+            TaskStatus::AwaitingFunds => epoch.number < self.chain_from,
+            _ => false,
+        }
     }
 
     /// A listing that may be drawn names the epoch that runs, or the one that just ended: the seed of
     /// its draw is fixed, and nobody else knows it, before anybody can commit to a result.
     pub(super) fn check_epoch(&self, listing: &Listing) -> Result<(), Denied> {
-        let now = self.now();
+        let now = self.epoch_time();
         let current = self.unshut.last_key_value().map_or(0, |(number, _)| *number);
         let invalid = |code: &str, what: String| {
             let cure = "name the current epoch, as GET /v1/epochs/current shows it";
@@ -123,7 +135,7 @@ impl Actor {
             return invalid("unknown_epoch", what);
         }
         let known = self.unshut.get(&named.number);
-        match known.filter(|epoch| epoch.number == current || now <= epoch.taken_until()) {
+        match known.filter(|epoch| now <= epoch.taken_until()) {
             Some(_) => Ok(()),
             None => invalid("epoch_over", format!("epoch {} is over", named.number)),
         }

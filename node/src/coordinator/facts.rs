@@ -99,12 +99,23 @@ impl Actor {
                 let now = self.now();
                 self.end_intent(task, kind, End::Again(now));
             }
+            // A contract that was read late shows the verdict from before the dispute. The ruling goes
+            // out until its time is over: what is heard then ends it.
+            (IntentKind::Ruling, Applicable::No) if self.is_disputed(&task) => {
+                let at = self.now() + AGAIN_SECONDS;
+                self.end_intent(task, kind, End::Again(at));
+            }
             (_, Applicable::No) => {
                 let reason = "thrown back: the contract had moved on".to_owned();
                 self.end_intent(task, kind, End::Refused(reason));
             }
         }
         Ok(())
+    }
+
+    fn is_disputed(&self, task: &TaskId) -> bool {
+        let runs = |task: &fog_market::Task| task.deadline().is_some_and(|at| self.now() < at);
+        self.market.task(task).is_some_and(|task| task.is_disputed() && runs(task))
     }
 
     /// A notice counts only if it comes from the escrow of the task it names.
@@ -270,9 +281,11 @@ impl Actor {
             }
             Event::ReserveFailed { task, .. } => known(task) == Some(Assigning),
             Event::CommittedOnChain { task, .. } => !self.heard_commits.contains(task),
-            Event::VerdictOnChain { task, window_until, .. } => {
+            Event::VerdictOnChain { task, verdict, window_until } => {
+                let now = self.now();
                 self.market.task(task).is_some_and(|task| {
-                    task.window_until() != Some(*window_until) || task.is_disputed()
+                    let is_other = task.window_until() != Some(*window_until) || task.is_disputed();
+                    is_other && !task.is_before_dispute(*verdict, *window_until, now)
                 })
             }
             Event::Disputed { task, until } => self

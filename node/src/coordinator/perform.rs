@@ -287,9 +287,15 @@ impl Actor {
             }
             _ => Lane::Due,
         };
+        let mut decide_by = task.deadline().unwrap_or(until);
+        if lane == Lane::Recheck && task.window_until().is_none() {
+            // Its verdict is not on chain yet: its window follows.
+            decide_by = decide_by.saturating_add(u64::from(listing.durations.window));
+        }
         Some(VerifyJob {
             task: id,
             lane,
+            decide_by,
             worker: assignment.worker,
             stake: assignment.stake,
             price: assignment.price,

@@ -254,8 +254,8 @@ fn note_recheck(recheck: &Recheck, worker: &Address) -> String {
              challenged on chain if its window still runs"
         ),
         Rechecked::TooLate => format!(
-            "worker {worker} was caught with task {caught}, but the window of this one was over: \
-             nothing could be reversed"
+            "worker {worker} was caught with task {caught}, but this one had ended, or its window was \
+             over, before it was looked at: nothing was reversed by that"
         ),
     }
 }

@@ -125,6 +125,7 @@ impl Actor {
         self.shown_workers = workers.into_iter().map(|row| (row.worker, row)).collect();
         self.epochs = self.shared.store.commitment_epochs().await?.into_iter().collect();
         let unshut = self.shared.store.unshut_epochs().await?;
+        self.chain_from = self.shared.store.chain_begins().await?;
         self.unshut = unshut.into_iter().map(|epoch| (epoch.number, epoch)).collect();
         self.received = self.shared.store.received().await?.into_iter().collect();
         self.proven = self.shared.store.proven().await?.into_iter().collect();

@@ -1,6 +1,6 @@
 //! Verifications: each is put to the market's verifiers that this node asks ([`fog_jury::Panel`]),
-//! a few at once. What could not be decided is tried again; nobody is slashed for a fault of this
-//! node or of a verifier.
+//! a few at once. What could not be decided is tried again as long as signatures could still count;
+//! nobody is slashed for a fault of this node or of a verifier.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -24,8 +24,14 @@ use crate::{
 
 /// First pause before another try; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Longest pause.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// Pauses grow to this, or to a part of the time that is left where that is more: who waits for a
+/// week need not be asked twice a minute.
+const LONG_PAUSE: Duration = Duration::from_secs(30);
+/// The longest pause, and the part of what is left.
+const MAX_PAUSE: Duration = Duration::from_secs(600);
+const PARTS: u64 = 64;
+/// Seconds that signatures need to reach the chain, at most a quarter of the time for the verdict.
+const SENDING_SECONDS: u64 = 15;
 
 /// What verifiers are to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +58,8 @@ pub(super) struct VerifyJob {
     pub(super) commitment: Hash32,
     /// Last second at which the verifiers' signatures count: the task's own deadline.
     pub(super) valid_until: u32,
+    /// Chain time by which they are of use.
+    pub(super) decide_by: u64,
     pub(super) asked: Asked,
     /// Whom it waits behind.
     pub(super) lane: Lane,
@@ -73,6 +81,12 @@ impl VerifyJob {
             Asked::Result { basis: AuditBasis::Disputed, .. } => Stage::Ruling,
             Asked::Result { .. } | Asked::Undelivered => Stage::Verdict,
         }
+    }
+
+    /// Chain time after which signatures would come too late.
+    fn last_try(&self) -> u64 {
+        let quarter = u64::from(self.listing.durations.verdict / 4);
+        self.decide_by.saturating_sub(quarter.min(SENDING_SECONDS))
     }
 }
 
@@ -132,8 +146,8 @@ async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, job: VerifyJob) {
     let task = job.task;
     let mut tried = Tried { case: None, ballots: Ballots::default() };
     let mut pause = FIRST_PAUSE;
-    let mut reason = String::new();
-    for _ in 0..shared.config.runner.attempts.max(1) {
+    let last_try = job.last_try();
+    let reason = loop {
         let Ok(slot) = slots.acquire().await else { return };
         Counters::count(&shared.counters.verifications);
         let attempt = tried.attempt(&shared, &job).await;
@@ -147,19 +161,27 @@ async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, job: VerifyJob) {
             Err(undecided) => undecided,
         };
         Counters::count(&shared.counters.undecided);
-        reason = undecided.reason;
+        let reason = undecided.reason;
         tracing::warn!(%task, %reason, "a verification was not decided");
         if undecided.dispute != Dispute::None {
             let command = Command::Contested { task, reason: reason.clone() };
             drop(shared.coordinator.tell(command).await);
         }
         if undecided.dispute == Dispute::Final {
-            break;
+            break reason;
         }
-        tokio::time::sleep(pause).await;
+        let Some(wait) = until_next_try(pause, shared.clock.now(), last_try) else { break reason };
+        tokio::time::sleep(wait).await;
         pause = (pause * 2).min(MAX_PAUSE);
-    }
+    };
     drop(shared.coordinator.tell(Command::Undecided { task, reason }).await);
+}
+
+/// How long to wait before the next try, at chain time `now`; none if it would come too late.
+fn until_next_try(pause: Duration, now: u64, last_try: u64) -> Option<Duration> {
+    let left = last_try.checked_sub(now).filter(|left| *left > 0)?;
+    let longest = Duration::from_secs(left / PARTS).clamp(LONG_PAUSE, MAX_PAUSE);
+    Some(pause.min(longest).min(Duration::from_secs(left)))
 }
 
 /// Do verifiers contradict each other, or one of them itself?
@@ -207,10 +229,13 @@ impl Tried {
                 Arc::clone(self.case.insert(case))
             }
         };
-        let market = shared.chain.market();
         let needed = match job.stage() {
-            Stage::Verdict => market.threshold,
-            Stage::Ruling => market.appeal,
+            Stage::Verdict => shared.chain.market().threshold,
+            // Rare enough to be read: governance may have changed the market's since the task opened.
+            Stage::Ruling => {
+                let place = fog_contracts::rail::place_of(&job.listing).map_err(inside)?;
+                shared.chain.appeal_of(&place).await.map_err(inside)?
+            }
         };
         let ballots = self.ballots.clone();
         let decided = shared.panel.decide(Arc::clone(&case), needed.into(), ballots).await;
@@ -352,4 +377,36 @@ fn plant(shared: &Arc<Shared>, case: &Arc<Case>) {
             Ok(Err(error)) => tracing::debug!(%error, "no ringer was planted"),
         }
     });
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// When it is tried, by a clock that only these pauses move.
+    fn tries(last_try: u64) -> Vec<Duration> {
+        let (mut now, mut pause) = (Duration::ZERO, FIRST_PAUSE);
+        let mut tries = vec![now];
+        while let Some(wait) = until_next_try(pause, now.as_secs(), last_try) {
+            now += wait;
+            pause = (pause * 2).min(MAX_PAUSE);
+            tries.push(now);
+        }
+        tries
+    }
+
+    #[test]
+    fn what_cannot_be_decided_now_is_tried_until_its_signatures_would_come_too_late() {
+        for last_try in [1, 10, 600, 3_600, 86_400, 7 * 86_400_u64] {
+            let tries = tries(last_try);
+            let most = Duration::from_secs((last_try / 64).clamp(30, 600));
+            assert!(tries.windows(2).all(|pair| pair[1] - pair[0] <= most), "{last_try}");
+            let last = *tries.last().unwrap();
+            let second = Duration::from_secs(1);
+            assert!(last.abs_diff(Duration::from_secs(last_try)) <= second, "{last_try} {last:?}");
+            assert!(tries.len() < 2_000, "{}", tries.len());
+        }
+        assert_eq!(until_next_try(FIRST_PAUSE, 11, 10), None);
+    }
 }

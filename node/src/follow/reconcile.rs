@@ -357,9 +357,10 @@ async fn read_task(
     let thrown_back = match thrown_back {
         None => None,
         Some(id) => {
-            let state = data.as_ref().map(|data| data.state).filter(|state| !state.is_end());
+            let (data, now) =
+                (data.as_ref().filter(|data| !data.state.is_end()), shared.clock.now());
             let intent = shared.store.intent(id).await.ok().flatten();
-            intent.map(|(_, intent)| (intent.kind(), applicable(&intent, state)))
+            intent.map(|(_, intent)| (intent.kind(), applicable(&intent, data, now)))
         }
     };
     Ok(Some(Fact::Read { task, events, transactions, thrown_back }))
@@ -400,8 +401,9 @@ async fn read_channel(
     Ok(Some(Command::ChannelRead { channel, at, thrown_back }))
 }
 
-fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
-    let Some(state) = state else {
+/// Would a living contract with these data take the intent at chain time `now`, or soon?
+fn applicable(intent: &Intent, data: Option<&TaskData>, now: u64) -> Applicable {
+    let Some(TaskData { state, deadline, .. }) = data else {
         // A pledge's task that is not there yet can still be funded.
         let opens = matches!(intent, Intent::Open(_));
         return if opens { Applicable::Yes } else { Applicable::No };
@@ -422,8 +424,10 @@ fn applicable(intent: &Intent, state: Option<TaskState>) -> Applicable {
         // Nothing was due: if that changes, another follows.
         Intent::ClaimShare { .. } => false,
         Intent::Open(_) => matches!(state, TaskState::Created),
-        // What is thrown back came too late, or somebody else challenged it: it is not sent again.
-        Intent::Challenge { .. } => false,
+        // Too early, or with too little, as long as the window runs and nobody else did.
+        Intent::Challenge { .. } => {
+            matches!(state, TaskState::Accepted | TaskState::Rejected) && now < u64::from(*deadline)
+        }
         Intent::Pledge(_) => false,
     };
     if yes { Applicable::Yes } else { Applicable::No }

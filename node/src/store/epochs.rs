@@ -1,6 +1,7 @@
 //! Epochs of audit seeds, and which task names which.
 
 use fog_protocol::{NonceOpening, Signed, Tagged as _, TaskId, epoch_tasks};
+use futures_util::TryStreamExt as _;
 use sqlx::Row as _;
 
 use super::{
@@ -38,7 +39,9 @@ impl Store {
             }
             last = Some(epoch);
         }
-        let goes_on = epochs != Epochs::Anew;
+        // No epoch may follow one before its end, and nobody waits for an end that is too far away.
+        let is_too_long = last.as_ref().is_some_and(Begun::is_too_long);
+        let goes_on = epochs != Epochs::Anew && !is_too_long;
         if goes_on
             && let Some(epoch) = &last
             && epoch.signed.is_some()
@@ -53,11 +56,20 @@ impl Store {
             let message = "the chain's time is before the number of the last epoch".to_owned();
             return Err(NodeError::Config(message));
         }
-        let first = if let Epochs::From(first) = epochs { first } else { now };
+        let first = match (epochs, &last) {
+            (Epochs::From(first), None) => first,
+            _ => now,
+        };
         let epoch = turning.begin(before, first, now);
         if let (None, Some(last)) = (before, &last) {
             let (number, last) = (epoch.number, last.number);
-            tracing::warn!(number, last, "CHAIN RESTARTED: the epochs of this node begin anew");
+            tracing::warn!(
+                number,
+                last,
+                is_too_long,
+                "CHAIN RESTARTED: the epochs of this node begin anew"
+            );
+            shut_all(&mut tx, now).await?;
         }
         write_epoch(&mut tx, &epoch).await?;
         tx.commit().await?;
@@ -73,6 +85,21 @@ impl Store {
         .fetch_all(self.reader())
         .await?;
         Ok(rows.iter().map(epoch_row).collect::<Result<_, _>>()?)
+    }
+
+    /// Number of the first epoch of the chain that runs; 0 if there is none.
+    pub(crate) async fn chain_begins(&self) -> Result<u64, NodeError> {
+        let mut rows = sqlx::query(
+            "SELECT epoch, seed_hash, started_at, signed FROM epochs ORDER BY epoch DESC",
+        )
+        .fetch(self.reader());
+        while let Some(row) = rows.try_next().await? {
+            let epoch = epoch_row(&row)?;
+            if epoch.signed.is_none_or(|signed| signed.value.is_first()) {
+                return Ok(epoch.number);
+            }
+        }
+        Ok(0)
     }
 
     /// The epoch whose seed decides about each task that has not ended and is committed to.
@@ -223,6 +250,23 @@ pub(super) async fn shut(
     super::outbox::insert(tx, &intent).await
 }
 
+/// Another chain of epochs begins: nothing that names one of those before can begin any more. They are
+/// not told on chain, where whoever has a later copy of the database may have told them.
+async fn shut_all(
+    tx: &mut sqlx::Transaction<'static, sqlx::Sqlite>,
+    now: u64,
+) -> Result<(), NodeError> {
+    sqlx::query(
+        "INSERT INTO shut_epochs (epoch, at, tasks, root)
+         SELECT epoch, $1, (SELECT count(*) FROM task_epochs t WHERE t.epoch = e.epoch), zeroblob(32)
+         FROM epochs e WHERE epoch NOT IN (SELECT epoch FROM shut_epochs)",
+    )
+    .bind(to_i64(now)?)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Notes which epoch a new task names.
 pub(super) async fn write_task(
     tx: &mut sqlx::Transaction<'static, sqlx::Sqlite>,
@@ -235,4 +279,38 @@ pub(super) async fn write_task(
         .execute(&mut **tx)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use fog_protocol::{Address, Hash32, MAX_EPOCH_SECONDS, SecretKey};
+
+    use super::*;
+    use crate::{epoch::EpochSecret, store::Identity};
+
+    /// An older version took whatever length an operator chose.
+    #[tokio::test]
+    async fn an_epoch_that_nobody_takes_any_more_ends_at_the_upgrade() {
+        let dir = tempfile::tempdir().unwrap();
+        let (node, place) = (Hash32([5; 32]), Address::basechain([1; 32]));
+        let identity = Identity { node, network: -3, market: place, operator: place };
+        let store = Store::open(dir.path(), &identity).await.unwrap();
+        let (secret, key) = (EpochSecret::new([7; 32]), SecretKey::from_seed(&[1; 32]));
+        let turning = |seconds| Turning { node, secret: &secret, key: &key, seconds };
+        let opened = async |seconds, now| {
+            store.open_epochs(&turning(seconds), Epochs::Continue, now).await.unwrap()
+        };
+        let long = opened(MAX_EPOCH_SECONDS + 1, 1_000).await;
+        assert!(long.signed.unwrap().of_node(&node, &key.public()).is_err());
+        let now = 1_000 + MAX_EPOCH_SECONDS - 5;
+        let next = opened(3_600, now).await;
+        let epoch = *next.signed.clone().unwrap().of_node(&node, &key.public()).unwrap();
+        assert!(epoch.is_first() && epoch.number == now && epoch.from == now);
+        assert_eq!(store.unshut_epochs().await.unwrap(), [next.clone()], "nothing names the other");
+        assert_eq!(store.chain_begins().await.unwrap(), now);
+        // One of the greatest length, and one whose end is long past, go on as they are.
+        assert_eq!(opened(3_600, now + 10 * MAX_EPOCH_SECONDS).await, next);
+        store.close().await;
+    }
 }

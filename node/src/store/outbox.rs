@@ -411,7 +411,8 @@ pub(crate) struct StoredMessage {
     pub(crate) valid_until: u64,
 }
 
-/// Times an intent is sent at most.
+/// Times an intent is sent at most. Those without which money stays locked up go on, an hour apart at
+/// last.
 const MAX_ATTEMPTS: i64 = 20;
 /// Seconds after a message's validity in which an answer is waited for.
 const UNHEARD_SECONDS: i64 = 30;
@@ -421,7 +422,7 @@ const MOST_DOUBLINGS: i64 = 12;
 type Tx = Transaction<'static, Sqlite>;
 
 impl Store {
-    /// The oldest intents that may be signed at chain time `now`.
+    /// The oldest intents that may be signed at chain time `now`, challenges behind all others.
     pub(crate) async fn pending_intents(
         &self,
         now: u64,
@@ -429,7 +430,7 @@ impl Store {
     ) -> Result<Vec<Pending>, NodeError> {
         let rows = sqlx::query(
             "SELECT id, task, intent FROM outbox WHERE state = 'pending' AND not_before <= $1
-             ORDER BY id LIMIT $2",
+             ORDER BY kind = 'challenge', id LIMIT $2",
         )
         .bind(to_i64(now)?)
         .bind(to_i64(limit as u64)?)
@@ -543,9 +544,13 @@ impl Store {
     pub(crate) async fn retry_unheard(&self, now: u64) -> Result<u64, NodeError> {
         let mut tx = self.begin().await?;
         let retried = sqlx::query(
-            "UPDATE outbox SET state = iif(kind = 'claim_share', 'refused', 'pending'), message = NULL
-             WHERE state = 'final' AND attempts < $2
-               AND message IN (SELECT id FROM messages WHERE valid_until + $3 < $1)",
+            "UPDATE outbox
+             SET state = iif(kind = 'claim_share', 'refused', 'pending'), message = NULL
+             WHERE state = 'final'
+               AND (attempts < $2 OR kind IN ('finalize', 'penalise', 'expire'))
+               AND message IN (
+                    SELECT id FROM messages
+                    WHERE valid_until + iif(outbox.attempts < $2, $3, 3600) < $1)",
         )
         .bind(to_i64(now)?)
         .bind(MAX_ATTEMPTS)
@@ -555,6 +560,55 @@ impl Store {
         .rows_affected();
         tx.commit().await?;
         Ok(retried)
+    }
+
+    /// Challenges that went out and whose task has not ended: their bonds are not back.
+    pub(crate) async fn challenges_under_way(&self) -> Result<u64, NodeError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM outbox o JOIN tasks t ON t.id = o.task
+             JOIN statuses s ON s.name = t.status
+             WHERE o.kind = 'challenge' AND o.state IN ('signed', 'sent', 'final', 'done')
+               AND s.terminal = 0",
+        )
+        .fetch_one(self.reader())
+        .await?;
+        Ok(to_u64(count)?)
+    }
+
+    /// Intents that cannot be signed yet: they are pending again at chain time `until`.
+    pub(crate) async fn put_off(
+        &self,
+        rows: &[i64],
+        until: u64,
+        reason: Option<&str>,
+    ) -> Result<(), NodeError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE outbox SET not_before = $2, reason = coalesce($3, reason)
+             WHERE state = 'pending' AND id IN (SELECT value FROM json_each($1))",
+        )
+        .bind(serde_json::Value::from(rows).to_string())
+        .bind(to_i64(until)?)
+        .bind(reason)
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// An intent that its contract would not take any more is not sent.
+    pub(crate) async fn give_up(&self, row: i64, reason: &str) -> Result<(), NodeError> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE outbox SET state = 'refused', reason = $2 WHERE id = $1 AND state = 'pending'",
+        )
+        .bind(row)
+        .bind(reason)
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
     }
 
     /// How many intents live, by state: for metrics and health.

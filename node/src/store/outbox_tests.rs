@@ -168,3 +168,45 @@ async fn only_what_waits_is_withdrawn() {
     commit(&store, vec![ends(kind, End::Again(NOW)), ends(kind, End::Withdrawn)]).await;
     assert_eq!(rounds(&store, kind).await[0].0, "void");
 }
+
+/// Verdicts need the wallet's coins before challenges do.
+#[tokio::test]
+async fn challenges_wait_behind_all_else_and_as_long_as_they_are_told_to() {
+    let (_dir, store) = store().await;
+    let kinds = async |now: u64, most: usize| -> Vec<IntentKind> {
+        let pending = store.pending_intents(now, most).await.unwrap();
+        pending.iter().map(|pending| pending.intent.kind()).collect()
+    };
+    let escrow = Address::basechain([2; 32]);
+    let mut tx = store.begin().await.unwrap();
+    // What a challenge rests on is not what is looked at here.
+    sqlx::query("DROP TRIGGER nobody_challenges_without_evidence").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let evidence = TASK.0;
+    for intent in [Intent::Challenge { escrow, evidence }, Intent::Expire { escrow }] {
+        let (kind, intent) = (intent.kind(), crate::store::encode(&intent).unwrap());
+        let row = NewIntent { task: TASK, kind, intent, evidence: None, now: 0, not_before: 0 };
+        commit(&store, vec![Step::Intent(row)]).await;
+    }
+    assert_eq!(kinds(10, 1).await, [IntentKind::Expire]);
+    let both = [IntentKind::Expire, IntentKind::Challenge];
+    assert_eq!(kinds(10, 9).await, both);
+    store.put_off(&[1], 20, Some("no coins")).await.unwrap();
+    assert_eq!(kinds(19, 9).await, [IntentKind::Expire]);
+    assert_eq!(kinds(20, 9).await, both);
+    assert_eq!(store.challenges_under_way().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_pushes_a_task_to_its_end_is_never_given_up() {
+    let (_dir, store) = store().await;
+    let kind = IntentKind::Expire;
+    commit(&store, vec![new(kind, NOW)]).await;
+    for tried in 1..=20 {
+        sent(&store, NOW).await;
+        let wait = if tried < 20 { 31 } else { 3_601 };
+        assert_eq!(store.retry_unheard(NOW + wait - 1).await.unwrap(), 0, "{tried}");
+        assert_eq!(store.retry_unheard(NOW + wait).await.unwrap(), 1, "{tried}");
+    }
+    assert_eq!(rounds(&store, kind).await.len(), 1);
+}

@@ -176,6 +176,82 @@ async fn a_node_without_its_database_begins_another_chain_beyond_the_first() {
     node.join().await.unwrap();
 }
 
+/// Whoever asked knows the seed of an epoch that was told, and which results it draws: a copy of the
+/// database from before does not know that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_the_database_does_not_go_on_where_seeds_were_told() {
+    let mut world = World::new(0).await;
+    world.node_config.epoch_seconds = 100;
+    world.node_config.funding_seconds = 50;
+    let node = world.node().await;
+    let old = world.listing(&node, b"old", 1);
+    let waiting = world.post(&node, b"old", 1).await.task;
+    node.shutdown();
+    node.join().await.unwrap();
+    let database = world.node_config.data_dir.join("fog.db");
+    let kept = std::fs::read(&database).unwrap();
+
+    // Life goes on: the epoch ends, and its seed is told.
+    let node = world.node().await;
+    world.chain.warp(400).await.unwrap();
+    let number = world.epoch(0).number;
+    until("the anchor", || async {
+        (!anchors(&world, &node, number).await.is_empty()).then_some(())
+    })
+    .await;
+    until("the seed", || async { world.shown(&node, 0).await.seed }).await;
+    node.shutdown();
+    node.join().await.unwrap();
+    std::fs::write(&database, kept).unwrap();
+
+    let refused = Node::start(world.node_config.clone(), world.keys.clone()).await.unwrap_err();
+    assert!(refused.to_string().contains("--new-epochs"), "{refused}");
+    world.node_config.epochs = Epochs::Anew;
+    let node = world.node().await;
+    let other = world.listing(&node, b"old", 2);
+    assert_eq!(world.upload(&node, b"old").await.status(), 204);
+    assert_eq!(world.posting(&node, other).await.unwrap_err(), "epoch_over");
+    // Nor does what waited for its money then.
+    world.fund(&old).await;
+    until("a word on it", || async {
+        let view = world.view(&node, &waiting).await;
+        assert!(!matches!(view.status, TaskStatus::Open | TaskStatus::Assigning), "{view:?}");
+        view.history.iter().any(|step| step.note.contains("fog task cancel")).then_some(())
+    })
+    .await;
+    node.shutdown();
+    node.join().await.unwrap();
+    // It said so once, and goes on with the new chain.
+    world.node_config.epochs = Epochs::Continue;
+    let node = world.node().await;
+    assert!(world.current(&node).await.epoch > number + 1);
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+/// A node that was away takes nothing for the epoch that ended meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_pause_the_first_epoch_is_one_that_runs() {
+    let mut world = World::new(0).await;
+    world.node_config.epoch_seconds = 100;
+    let node = world.node().await;
+    let over = world.listing(&node, b"late", 1);
+    for bytes in [MODULE, b"late"] {
+        assert_eq!(world.upload(&node, bytes).await.status(), 204);
+    }
+    node.shutdown();
+    node.join().await.unwrap();
+    world.chain.warp(1_000).await.unwrap();
+    // Far from having heard of all that was meanwhile.
+    world.node_config.chain.poll_millis = 60_000;
+    let node = world.node().await;
+    assert_eq!(world.posting(&node, over).await.unwrap_err(), "epoch_over");
+    let shown = world.turned(&node, 1).await.signed.unwrap().value;
+    assert!(shown.from >= world.epoch(0).number + 1_000, "{shown:?}");
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_epoch_that_does_not_end_is_no_configuration() {
     let mut world = World::new(0).await;

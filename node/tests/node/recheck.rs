@@ -1,14 +1,15 @@
 //! A worker is caught: what was accepted of it without a look, and can still be taken back, is run
 //! again, and what is wrong falls on chain.
 
-use fog_contracts::TaskState;
+use fog_contracts::{TaskState, market::Config};
 use fog_node::{Node, NodeHandle, TrustedConfig};
 use fog_protocol::{Address, Nano, TaskId, TaskStatus};
 use fog_verifier::{Execution, draw, result_root};
+use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
 
 use crate::{
     worker::Worker,
-    world::{World, nonce, until},
+    world::{World, nonce, std, until},
 };
 
 const RATE: u32 = 50_000;
@@ -155,6 +156,65 @@ async fn what_a_caught_worker_was_not_drawn_for_is_reversed_on_chain_across_a_re
     let lost = before.checked_sub(world.stake(0).await.stake);
     assert!(lost.is_some_and(|lost| lost > Nano::ZERO), "its stake was cut");
     assert_eq!(world.counter(&node, "fog_rechecks{found=\"reversed\"}").await, 1);
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+/// A wrong result that nobody looked at, and its worker caught with another.
+async fn caught(world: &World, node: &NodeHandle) -> Address {
+    let mut worker = Worker::join(world, node, 0).await;
+    let honest = honest(world, node, &worker).await;
+    let mut draws = Draws { world, node, worker: &worker, honest: &honest, rate: RATE, next: 1 };
+    let (salt, caught) = (draws.salt(false, true), draws.salt(true, true));
+    let (_, escrow) = unseen(world, node, &mut worker, (salt, true)).await;
+    let (drawn, _) = done(world, node, &mut worker, caught, true).await;
+    // What verdicts and rulings cost is there whatever else waits.
+    world.reaches(node, &drawn, TaskStatus::Rejected).await;
+    escrow
+}
+
+/// What of the node's challenges waits, and why.
+async fn waiting(world: &World) -> Option<String> {
+    let path = world.node_config.data_dir.join("fog.db");
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut db = options.connect().await.ok()?;
+    let reason = "SELECT reason FROM outbox WHERE kind = 'challenge' AND state = 'pending'";
+    sqlx::query_scalar::<_, Option<String>>(reason).fetch_optional(&mut db).await.ok()??
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_challenge_waits_for_coins_that_verdicts_do_not_need() {
+    let mut world = watched().await;
+    let held = world.balance(&world.operator()).await;
+    world.node_config.wallet_floor = Nano::new(u64::try_from(held).unwrap());
+    let node = world.node().await;
+    let escrow = caught(&world, &node).await;
+    let reason = until("a challenge that waits", || waiting(&world)).await;
+    assert!(reason.contains("stay for verdicts"), "{reason}");
+    assert_eq!(world.task(&escrow).await.state, TaskState::Accepted);
+    // Bonds come back, or somebody pays in: it goes out as long as its window runs.
+    world.chain.fund(std(&world.operator()), 5_000_000_000).await.unwrap();
+    world.chain.warp(15).await.unwrap();
+    until("the challenge", || async {
+        (world.task(&escrow).await.state == TaskState::Disputed).then_some(())
+    })
+    .await;
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_challenge_pays_the_bond_that_its_task_asks_for_whatever_the_node_started_with() {
+    let world = watched().await;
+    let node = world.node().await;
+    let bond = Nano::grams(3);
+    world.govern(Config { challenge_bond: bond, ..world.config.clone() }).await;
+    let escrow = caught(&world, &node).await;
+    let dispute = until("the challenge", || async {
+        world.task(&escrow).await.work.and_then(|work| work.dispute)
+    })
+    .await;
+    assert_eq!(dispute.bond, bond);
     node.shutdown();
     node.join().await.unwrap();
 }

@@ -386,11 +386,32 @@ impl World {
         self.chain.with(move |chain| chain.send_from(&treasury, &call)).await.unwrap().unwrap();
     }
 
+    /// The operator's wallet.
+    pub(crate) fn operator(&self) -> Address {
+        let key = self.keys.operator.public();
+        Wallet::new(WalletVersion::V5R1, key, -3).unwrap().address()
+    }
+
+    /// The market's owner changes its settings: for tasks that open from then on.
+    pub(crate) async fn govern(&self, next: Config) {
+        let owner = self.chain.with(|chain| chain.open_treasury(1, 1_000_000_000));
+        let owner = owner.await.unwrap().unwrap();
+        let tell = |body| {
+            let (owner, to) = (owner.clone(), std(&self.market));
+            let call = Transfer::call(to, fog_contracts::MARKET_VALUE.get().into(), body);
+            self.chain.with(move |chain| chain.send_from(&owner, &call))
+        };
+        tell(market::propose(2, &next).unwrap()).await.unwrap().unwrap();
+        self.chain.warp(self.config.timelock + 1).await.unwrap();
+        tell(market::plain(market::op::APPLY, 3).unwrap()).await.unwrap().unwrap();
+        let account = self.chain.account(std(&self.market)).await.unwrap();
+        let now = market::MarketData::parse(&account.data.unwrap()).unwrap();
+        assert_eq!(now.config, Some(next));
+    }
+
     /// The last transaction of the operator's wallet.
     pub(crate) async fn wallet_head(&self) -> (u64, [u8; 32]) {
-        let key = self.keys.operator.public();
-        let wallet = Wallet::new(WalletVersion::V5R1, key, -3).unwrap();
-        let account = self.chain.account(std(&wallet.address())).await.unwrap();
+        let account = self.chain.account(std(&self.operator())).await.unwrap();
         (account.last_lt, account.last_hash.0)
     }
 

@@ -5,20 +5,25 @@
 //!                                                              -> past valid_until and not in a
 //!                                                                 gapless history: sign anew
 //! ```
-//! One message is on its way at a time. Nothing here decides what is paid: the intents do.
+//! One message is on its way at a time. Nothing here decides what is paid: the intents do. Challenges
+//! come last, and go out only as far as enough stays for verdicts ([`purse`]): the others wait.
+
+mod purse;
 
 use std::{sync::Arc, time::Duration};
 
 use fog_chain::SendOutcome;
-use fog_protocol::SecretKey;
+use fog_protocol::{Hash32, Nano, SecretKey};
 use fog_wallet::{OutMessage, Wallet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::purse::Purse;
 use crate::{
     NodeError,
+    chain_port::{ChainPort, Challengeable},
     shared::{ChainHealth, Counters, Shared},
-    store::{InFlight, Pending, SignedMessage, StoredMessage},
+    store::{InFlight, Intent, Pending, SignedMessage, StoredMessage},
 };
 
 /// Pause between two looks at the outbox when nothing wakes it.
@@ -29,6 +34,9 @@ const RETRY: Duration = Duration::from_secs(1);
 const RESEND: Duration = Duration::from_secs(3);
 /// The same if it is not known whether they arrived.
 const RESEND_UNHEARD: Duration = Duration::from_secs(1);
+
+/// Seconds of chain time after which a challenge that has to wait is looked at again.
+const CHALLENGE_AGAIN: u64 = 10;
 
 /// What signs: shared with the coordinator, which signs what no contract holds (vouchers of the
 /// account rail).
@@ -161,18 +169,16 @@ async fn sign(
         }
     };
     let valid_until = newest + u64::from(shared.config.message_seconds);
-    let mut messages: Vec<OutMessage> = Vec::with_capacity(pending.len());
-    let mut intents = Vec::with_capacity(pending.len());
-    for Pending { id, task, intent } in pending {
-        let Ok(query) = u64::try_from(*id) else { continue };
-        match shared.chain.message(intent, query) {
-            Ok(message) => {
-                intents.push((*id, fog_protocol::Hash32(message.body.repr_hash().0)));
-                messages.push(message);
-            }
-            Err(error) => tracing::error!(%task, %error, "an intent cannot be built"),
-        }
+    let mut ready = build(shared, pending);
+    let challenges: Vec<_> =
+        pending.iter().filter(|it| matches!(it.intent, Intent::Challenge { .. })).collect();
+    if !challenges.is_empty() {
+        let spent = ready.iter().fold(Nano::ZERO, |sum, (_, out)| sum.saturating_add(out.value));
+        ready.extend(affordable(shared, signer, &challenges, (spent, newest)).await?);
     }
+    let hash = |out: &OutMessage| Hash32(out.body.repr_hash().0);
+    let intents = ready.iter().map(|(id, message)| (*id, hash(message))).collect();
+    let messages: Vec<OutMessage> = ready.into_iter().map(|(_, message)| message).collect();
     if messages.is_empty() {
         return Ok(None);
     }
@@ -192,5 +198,99 @@ async fn sign(
             tracing::error!(%error, "the wallet's message cannot be signed");
             Ok(None)
         }
+    }
+}
+
+/// An intent's row, and its message.
+type Ready = (i64, OutMessage);
+
+/// The messages of all but challenges.
+fn build(shared: &Shared, pending: &[Pending]) -> Vec<Ready> {
+    let mut ready = Vec::with_capacity(pending.len());
+    for Pending { id, task, intent } in pending {
+        let Ok(query) = u64::try_from(*id) else { continue };
+        if let Intent::Challenge { .. } = intent {
+            continue;
+        }
+        match shared.chain.message(intent, query) {
+            Ok(message) => ready.push((*id, message)),
+            Err(error) => tracing::error!(%task, %error, "an intent cannot be built"),
+        }
+    }
+    ready
+}
+
+/// The messages of those challenges that the wallet can afford beside `spent` at chain time `now`. The
+/// others are put off; those whose window is over are given up.
+async fn affordable(
+    shared: &Shared,
+    signer: &Signer,
+    challenges: &[&Pending],
+    (spent, now): (Nano, u64),
+) -> Result<Vec<Ready>, NodeError> {
+    let holds = match shared.chain.balance(&signer.wallet.address()).await {
+        Ok(holds) => holds,
+        Err(error) => {
+            tracing::warn!(%error, "the wallet's balance cannot be read: challenges wait");
+            return Ok(Vec::new());
+        }
+    };
+    let (under_way, most) =
+        (shared.store.challenges_under_way().await?, shared.config.limits.challenges_at_once);
+    let mut purse = Purse { holds, floor: shared.config.wallet_floor, under_way, most };
+    purse.spend(spent);
+    let mut ready = Vec::new();
+    let mut waits = Waits::default();
+    for pending in challenges {
+        let (id, task) = (pending.id, pending.task);
+        let Intent::Challenge { escrow, evidence } = &pending.intent else { continue };
+        // Who waits behind one that waits is not asked about.
+        if let Some(short) = waits.short {
+            waits.put_off(id, short);
+            continue;
+        }
+        match shared.chain.challengeable(escrow, now).await {
+            Ok(Challengeable::With(bond)) => {
+                let Ok(query) = u64::try_from(id) else { continue };
+                match ChainPort::challenge(escrow, evidence, bond, query) {
+                    Ok(message) => match purse.challenge(message.value) {
+                        Ok(()) => ready.push((id, message)),
+                        Err(short) => waits.put_off(id, short),
+                    },
+                    Err(error) => tracing::error!(%task, %error, "an intent cannot be built"),
+                }
+            }
+            Ok(Challengeable::Over) => {
+                let reason = "its window is over, or somebody else challenged it";
+                tracing::warn!(%task, reason, "a wrong result is not challenged");
+                shared.store.give_up(id, reason).await?;
+            }
+            Ok(Challengeable::NotYet) => waits.rows.push(id),
+            Err(error) => {
+                tracing::warn!(%task, %error, "a task to be challenged cannot be read");
+                waits.rows.push(id);
+            }
+        }
+    }
+    if let Some(short) = waits.short {
+        let waiting = waits.rows.len();
+        tracing::warn!(waiting, %short, "challenges of wrong results wait");
+    }
+    let reason = waits.short.map(|short| short.to_string());
+    shared.store.put_off(&waits.rows, now + CHALLENGE_AGAIN, reason.as_deref()).await?;
+    Ok(ready)
+}
+
+/// Challenges that wait.
+#[derive(Default)]
+struct Waits {
+    rows: Vec<i64>,
+    short: Option<purse::Short>,
+}
+
+impl Waits {
+    fn put_off(&mut self, row: i64, short: purse::Short) {
+        self.rows.push(row);
+        self.short = Some(short);
     }
 }
