@@ -102,8 +102,8 @@ impl Actor {
             // A contract that was read late shows the verdict from before the dispute. The ruling goes
             // out until its time is over: what is heard then ends it.
             (IntentKind::Ruling, Applicable::No) if self.is_disputed(&task) => {
-                let at = self.now() + AGAIN_SECONDS;
-                self.end_intent(task, kind, End::Again(at));
+                let now = self.now();
+                self.end_intent(task, kind, End::Again(now));
             }
             (_, Applicable::No) => {
                 let reason = "thrown back: the contract had moved on".to_owned();
