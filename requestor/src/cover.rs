@@ -100,6 +100,7 @@ impl Story {
         // Its stake may have refused earlier ones: the last before the promise counts.
         let told = tx.in_msg.as_ref().filter(|message| message.op() == Some(task::op::ASSIGN));
         if self.promised.is_some()
+            && self.assigned.is_none()
             && let Some(assign) = told.and_then(|message| heard::assign(&message.body).ok())
         {
             self.assigned = Some((assign.owner, assign.reserve));

@@ -18,7 +18,7 @@ async fn store() -> (tempfile::TempDir, Store) {
     // What the outbox's rows refer to; nothing of it is looked at here.
     for statement in [
         "INSERT INTO tasks (id, status, requestor_key, escrow, listing, posted_at, changed_at)
-         VALUES ($1, 'awaiting_funds', zeroblob(32), 'escrow', x'01', 0, 0)",
+         VALUES ($1, 'awaiting_funds', zeroblob(32), $2, x'01', 0, 0)",
         "INSERT INTO shares_due (task) VALUES ($1)",
         "INSERT INTO channels (address, purpose, payer, payee, payer_key, payee_key, cap, delay, series,
                                signing_key, status, close_at, balance, paid, owed, promised)
@@ -28,7 +28,10 @@ async fn store() -> (tempfile::TempDir, Store) {
                               commit_seconds, lasts, reserve, bid, promise, state)
          VALUES ($1, 'pledge', 'b', 'stake', hex($1), 0, 1, 1, 1, 1, 1, x'01', x'01', 'consented')",
     ] {
-        sqlx::query(statement).bind(&TASK.0.0[..]).execute(&mut *tx).await.unwrap();
+        let insert = sqlx::query(statement).bind(&TASK.0.0[..]);
+        // The first statement's escrow; the others do not ask for it.
+        let insert = insert.bind(address.to_string());
+        insert.execute(&mut *tx).await.unwrap();
     }
     tx.commit().await.unwrap();
     (dir, store)
@@ -63,8 +66,9 @@ async fn rounds(store: &Store, kind: IntentKind) -> Vec<(String, i64, i64)> {
 async fn sent(store: &Store, valid_until: u64) {
     let mut tx = store.begin().await.unwrap();
     let message: i64 = sqlx::query_scalar(
-        "INSERT INTO messages (seqno, boc, body_hash, valid_until, state)
-         VALUES (1, x'01', randomblob(32), $1, 'final') RETURNING id",
+        "INSERT INTO messages (seqno, boc, body_hash, valid_until, state, lt, hash)
+         VALUES ((SELECT count(*) FROM messages), x'01', randomblob(32), $1, 'final', 1, zeroblob(32))
+         RETURNING id",
     )
     .bind(i64::try_from(valid_until).unwrap())
     .fetch_one(&mut *tx)
