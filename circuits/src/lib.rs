@@ -1,6 +1,6 @@
 //! Programs that can be proven: a worker runs one on an input and proves, in 192 bytes, that the
 //! result is what comes out; the task's escrow checks the proof itself and pays
-//! (`contracts/README.md`, "Where the proof is the verdict").
+//! (`contracts/docs/task.md`, "Where the proof is the verdict").
 //!
 //! ```text
 //! Program (what is computed) --Work--> one circuit: result = program(input), and

@@ -23,6 +23,7 @@ mod ledger;
 mod markets;
 mod matrix;
 mod operators;
+mod pages;
 mod proofs;
 mod property;
 mod proving;
