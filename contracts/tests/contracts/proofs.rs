@@ -244,18 +244,25 @@ fn points_must_be_points_of_the_group() {
     }
 }
 
+/// A point of the curve, outside the group, that differs from this one by something of another order: r
+/// times any point of the curve has the cofactor's.
+fn moved_1(point: &[u8; 48]) -> [u8; 48] {
+    let torsion: G1Affine = read::<G1Affine>(&outside().0).mul_bigint(Fr::MODULUS).into();
+    bytes(&G1Affine::from(read::<G1Affine>(point) + torsion))
+}
+
+/// The same in G2.
+fn moved_2(point: &[u8; 96]) -> [u8; 96] {
+    let torsion: G2Affine = read::<G2Affine>(&outside().1).mul_bigint(Fr::MODULUS).into();
+    bytes(&G2Affine::from(read::<G2Affine>(point) + torsion))
+}
+
 /// A point outside the group that differs from the right one by something of another order gives
 /// the same pairing: without the check it would pass, and one proof would have many forms.
 #[test]
 fn a_point_that_pairs_alike_is_refused_too() {
     let task = assigned();
     let good = prove_for(task.address, stake_address()).proof;
-    let (outside_1, outside_2) = outside();
-    // r times a point of the curve has the cofactor's order.
-    let torsion_1: G1Affine = read::<G1Affine>(&outside_1).mul_bigint(Fr::MODULUS).into();
-    let torsion_2: G2Affine = read::<G2Affine>(&outside_2).mul_bigint(Fr::MODULUS).into();
-    let moved_1 = |point| bytes(&G1Affine::from(read::<G1Affine>(point) + torsion_1));
-    let moved_2 = |point| bytes(&G2Affine::from(read::<G2Affine>(point) + torsion_2));
     for (case, proof) in [
         ("A moved", Proof { a: moved_1(&good.a), ..good }),
         ("B moved", Proof { b: moved_2(&good.b), ..good }),
@@ -364,6 +371,53 @@ fn degenerate_keys_prove_nothing() {
             refused_message(&task, &prove, &[BAD_KEY], case);
         }
     }
+}
+
+/// That a key's points are in their groups is not looked at on chain. With one off its curve nothing is
+/// ever proven; with one out of its group something may be: then it is the assigned worker that is
+/// paid, of this task's escrow, as by any proof.
+#[test]
+fn points_of_a_key_off_the_group_bind_their_own_task_alone() {
+    let (good, (off_1, off_2)) = (secrets(), off_the_curve());
+    let proven = |key: VerifyingKey| {
+        let statement = Statement { input: INPUT, key };
+        let task = assigned_for(&statement);
+        let proof = good.prove(right_number(&task), "first");
+        let prove = Prove { statement, ..with_proof(&task, proof) };
+        (task, prove)
+    };
+    for (case, key) in bent_keys(good.key(), |_| off_1, |_| off_2) {
+        let (task, prove) = proven(key);
+        refused_message(&task, &prove, &[], &format!("{case} off the curve"));
+    }
+    for (case, key) in bent_keys(good.key(), moved_1, moved_2) {
+        let (mut task, prove) = proven(key);
+        // In G1 what is of another order pairs to one; but only a point of the group is added.
+        if !matches!(case, "alpha" | "IC[0]") {
+            refused_message(&task, &prove, &[], &format!("{case} out of the group"));
+            continue;
+        }
+        let ran = task.send(STRANGER, GRAM / 2, prove.body(QUERY).unwrap());
+        assert_eq!(ran.exit, 0, "{case}");
+        assert_eq!((ran.sent.len(), ran.sent[0].to), (1, stake_address()), "{case}");
+        assert_eq!(state(&task), TaskState::Settling, "{case}");
+    }
+}
+
+/// Keys of which one point each is another.
+fn bent_keys(
+    key: VerifyingKey,
+    one: impl Fn(&[u8; 48]) -> [u8; 48],
+    two: impl Fn(&[u8; 96]) -> [u8; 96],
+) -> [(&'static str, VerifyingKey); 6] {
+    [
+        ("alpha", VerifyingKey { alpha: one(&key.alpha), ..key }),
+        ("IC[0]", VerifyingKey { ic: [one(&key.ic[0]), key.ic[1]], ..key }),
+        ("IC[1]", VerifyingKey { ic: [key.ic[0], one(&key.ic[1])], ..key }),
+        ("beta", VerifyingKey { beta: two(&key.beta), ..key }),
+        ("gamma", VerifyingKey { gamma: two(&key.gamma), ..key }),
+        ("delta", VerifyingKey { delta: two(&key.delta), ..key }),
+    ]
 }
 
 /// The forgery above is a real one: it satisfies the equation, and only the key's check stops it.
