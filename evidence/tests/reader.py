@@ -1,24 +1,15 @@
 #!/usr/bin/env python3
 """Reads evidence bundles by the tables of FORMAT.md, with Python's standard library alone.
+`python3 reader.py FILE...` prints a line of JSON for each, or what is wrong with the first bad one. It
+recomputes the hashes; signatures, proofs and the program's run are left to `fog verify`."""
+import hashlib, json, pathlib, sys
 
-    python3 reader.py FILE...
-
-Prints a line of JSON for each, or says on standard error what is wrong with the first bad one. It
-recomputes the hashes; signatures, proofs and the program's run are left to `fog verify`.
-"""
-import hashlib
-import json
-import pathlib
-import sys
-
-FORMAT = pathlib.Path(__file__).parent.parent / "FORMAT.md"
 INTEGERS = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "u128": 16, "i8": 1, "i32": 4, "decimal": 16}
 RAW = {"hash": 32, "signature": 64}
 sha256 = lambda data: hashlib.sha256(data).digest()
 
 def need(condition, what):
-    if not condition:
-        raise ValueError(what)
+    if not condition: raise ValueError(what)
 
 def tables(text):
     """The rows of the table under each heading."""
@@ -32,7 +23,7 @@ def tables(text):
             rows.append([cell.strip(" `") for cell in line.strip("|").split("|")])
     return found
 
-TABLES = tables(FORMAT.read_text())
+TABLES = tables((pathlib.Path(__file__).parent.parent / "FORMAT.md").read_text())
 PARTS = {int(number): name for number, name, *_ in TABLES["Evidence bundles"]}
 
 def tagged(tag, *parts):
@@ -53,22 +44,18 @@ class Reader:
         outer, _, inner = kind.partition("<")
         if kind in INTEGERS:
             return int.from_bytes(self.take(INTEGERS[kind]), "little", signed=kind[0] != "u")
-        if kind in RAW:
-            return self.take(RAW[kind])
-        if kind in ("bytes", "text"):
-            return self.take(self.read("u32"))
+        if kind in RAW or kind in ("bytes", "text"):
+            return self.take(RAW[kind] if kind in RAW else self.read("u32"))
         if kind == "bool":
             return {b"\0": False, b"\1": True}[self.take(1)]
         if outer == "option":
             return self.read(inner[:-1]) if self.read("bool") else None
         if outer == "vec":
             return [self.read(inner[:-1]) for _ in range(self.read("u32"))]
-        rows = TABLES[kind]
-        if not rows[0][0].isdigit():
-            return self.record((name, type_) for name, type_, *_ in rows)
-        number = self.read("u8")
-        need(number < len(rows), f"{kind} has no variant {number}")
-        _, name, fields, *_ = rows[number]
+        if not TABLES[kind][0][0].isdigit():
+            return self.record((name, inner) for name, inner, *_ in TABLES[kind])
+        variants = {int(number): (name, fields) for number, name, fields, *_ in TABLES[kind]}
+        name, fields = variants[self.read("u8")]
         return {"kind": name, **self.record(field.split(": ") for field in fields.split(", ") if field)}
 
     def record(self, fields):
@@ -95,10 +82,8 @@ def container(data):
     need(all(one[0] < other[0] for one, other in zip(table, table[1:])), "parts out of order")
     parts = {}
     for kind, length, digest in table:
-        name = PARTS.get(kind)
-        need(name, f"part {kind} is unknown")
-        parts[name] = reader.take(length)
-        need(sha256(parts[name]) == digest, f"part {name} was changed")
+        body = parts[PARTS[kind]] = reader.take(length)
+        need(sha256(body) == digest, f"part {PARTS[kind]} was changed")
     need(reader.at == len(data), "bytes follow the last part")
     need(list(parts)[:7] == list(PARTS.values())[:7] and ("epoch" in parts) == (version == 3), "other parts")
     return version, parts
@@ -116,9 +101,8 @@ def first_cell(bag):
 
 def task_id(listing, body):
     digest, rail = tagged("fog/listing/v1", body), listing["rail"] or {}
-    if rail.get("kind") != "jetton":
-        return digest
-    return sha256(b"\x00\xa0" + digest + rail["master"]["hash"] + rail["units"].to_bytes(16, "big"))
+    jetton = rail.get("kind") == "jetton" and rail["master"]["hash"] + rail["units"].to_bytes(16, "big")
+    return sha256(b"\x00\xa0" + digest + jetton) if jetton else digest
 
 def accepts(evidence):
     """What the table of `Finding` says."""

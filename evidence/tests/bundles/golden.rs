@@ -23,7 +23,7 @@ const GOLDEN: [(&str, &str); 17] = [
     ("accepted after a draw", "v3-replay"),
     ("rejected after a draw", "v3-replay-rejected"),
     ("not drawn", "v3-replay-not-drawn"),
-    ("ruled wrong", "v3-ruling"),
+    ("ruled wrong", "v1-ruling"),
     ("improves not, but honest", "v3-improves"),
     ("near enough", "v3-statistical"),
     ("drawn chunks right", "v3-merkle"),

@@ -70,8 +70,7 @@ impl Task {
         let (listing, exit, salt) = (&self.listing, GuestExit::Success, Hash32([8; 32]));
         let root = result_root(&listing.policy, exit, output, fuel_used);
         let commitment = commitment_hash(&listing.id(), &worker(), &root, fuel_used, &salt);
-        let reveal =
-            Reveal { task: listing.id(), exit, output: output.to_vec(), fuel_used, salt };
+        let reveal = Reveal { task: listing.id(), exit, output: output.to_vec(), fuel_used, salt };
         let submission = Submission::open(reveal, listing, worker(), commitment).unwrap();
         let (program, input, key) = (&self.program[..], self.input, self.key);
         let work = Work { listing, program, input, key, basis, rate_ppm: RATE_ONE };
@@ -203,7 +202,10 @@ fn what_is_wrong_is_rejected_and_says_why() {
     let reasons = [
         ("a proof of another task", "the proof is refused: proof_not_valid"),
         ("a receipt of another program", "the proof is refused: receipt_not_valid"),
-        ("a component, another result", "audited: the worker's history is short; the output differs"),
+        (
+            "a component, another result",
+            "audited: the worker's history is short; the output differs",
+        ),
     ];
     assert_eq!(wrong, reasons.map(|(name, reason)| (name, reason.to_owned())));
 }
