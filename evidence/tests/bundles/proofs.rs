@@ -38,7 +38,7 @@ const ELF: &[u8] = b"a program for a zkVM";
 pub(crate) fn run(job: &Job<'_>) -> Execution {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
     let config = SandboxConfig { allocation: Allocation::OnDemand, ..SandboxConfig::default() };
-    let sandbox = SANDBOX.get_or_init(|| Sandbox::new(config).unwrap());
+    let sandbox = SANDBOX.get_or_init(|| Sandbox::new(config));
     let guest = sandbox::Job {
         seed: job.seed.0,
         limits: Limits::for_listing(&job.limits),
