@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     dev::{Dev, dev},
-    fog::{file, fog, json, run},
+    fog::{file, fog, json, run, verifies_within_a_second},
 };
 
 /// The example circuit's public inputs: the binding, and the digest in `input.json`.
@@ -107,6 +107,8 @@ fn anyone_checks_a_verdict_again_without_a_node() {
     }
     let output = run(fog(home).args(["verify", path(&one), "--online"]));
     assert_eq!(output.status.code(), Some(1), "online, but nobody answers");
+    let again = [&["run", "--json"][..], &work].concat();
+    verifies_within_a_second(home, &one, &again);
 
     // A byte in each of its parts changed (every one: `evidence/tests`), and a file that is none.
     let bytes = std::fs::read(&one).unwrap();
@@ -121,4 +123,35 @@ fn anyone_checks_a_verdict_again_without_a_node() {
     let output = run(fog(home).args(["verify", path(&input)]));
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("no evidence bundle"));
+}
+
+/// The golden bundles that need nobody's files but their own: proofs, and a component.
+#[test]
+fn bundles_of_proofs_are_verified_within_a_second() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let golden = |name: &str| file(&format!("evidence/tests/golden/{name}.fog"));
+    let vector = |name: &str| file(&format!("verifier/tests/vectors/groth16/bound.{name}.json"));
+    let [key, proof, public] = ["vk", "proof", "public"].map(vector);
+    let check = ["proof", "verify", "--json", "--key", path(&key), "--proof", path(&proof)];
+    let check = [&check[..], &["--public", path(&public)]].concat();
+    verifies_within_a_second(home, &golden("v1-groth16"), &check);
+
+    let receipts = std::fs::read(file("verifier/tests/vectors/groth16/receipts.json")).unwrap();
+    let receipts: Vec<Value> = serde_json::from_slice(&receipts).unwrap();
+    for (vm, bundle) in [("sp1-v6.1", "v2-receipt-sp1"), ("risc-zero-v3.0", "v2-receipt-risc-zero")]
+    {
+        let receipt = receipts.iter().find(|receipt| receipt["vm"] == vm).unwrap();
+        let text = |name: &str| receipt[name].as_str().unwrap();
+        std::fs::write(home.join("journal"), hex::decode(text("journal")).unwrap()).unwrap();
+        std::fs::write(home.join("seal"), text("seal")).unwrap();
+        let check = ["proof", "receipt", "--json", "--vm", vm, "--program", text("program")];
+        let files = ["--journal", "journal", "--seal", "seal"];
+        verifies_within_a_second(home, &golden(bundle), &[&check[..], &files].concat());
+    }
+
+    let (module, input) = (file("cli/guests/reverse.wasm"), home.join("input"));
+    std::fs::write(&input, b"an input").unwrap();
+    let again = ["run", "--json", "--module", path(&module), "--input", path(&input)];
+    verifies_within_a_second(home, &golden("v3-component"), &again);
 }

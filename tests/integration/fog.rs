@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -31,6 +32,33 @@ pub(crate) fn fog(home: &Path) -> Command {
 
 pub(crate) fn run(command: &mut Command) -> Output {
     command.output().unwrap()
+}
+
+/// The least of three times that a command takes, which has to succeed.
+pub(crate) fn least(command: impl Fn() -> Command) -> Duration {
+    let time = |_| {
+        let begun = Instant::now();
+        let output = run(&mut command());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        begun.elapsed()
+    };
+    (0..3).map(time).min().unwrap()
+}
+
+/// `fog verify` of a bundle takes under a second more than what it cannot do without: a run of the
+/// program on the input, or the check of the proof.
+pub(crate) fn verifies_within_a_second(home: &Path, bundle: &Path, again: &[&str]) {
+    let with = |args: &[&str]| {
+        let mut command = fog(home);
+        command.args(args);
+        command
+    };
+    let bundle = bundle.to_str().unwrap();
+    let verify = least(|| with(&["verify", bundle, "--json"]));
+    let alone = least(|| with(again));
+    let beyond = verify.saturating_sub(alone);
+    println!("{bundle}: verified in {verify:.2?}, {beyond:.2?} beyond `fog {}`", again[0]);
+    assert!(beyond < Duration::from_secs(1), "{bundle}: {verify:?} against {alone:?}");
 }
 
 /// Standard output as the one JSON document it must be.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     dev::{Dev, Guard, dev},
-    fog::{file, fog, json, run},
+    fog::{file, fog, json, run, verifies_within_a_second},
 };
 
 fn path(path: &Path) -> &str {
@@ -134,12 +134,20 @@ fn every_strategy_from_the_post_to_the_evidence() {
     drop(network);
 
     // Nobody is left to be asked.
-    for name in ["best", "near", "cut", "copy"] {
+    let works = [
+        ("best", &partition, &weights),
+        ("near", &pi, &points),
+        ("cut", &wordcount, &lines),
+        ("copy", &wordcount, &lines),
+    ];
+    for (name, module, input) in works {
         let bundle = home.join(format!("{name}.fog"));
         let output = run(fog(home).args(["verify", path(&bundle), "--json"]));
         let report = json(&output);
         assert_eq!(output.status.code(), Some(0), "{report:#}");
         assert_eq!(report["complete"], true, "{report:#}");
+        let again = ["run", "--json", "--module", path(module), "--input", path(input)];
+        verifies_within_a_second(home, &bundle, &again);
     }
     let bundle = home.join("cut.fog");
     let verify = |chunk: &Path| {

@@ -106,10 +106,10 @@ fn holds(hay: &[u8], needle: &[u8]) -> bool {
     memchr::memmem::find(hay, needle).is_some()
 }
 
-/// Everything that can be read of a process's memory; `None` where the system forbids it.
-fn memory_of(pid: u32, mut seen: impl FnMut(&[u8])) -> Option<u64> {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
-    let mut memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+/// Everything that can be read of a process's memory; an error where the system forbids it.
+fn memory_of(pid: u32, mut seen: impl FnMut(&[u8])) -> std::io::Result<u64> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    let mut memory = File::open(format!("/proc/{pid}/mem"))?;
     let mut total = 0;
     let mut piece = vec![0; 1 << 20];
     for line in maps.lines() {
@@ -136,8 +136,14 @@ fn memory_of(pid: u32, mut seen: impl FnMut(&[u8])) -> Option<u64> {
             }
         }
     }
-    Some(total)
+    Ok(total)
 }
+
+/// What is wrong with a search that saw nothing: it shows nothing, so the test must not pass.
+const BLIND: &str = "the memory of the sandbox process cannot be read, so nothing is shown about it. \
+    Run this test as the user who owns the process, with ptrace allowed to a parent \
+    (kernel.yama.ptrace_scope 0 or 1) and /proc mounted without hidepid; in a container, with \
+    CAP_SYS_PTRACE";
 
 /// Says everything a guest can see: arguments, environment, clock, random numbers, all memory.
 fn tell_all() -> Vec<u8> {
@@ -209,11 +215,12 @@ fn parent_with_a_secret() {
             assert_ne!(target.as_os_str().as_bytes(), keystore.as_bytes());
         }
         let mut leaked = false;
-        match memory_of(child, |piece| leaked |= found(piece)) {
-            Some(bytes) => scanned += bytes,
-            None => println!("this system does not let the parent read the child's memory"),
-        }
+        let read = memory_of(child, |piece| leaked |= found(piece));
+        let read = read.unwrap_or_else(|error| panic!("{error}: {BLIND}"));
+        // A process that has just run a guest holds at least that guest's memory, one page.
+        assert!(read >= 65_536, "{read} bytes: {BLIND}");
         assert!(!leaked, "the child's memory holds it");
+        scanned += read;
     }
     println!("the child holds no secret: {scanned} bytes of its memory read");
     drop(open);
