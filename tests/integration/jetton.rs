@@ -242,8 +242,8 @@ fn owed(network: &Dev, home: &std::path::Path, escrow: &str, share: &str) -> u64
 }
 
 fn chain_of(network: &Dev) -> ChainClient {
-    ChainClient::new(ChainConfig::new(network.text("chain"), TESTNET).with_confirmations(Some(0)))
-        .unwrap()
+    let endpoint = format!("{}/api/v2", network.text("chain").trim_end_matches("/api/v2"));
+    ChainClient::new(ChainConfig::new(endpoint, TESTNET).with_confirmations(Some(0))).unwrap()
 }
 
 /// How often this wallet has told a task to send its share.
