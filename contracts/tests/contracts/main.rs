@@ -28,6 +28,7 @@ mod proofs;
 mod property;
 mod proving;
 mod readers;
+mod returned;
 mod shares;
 mod solo;
 mod stakes;
