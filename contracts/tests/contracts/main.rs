@@ -27,6 +27,7 @@ mod pages;
 mod proofs;
 mod property;
 mod proving;
+mod races;
 mod readers;
 mod returned;
 mod shares;
