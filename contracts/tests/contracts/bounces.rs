@@ -66,7 +66,7 @@ const OUTWARD: [(TaskState, Word, u32, TaskState, TaskState); 9] = [
 ];
 
 /// The task in its waiting state, and the message it waits for.
-fn waiting(from: TaskState, word: Word, op: u32) -> (Solo, Sent) {
+pub(crate) fn waiting(from: TaskState, word: Word, op: u32) -> (Solo, Sent) {
     let kind = match (word, from) {
         (Word::Prove, TaskState::Assigned) => Kind::Proven,
         (Word::Prove, _) => Kind::Overruled,

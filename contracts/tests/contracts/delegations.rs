@@ -17,7 +17,7 @@ use crate::{
     world::UNBONDING,
 };
 
-const STAKER: Address = Address::basechain([0xb1; 32]);
+pub(crate) const STAKER: Address = Address::basechain([0xb1; 32]);
 const OTHER: Address = Address::basechain([0xb2; 32]);
 const AMOUNT: Nano = Nano::new(50 * GRAM);
 const ENOUGH: u64 = GRAM / 2;
@@ -60,11 +60,11 @@ fn redeem(shares: Hash32, left: u32, owner: Address) -> Cell {
     })
 }
 
-fn joined(shares: u128) -> Cell {
+pub(crate) fn joined(shares: u128) -> Cell {
     body(delegation::op::JOINED, QUERY, |b| b.store_u128(shares).unwrap())
 }
 
-fn left(shares: u128, at: u32) -> Cell {
+pub(crate) fn left(shares: u128, at: u32) -> Cell {
     body(delegation::op::LEFT, QUERY, |b| {
         put_hash(b, &number(shares));
         b.store_u32(at).unwrap();
@@ -421,12 +421,12 @@ fn fresh() -> Solo {
     Solo::new(at(STAKER), init(STAKER).state_init().unwrap())
 }
 
-fn held(solo: &Solo) -> DelegationData {
+pub(crate) fn held(solo: &Solo) -> DelegationData {
     DelegationData::parse(&solo.stored()).unwrap()
 }
 
 /// With 1,000 shares and `entries` of 10 in the queue, a second apart.
-fn holding(entries: u32) -> Solo {
+pub(crate) fn holding(entries: u32) -> Solo {
     let mut solo = fresh();
     let delegate = delegation::delegate(QUERY, AMOUNT, 1000).unwrap();
     taken(&mut solo, STAKER, AMOUNT.get() + ENOUGH, delegate);

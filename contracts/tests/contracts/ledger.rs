@@ -35,7 +35,7 @@ const END_LOG: u32 = 0x4e00_0008;
 const NOTICE: u64 = 2_000_000;
 
 /// What one task has done so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Book {
     /// Price and reserve, by the stake that said yes.
     reserved: BTreeMap<Address, (u64, u64)>,
@@ -46,6 +46,7 @@ struct Book {
 }
 
 /// Everything that is watched.
+#[derive(Clone)]
 pub(crate) struct Ledger {
     pub(crate) market: Address,
     pub(crate) treasury: Address,

@@ -37,6 +37,8 @@ pub(crate) const CHALLENGE_BOND: Nano = Nano::new(500_000_000);
 /// What the node has put into its bond.
 pub(crate) const BOND: Nano = Nano::grams(200);
 pub(crate) const TIMELOCK: u32 = 86_400;
+/// What everybody begins with.
+pub(crate) const FUNDS: u64 = 1_000_000_000_000;
 
 pub(crate) fn std(address: &Address) -> StdAddr {
     StdAddr::new(address.workchain, HashBytes(address.hash.0))
@@ -103,9 +105,20 @@ impl World {
 
     /// A market with `count` verifiers, of whom `threshold` must sign.
     pub(crate) fn with_verifiers(threshold: u8, count: u8) -> Self {
-        let chain = ChainConfig { clock: Clock::Manual(START), ..ChainConfig::default() };
-        let mut chain = Chain::new_in_memory(chain).unwrap();
-        let mut party = |salt| chain.open_treasury(salt, 1_000_000_000_000).unwrap();
+        let settings = ChainConfig { clock: Clock::Manual(START), ..ChainConfig::default() };
+        Self::on(settings, threshold, count)
+    }
+
+    /// The same on a chain of these settings; what it does not deliver by itself is under way.
+    pub(crate) fn on(settings: ChainConfig, threshold: u8, count: u8) -> Self {
+        let mut chain = Chain::new_in_memory(settings).unwrap();
+        let mut party = |salt| {
+            let party = chain.open_treasury(salt, FUNDS.into()).unwrap();
+            while chain.backlog() > 0 {
+                chain.mine().unwrap();
+            }
+            party
+        };
         let (owner, requestor, operator) = (party(1), party(2), party(3));
         let (worker, stranger) = (party(4), party(5));
         let verifiers: Vec<_> = (0..count).map(|i| SecretKey::from_seed(&[100 + i; 32])).collect();

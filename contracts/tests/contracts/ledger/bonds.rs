@@ -20,7 +20,7 @@ use crate::world::{CHALLENGE_BOND, FEE_BPS, earned, ours, std};
 const REPORTER: u64 = 5;
 
 /// What one bond has done so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Book {
     data: Option<OperatorData>,
     /// Prices of what was taken on and is not over, by task.
@@ -28,7 +28,7 @@ struct Book {
 }
 
 /// What one task owed in disputes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Dispute {
     challenges: u32,
     decisions: u32,
@@ -37,7 +37,7 @@ struct Dispute {
 }
 
 /// All bonds that are watched, and the disputes of all tasks.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Bonds {
     known: BTreeMap<Address, OperatorInit>,
     books: BTreeMap<Address, Book>,
@@ -48,7 +48,7 @@ pub(crate) struct Bonds {
 }
 
 /// How much there was of what.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Tally(BTreeMap<&'static str, u64>);
 
 impl Tally {

@@ -20,7 +20,7 @@ use crate::world::{ours, std};
 const NOTICE: u64 = 2_000_000;
 
 /// What one channel has done so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Book {
     put_in: u64,
     paid: u64,
@@ -30,7 +30,7 @@ struct Book {
 }
 
 /// All channels that are watched.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Channels {
     known: BTreeMap<Address, Channel>,
     books: BTreeMap<Address, Book>,

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// One task: what it was credited, and what it sent of each share.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Book {
     credited: u128,
     sent: [u128; 4],
@@ -30,7 +30,7 @@ struct Book {
 }
 
 /// All tasks in jettons that are watched.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct JettonTasks {
     known: BTreeMap<Address, JettonTask>,
     books: BTreeMap<Address, Book>,

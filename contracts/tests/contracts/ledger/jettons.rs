@@ -61,7 +61,7 @@ pub(super) fn internal(message: &OwnedMessage) -> Option<Message> {
 }
 
 /// One jetton.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Currency {
     supply: u128,
     in_flight: u128,
@@ -70,7 +70,7 @@ struct Currency {
 }
 
 /// One channel: what it was credited, and what it sent for the payee and for the payer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Book {
     credited: u128,
     sent: [u128; 2],
@@ -80,7 +80,7 @@ struct Book {
 }
 
 /// All jettons and channels that are watched.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Jettons {
     currencies: BTreeMap<Address, Currency>,
     /// Wallets: their master and their owner.
