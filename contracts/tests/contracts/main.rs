@@ -30,4 +30,5 @@ mod readers;
 mod shares;
 mod solo;
 mod stakes;
+mod versions;
 mod world;
