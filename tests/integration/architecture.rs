@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// What each room may depend on (not counting its tests).
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("protocol", &[]),
     ("verifier", &["protocol"]),
     ("market", &["protocol", "verifier"]),
@@ -60,6 +60,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
         ],
     ),
     ("tests", &[]),
+    ("figures", &[]),
 ];
 
 /// Rooms that decide may know no runtime, no database, no socket, no clock.

@@ -1,10 +1,17 @@
 //! `fog market` and `fog contract` against a network of one's own.
 
-use fog_protocol::Address;
+use fog_chain::{ChainClient, ChainConfig};
+use fog_contracts::{
+    MARKET_VALUE,
+    market::{self, MarketData, MarketInit},
+};
+use fog_harness::LocalAccount;
+use fog_protocol::{Address, Hash32, Nano};
+use fog_wallet::{OutMessage, TESTNET};
 use serde_json::Value;
 
 use crate::{
-    dev::{Dev, dev},
+    dev::{Dev, dev, dev_with},
     fog::{json, run},
 };
 
@@ -110,4 +117,45 @@ fn a_contract_says_what_it_is() {
     let output = run(&mut network.fog(home, &["market", "show", "--market", wallet, "--json"]));
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty() || json(&output)["ok"] == false);
+}
+
+/// Deploys a market that is like this one, but for the code of its tasks and stakes.
+async fn of_other_code(chain: &str, like: Address, owner: &LocalAccount) -> Address {
+    let client = ChainClient::new(ChainConfig::new(chain, TESTNET)).unwrap();
+    let data = client.account(&like).await.unwrap().data.unwrap();
+    let mut config = MarketData::parse(&data).unwrap().config.unwrap();
+    config.task_code_hash = Hash32([7; 32]);
+    config.stake.task_code_hash = config.task_code_hash;
+    let init = MarketInit { owner: owner.address(), salt: 4242 };
+    let market = init.address().unwrap();
+    let deploy = OutMessage::new(market, MARKET_VALUE.saturating_add(Nano::grams(1)))
+        .with_state_init(init.state_init().unwrap())
+        .with_body(market::setup(0, &config).unwrap());
+    fog_requestor::send(&client, &owner.wallet, &[deploy]).await.unwrap();
+    let config = |data| MarketData::parse(&data).unwrap().config;
+    while client.account(&market).await.unwrap().data.and_then(config).is_none() {}
+    market
+}
+
+#[test]
+fn a_market_of_other_code_is_told_apart() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev_with(home, &data, &["--seed", "3"]);
+    let shown = network.ok(home, &["market", "show", "--json"]);
+    let like = shown["market"].as_str().unwrap().parse().unwrap();
+    let owner = LocalAccount::new(3, "owner").unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let market = runtime.block_on(of_other_code(network.text("chain"), like, &owner)).to_string();
+    let show = ["market", "show", "--market", &market];
+    let output = run(&mut network.fog(home, &show));
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("DIFFERS: it registers tasks or stakes of other code"), "{text}");
+    let output = run(&mut network.fog(home, &[&show[..], &["--json"]].concat()));
+    let told = json(&output);
+    let config = &told["state"]["config"];
+    assert_eq!((output.status.code(), &told["ok"]), (Some(1), &false.into()));
+    assert_eq!(config["code_is_this_programs"], false);
+    assert_ne!(config["task_code_hash"], told["this_program"]["Task"]);
 }

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use fog_contracts::delegation::DelegationInit;
+use fog_protocol::Address;
 use serde_json::Value;
 
 use crate::{
@@ -64,8 +66,10 @@ fn cheated(network: &Dev, home: &Path) -> String {
     view["id"].as_str().unwrap().to_owned()
 }
 
-fn all(network: &Dev, home: &Path) -> Vec<Value> {
-    let output = run(&mut network.fog(home, &["slashes", "watch", "--once"]));
+/// What `fog slashes watch` tells once, with nobody watching before or after.
+fn once(network: &Dev, home: &Path, args: &[&str]) -> Vec<Value> {
+    let args = [&["slashes", "watch", "--once"], args].concat();
+    let output = run(&mut network.fog(home, &args));
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -94,12 +98,22 @@ fn a_staker_lends_watches_and_takes_out_what_is_left() {
     };
     // There is nothing to join yet.
     assert_eq!(delegate("30").status.code(), Some(1));
-    network.ok(home, &["worker", "stake", "20", "--wallet", "worker", "--json"]);
+    let staked = network.ok(home, &["worker", "stake", "20", "--wallet", "worker", "--json"]);
     let commission = ["worker", "commission", "12.5", "--wallet", "worker", "--json"];
     assert_eq!(network.ok(home, &commission)["next_commission_bps"], 1250);
     let held = json(&delegate("30"));
     assert_eq!(held[0]["worth_nano"], 30 * GRAM, "{held}");
     assert_eq!(held[0]["commission_bps"], 1250);
+    let address = |value: &Value| value.as_str().unwrap().parse::<Address>().unwrap();
+    let delegation = DelegationInit {
+        stake: address(&staked["stake"]),
+        owner: address(&network.account(2)["address"]),
+    };
+    let delegation = delegation.address().unwrap().to_string();
+    let shown = network.ok(home, &["contract", "show", &delegation, "--json"]);
+    assert_eq!(shown["contract"], "Delegation");
+    assert_eq!(address(&shown["state"]["stake"]), address(&staked["stake"]));
+    assert_ne!(shown["state"]["shares"], "0");
     let shown = network.ok(home, &["worker", "show", "--wallet", "worker", "--json"]);
     assert_eq!(shown["free_nano"], 50 * GRAM);
 
@@ -146,7 +160,23 @@ fn a_staker_lends_watches_and_takes_out_what_is_left() {
     assert_eq!(third["task"].as_str(), Some(task.as_str()));
     drop(cheat);
     assert!(watch.lines.recv_timeout(Duration::from_secs(2)).is_err(), "nothing is told twice");
-    assert_eq!(all(&network, home), [first.clone(), second.clone(), third]);
+    assert_eq!(once(&network, home, &[]), [first.clone(), second.clone(), third.clone()]);
+
+    // Nobody watches while the next one happens; it is told to whoever asks later.
+    drop(watch);
+    let cheat = start();
+    let task = cheated(&network, home);
+    drop(cheat);
+    let since = number(&third, "lt").to_string();
+    let told = once(&network, home, &["--from", &since]);
+    let [fourth] = &told[..] else { panic!("one since then: {told:?}") };
+    assert_eq!(fourth["task"].as_str(), Some(task.as_str()));
+    assert!(number(fourth, "lt") > number(&third, "lt"));
+    assert_eq!(
+        once(&network, home, &["--from", &number(fourth, "lt").to_string()]),
+        [Value::Null; 0]
+    );
+    assert_eq!(once(&network, home, &[]).last(), Some(fourth));
     for id in [second["id"].as_str().unwrap(), second["task"].as_str().unwrap()] {
         assert_eq!(network.ok(home, &["slashes", "show", id, "--json"]), second);
     }

@@ -14,11 +14,12 @@ use fog_contracts::{
 };
 use fog_protocol::{Address, Hash32, Nano};
 use proptest::prelude::*;
+use serde_json::json;
 use tycho_types::cell::{Cell, CellBuilder};
 
 use crate::alone::Place;
 use crate::channels::kit;
-use crate::world::{FEE_BPS, PRICE, RESERVE, TIMELOCK, World, config, ours, std};
+use crate::world::{FEE_BPS, PRICE, RESERVE, STEP, TIMELOCK, World, config, failures, ours, std};
 
 /// Cells of any shape, some levels deep.
 fn cells() -> impl Strategy<Value = Cell> {
@@ -168,58 +169,116 @@ fn what_contracts_write_reads_back() {
     assert_eq!(market.proposal, Some((world.chain.now() + TIMELOCK, next)));
 }
 
-#[test]
-fn every_contract_is_known_by_its_code_and_described() {
+/// A contract's data, and what [`Kind::state`] must say in some of its fields.
+#[derive(Clone)]
+struct Known {
+    kind: Kind,
+    data: Cell,
+    says: Vec<(&'static str, serde_json::Value)>,
+}
+
+/// Contracts on a chain, by their addresses: their kinds are read off the code there.
+fn deployed() -> Vec<Known> {
     let mut world = World::new();
     world.deposit(Nano::grams(100));
     let (live, ended) = (world.task_init(1), world.task_init(2));
     world.fund(&live);
     let (live, ended_at) = (live.address().unwrap(), ended.address().unwrap());
     assert!(!world.is_ended(&live));
-    assert_eq!(crate::world::failures(&world.assign(live)), [0; 0]);
+    assert_eq!(failures(&world.assign(live)), [0; 0]);
     world.fund(&ended);
-    world.chain.warp(crate::world::STEP + 1).unwrap();
+    world.chain.warp(STEP + 1).unwrap();
     let stranger = world.stranger.clone();
     world.push(&stranger, ended_at, fog_contracts::task::expire(1).unwrap());
-    let stake = world.stake.address().unwrap();
-    let told = |address: &Address| {
-        let view = world.chain.account(&std(address)).unwrap();
+    let staker = world.staker(0);
+    assert_eq!(failures(&world.delegate(&staker, Nano::grams(5))), [0; 0]);
+    let (stake, delegation) = (world.stake, world.delegation_of(&staker));
+    let (shares, owner) = (world.delegation(&staker).shares, ours(&staker.address));
+    assert!(shares > 0);
+    let known = |at: Address, says: Vec<(&'static str, serde_json::Value)>| {
+        let view = world.chain.account(&std(&at)).unwrap();
         let code = Hash32(view.code.unwrap().repr_hash().0);
-        let kind = Kind::of(&code).unwrap();
-        (kind, kind.state(&view.data.unwrap()).unwrap())
+        Known { kind: Kind::of(&code).unwrap(), data: view.data.unwrap(), says }
     };
-    let (kind, market) = told(&world.market);
-    assert_eq!((kind, &market["config"]["fee_bps"]), (Kind::Market, &FEE_BPS.into()));
-    let (kind, task) = told(&live);
-    assert_eq!((kind, &task["status"]), (Kind::Task, &"assigned".into()));
-    assert_eq!(task["work"]["price_nano"], PRICE.get());
-    let (kind, task) = told(&ended_at);
-    assert_eq!((kind, &task["status"]), (Kind::Tombstone, &"refunded".into()));
-    let (kind, bond) = told(&world.bond.address().unwrap());
-    assert_eq!((kind, &bond["reserved_nano"]), (Kind::Operator, &PRICE.get().into()));
-    assert_eq!(bond["bond_nano"], crate::world::BOND.get());
-    let (kind, stake) = told(&stake);
-    assert_eq!((kind, &stake["reserved_nano"]), (Kind::Stake, &RESERVE.get().into()));
-    for (purpose, kind) in [(Purpose::Account, Kind::Account), (Purpose::Earnings, Kind::Earnings)]
-    {
-        let code = purpose.code().hash;
-        let data = kit::opened(&mut world, purpose, Nano::grams(8)).state_init().unwrap().data;
-        let state = Kind::of(&code).unwrap().state(&data.unwrap()).unwrap();
-        assert_eq!((Kind::of(&code), &state["status"]), (Some(kind), &"open".into()));
-        assert_eq!(state["exposure_cap_nano"], kit::CAP.get());
-    }
+    vec![
+        known(world.market, vec![("/config/fee_bps", FEE_BPS.into())]),
+        known(live, vec![("/status", "assigned".into()), ("/work/price_nano", PRICE.get().into())]),
+        known(ended_at, vec![("/status", "refunded".into())]),
+        known(
+            world.bond.address().unwrap(),
+            vec![
+                ("/reserved_nano", PRICE.get().into()),
+                ("/bond_nano", crate::world::BOND.get().into()),
+            ],
+        ),
+        known(stake.address().unwrap(), vec![("/reserved_nano", RESERVE.get().into())]),
+        known(
+            delegation.address().unwrap(),
+            vec![
+                ("/staker", json!(owner)),
+                ("/stake", json!(stake.address().unwrap())),
+                ("/shares", shares.to_string().into()),
+            ],
+        ),
+    ]
+}
+
+/// Channels of both kinds, in GRAM and in a jetton, and a task in a jetton.
+fn channels_and_jettons() -> Vec<Known> {
+    let mut world = World::new();
+    let in_gram = |purpose: Purpose| Known {
+        kind: Kind::of(&purpose.code().hash).unwrap(),
+        data: data_of(kit::opened(&mut world, purpose, Nano::grams(8)).state_init().unwrap()),
+        says: vec![("/status", "open".into()), ("/exposure_cap_nano", kit::CAP.get().into())],
+    };
+    let mut all: Vec<_> = Purpose::ALL.map(in_gram).into();
+    all.extend(Purpose::ALL.map(|purpose| {
+        let channel = crate::jettons::kit::channel(purpose);
+        let code = channel.state_init().unwrap().code.unwrap();
+        Known {
+            kind: Kind::of(&Hash32(code.repr_hash().0)).unwrap(),
+            data: crate::jettons::kit::funded(&channel).stored(),
+            says: vec![
+                ("/status", "open".into()),
+                ("/jetton", json!(crate::jettons::kit::MASTER)),
+                ("/balance_units", crate::jettons::kit::PUT_IN.to_string().into()),
+            ],
+        }
+    }));
     let paid = Place {
         kind: crate::alone::Kind::InJetton,
         state: TaskState::Paid,
         verdict: Outcome::Accepted,
     };
-    let code = fog_contracts::jetton_task_code().hash;
-    let task = Kind::of(&code).unwrap().state(&paid.task().data().unwrap()).unwrap();
-    assert_eq!((Kind::of(&code), &task["status"]), (Some(Kind::JettonTask), &"paid".into()));
     let shares = crate::jetton_tasks::kit::paid(&crate::jetton_tasks::kit::task(), PRICE);
-    assert_eq!(task["jetton"]["due"]["worker_units"], shares.worker.get().to_string());
-    assert_eq!(task["price_units"], crate::jetton_tasks::kit::UNITS.to_string());
+    all.push(Known {
+        kind: Kind::of(&fog_contracts::jetton_task_code().hash).unwrap(),
+        data: paid.task().data().unwrap(),
+        says: vec![
+            ("/status", "paid".into()),
+            ("/jetton/due/worker_units", shares.worker.get().to_string().into()),
+            ("/price_units", crate::jetton_tasks::kit::UNITS.to_string().into()),
+        ],
+    });
+    all
+}
+
+fn data_of(init: tycho_types::models::StateInit) -> Cell {
+    init.data.unwrap()
+}
+
+#[test]
+fn every_contract_is_known_by_its_code_and_described() {
+    let known = [deployed(), channels_and_jettons()].concat();
+    for kind in Kind::ALL {
+        let of_kind: Vec<_> = known.iter().filter(|known| known.kind == kind).collect();
+        assert_eq!(of_kind.len(), 1, "{kind:?} is not looked at");
+        let state = kind.state(&of_kind[0].data).unwrap();
+        for (field, value) in &of_kind[0].says {
+            assert_eq!(state.pointer(field), Some(value), "{kind:?} {field} of {state:#}");
+        }
+    }
     assert_eq!(Kind::of(&Hash32([1; 32])), None);
-    let nothing = tycho_types::cell::Cell::default();
+    let nothing = Cell::default();
     assert!(Kind::ALL.iter().all(|kind| kind.state(&nothing).is_err()));
 }

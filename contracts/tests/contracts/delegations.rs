@@ -216,7 +216,7 @@ fn every_word_in_every_state_from_every_role_to_a_stake() {
         }
     }
     assert_eq!(cells, 6 * 7 * 6);
-    println!("{cells} cells, {allowed} of them allowed");
+    fog_figures::figure!("cells of delegated stake", "{cells} cells, {allowed} of them allowed");
 }
 
 #[test]
@@ -484,7 +484,7 @@ fn every_word_in_every_state_from_every_role_to_a_delegation() {
         }
     }
     assert_eq!(cells, 4 * 7 * 7);
-    println!("{cells} cells, {allowed} of them allowed");
+    fog_figures::figure!("cells of delegated stake", "{cells} cells, {allowed} of them allowed");
 }
 
 #[test]

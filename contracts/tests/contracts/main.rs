@@ -34,4 +34,5 @@ mod shares;
 mod solo;
 mod stakes;
 mod told;
+mod versions;
 mod world;

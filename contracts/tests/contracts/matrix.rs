@@ -150,7 +150,7 @@ fn every_word_in_every_state_from_every_role_at_every_moment() {
         }
     }
     assert_eq!(cells, (20 + 11 + 20) * 6 * 19 * 7);
-    println!("{cells} cells, {taken} of them allowed");
+    fog_figures::figure!("cells of tasks", "{cells} cells, {taken} of them allowed");
 }
 
 /// Parsing is whole: nothing may follow, nothing may be missing, and no other word is known.

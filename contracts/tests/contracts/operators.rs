@@ -187,7 +187,7 @@ fn every_word_in_every_state_from_every_role() {
             }
         }
     }
-    println!("{cells} cells, {taken} of them allowed");
+    fog_figures::figure!("cells of bonds", "{cells} cells, {taken} of them allowed");
     assert_eq!(cells, 5 * 5 * 10);
 }
 

@@ -75,5 +75,5 @@ fn every_kind_of_cheater_earns_less_than_the_honest() {
             }
         }
     }
-    eprintln!("cheaters: {cells} cells of {TASKS} tasks each, all below honest work");
+    fog_figures::figure!("cheaters", "{cells} cells of {TASKS} tasks each, all below honest work");
 }

@@ -42,7 +42,7 @@ fn run_all(count: u64, cheats: bool) -> Tally {
 fn over_honest_workers_no_schedule_of_faults_slashes() {
     let count = schedules();
     let tally = run_all(count, false);
-    println!("{count} schedules over honest workers: {tally:?}");
+    fog_figures::figure!("schedules of faults", "{count} schedules over honest workers: {tally:?}");
     assert_eq!(tally.slashed, [], "an honest worker was slashed");
     assert_eq!(tally.challenged, [], "an honest worker's verdict was challenged");
     // They went wrong in every way, and most were paid all the same.
@@ -59,7 +59,8 @@ fn over_honest_workers_no_schedule_of_faults_slashes() {
 fn over_a_cheat_they_slash_the_cheat_alone() {
     let count = schedules() / 10;
     let tally = run_all(count, true);
-    println!(
+    fog_figures::figure!(
+        "schedules of faults",
         "{count} schedules with a cheat: {:?}, slashed {}, challenged {}",
         tally.ends,
         tally.slashed.len(),

@@ -249,6 +249,6 @@ fn ran(execution: &Execution) -> Ran {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests; the table is for people")]
+#[expect(clippy::unwrap_used, reason = "tests")]
 #[path = "statistical_tests.rs"]
 mod tests;

@@ -94,6 +94,9 @@ fn simulate(count: u32, milli: u32, off: f64, wide: f64) -> (u32, u32) {
     (breaches, rejected)
 }
 
+/// What the figures are called.
+const FIGURES: &str = "statistical verification, simulated";
+
 /// The table of `verifier/STATISTICAL.md`: `cargo test -p fog-verifier simulated -- --nocapture`.
 #[test]
 fn simulated_results_are_rejected_as_often_as_the_formula_says() {
@@ -102,7 +105,8 @@ fn simulated_results_are_rejected_as_often_as_the_formula_says() {
     // Honest: breaches as of 2 Q(n), and none of them rejected.
     for (milli, expected) in [(2_000, 4.550), (3_000, 0.270)] {
         let (breaches, rejected) = simulate(COUNT, milli, 0.0, 1.0);
-        println!(
+        fog_figures::figure!(
+            FIGURES,
             "honest, n = {}: {:.3} % breach, {rejected} of {COUNT} rejected",
             milli / 1000,
             percent(breaches)
@@ -123,14 +127,22 @@ fn simulated_results_are_rejected_as_often_as_the_formula_says() {
     ] {
         let (_, rejected) = simulate(COUNT, 2_000, off, 1.0);
         let missed = percent(COUNT - rejected);
-        println!("wrong by {off} standard deviations: {missed:.3} % missed");
+        fog_figures::figure!(FIGURES, "wrong by {off} standard deviations: {missed:.3} % missed");
         assert!((least..=most).contains(&missed), "{off}: {missed}");
     }
     // A worker that does a quarter of the work, so that its error is twice as large.
     let (_, rejected) = simulate(COUNT, 2_000, 0.0, 2.0);
-    println!("a quarter of the samples: {:.3} % missed", percent(COUNT - rejected));
+    fog_figures::figure!(
+        FIGURES,
+        "a quarter of the samples: {:.3} % missed",
+        percent(COUNT - rejected)
+    );
     let (_, rejected) = simulate(COUNT, 2_000, 0.0, 10.0);
-    println!("a hundredth of the samples: {:.3} % missed", percent(COUNT - rejected));
+    fog_figures::figure!(
+        FIGURES,
+        "a hundredth of the samples: {:.3} % missed",
+        percent(COUNT - rejected)
+    );
 }
 
 /// Both numbers that the false alarm's bound rests on.

@@ -132,7 +132,10 @@ fn every_word_to_a_channel_in_every_state_from_every_role_at_every_moment() {
         }
     }
     assert_eq!(cells, 2 * 4 * 5 * 6 * 5);
-    println!("{cells} cells, {taken} of them allowed");
+    fog_figures::figure!(
+        "cells of accounts and earnings",
+        "{cells} cells, {taken} of them allowed"
+    );
 }
 
 /// Parsing is whole, in the message and in every cell it carries.

@@ -160,6 +160,9 @@ fn every_order_of_redemptions_and_exits() {
             });
         }
     }
-    println!("{played} orders, {closed} of them closed the channel");
+    fog_figures::figure!(
+        "orders around channels",
+        "{played} orders, {closed} of them closed the channel"
+    );
     assert_eq!(played, (4 + 1) * 2 * 720);
 }

@@ -106,6 +106,9 @@ fn whole(count: u32) -> u128 {
     spent(&world) - before
 }
 
+/// What the figures are called.
+const FIGURES: &str = "cost of a task on both rails";
+
 #[test]
 fn costs_of_a_task_on_both_rails() {
     assert_ne!(payer_key().public(), payee_key().public());
@@ -113,14 +116,23 @@ fn costs_of_a_task_on_both_rails() {
     world.deposit(Nano::grams(100));
     let escrow = escrow_task(&mut world, 1);
     assert!(escrow > 10_000_000 && escrow < u128::from(PRICE.get()));
-    println!("escrow rail: {escrow} nanogram a task");
+    fog_figures::figure!(FIGURES, "escrow rail: {escrow} nanogram a task");
     let bulk = epoch();
-    println!("stake in bulk: {bulk} nanogram an epoch of one worker");
+    fog_figures::figure!(FIGURES, "stake in bulk: {bulk} nanogram an epoch of one worker");
     assert!(bulk < escrow * 3 / 2, "an epoch costs what a task does");
-    println!("account rail, nanogram a task (one requestor, one node, one worker):");
-    println!(
+    fog_figures::figure!(
+        FIGURES,
+        "account rail, nanogram a task (one requestor, one node, one worker):"
+    );
+    fog_figures::figure!(
+        FIGURES,
         "{:>8}  {:>14} {:>10}  {:>14}  {:>14} {:>10}",
-        "tasks", "settling", "of escrow", "stake in bulk", "everything", "of escrow"
+        "tasks",
+        "settling",
+        "of escrow",
+        "stake in bulk",
+        "everything",
+        "of escrow"
     );
     let mut last = 1.0;
     for count in [1u32, 10, 100, 1_000, 100_000] {
@@ -129,7 +141,8 @@ fn costs_of_a_task_on_both_rails() {
         let all = whole(count);
         let each = |cost: u128| cost as f64 / f64::from(count);
         let part = |cost: u128| each(cost) / escrow as f64;
-        println!(
+        fog_figures::figure!(
+            FIGURES,
             "{count:>8}  {:>14.3} {:>10.7}  {:>14.3}  {:>14.3} {:>10.7}",
             each(settling),
             part(settling),

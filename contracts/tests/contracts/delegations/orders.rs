@@ -135,6 +135,9 @@ fn in_every_order_everybody_bears_its_part_and_nobody_is_held_up() {
             assert_eq!(out.exit, 0, "{order:?} at {pace}");
         }
     }
-    println!("2160 lives: {redeemed} redeemed at once, {held} later, {slashed} slashed");
+    fog_figures::figure!(
+        "orders around delegated stake",
+        "2160 lives: {redeemed} redeemed at once, {held} later, {slashed} slashed"
+    );
     assert!(redeemed > 100 && held > 100 && slashed > 100);
 }

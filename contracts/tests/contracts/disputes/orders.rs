@@ -164,7 +164,10 @@ fn every_order_of_challenge_ruling_expiry_proof_and_end() {
             });
         }
     }
-    println!("{played} orders: {decided} decided a dispute, {ended} ended the task");
+    fog_figures::figure!(
+        "orders around disputes",
+        "{played} orders: {decided} decided a dispute, {ended} ended the task"
+    );
     assert_eq!(played, 5 * 3 * 720);
     assert!(decided > 500 && ended > 500);
 }

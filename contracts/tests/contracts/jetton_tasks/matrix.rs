@@ -69,7 +69,7 @@ fn every_tasks_words_in_every_state_from_every_role_at_every_moment() {
         }
     }
     assert_eq!(cells, 20 * 6 * 19 * 10);
-    println!("{cells} cells, {taken} of them allowed");
+    fog_figures::figure!("cells of tasks in jettons", "{cells} cells, {taken} of them allowed");
 }
 
 /// Where a task in a jetton is, as far as its jettons go.
@@ -250,7 +250,7 @@ fn every_word_about_jettons_at_every_stage_from_every_role() {
         }
     }
     assert_eq!(cells, (4 + 16 + 2) * 2 * 13 * 10);
-    println!("{cells} cells, {taken} of them allowed");
+    fog_figures::figure!("cells of tasks in jettons", "{cells} cells, {taken} of them allowed");
 }
 
 /// What it did.

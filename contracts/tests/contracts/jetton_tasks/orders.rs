@@ -352,6 +352,9 @@ fn play(start: &Solo, words: &[Word], pace: u32) -> Model {
     model
 }
 
+/// What the figures are called.
+const FIGURES: &str = "orders around tasks in jettons";
+
 /// How many orders there were, and how they ended.
 #[derive(Debug, Default)]
 struct Tally {
@@ -385,7 +388,7 @@ fn every_order_of_beginning_payment_cancellation_and_timeout() {
     every_order(&start, [Begin, Answer, PayWhole, PayHalf, CANCEL, EXPIRE], &paces, &mut tally);
     every_order(&start, [Answer, PayHalf, PayHalf, RegisterBack, CANCEL, mine], &paces, &mut tally);
     every_order(&start, [Answer, PayWhole, EXPIRE, mine, TransferBack, Bury], &paces, &mut tally);
-    println!("beginnings: {tally:?}");
+    fog_figures::figure!(FIGURES, "beginnings: {tally:?}");
     assert_eq!(tally.played, 3 * 2 * 720);
     assert!(tally.refunded > 1_000 && tally.sent > 100 && tally.buried > 10);
     assert_eq!((tally.paid, tally.slashed), (0, 0));
@@ -403,7 +406,7 @@ fn every_order_of_assignment_cancellation_and_timeout() {
         &mut tally,
     );
     every_order(&start, [ASSIGN, RESERVED, EXPIRE, SLASHED, SlashBack, EXPIRE], &paces, &mut tally);
-    println!("assignments: {tally:?}");
+    fog_figures::figure!(FIGURES, "assignments: {tally:?}");
     assert_eq!(tally.played, 2 * 3 * 720);
     assert!(tally.refunded > 1_000 && tally.slashed > 5);
     assert_eq!(tally.paid, 0);
@@ -434,7 +437,7 @@ fn every_order_of_settlement_slash_timeout_claims_and_returns() {
     ] {
         every_order(&ended, cast, &[1, DAY + 1], &mut tally);
     }
-    println!("ends: {tally:?}");
+    fog_figures::figure!(FIGURES, "ends: {tally:?}");
     assert_eq!(tally.played, (3 * 4 + 3 + 2 * 2) * 720);
     assert!(tally.paid > 4_000 && tally.slashed > 100 && tally.buried > 100 && tally.sent > 3_000);
 }

@@ -211,7 +211,10 @@ fn every_order_of_redemptions_exits_claims_and_a_bounce() {
             });
         }
     }
-    println!("{played} orders, {closed} of them closed the channel");
+    fog_figures::figure!(
+        "orders around channels in jettons",
+        "{played} orders, {closed} of them closed the channel"
+    );
     assert_eq!(played, 3 * 3 * 720);
     assert!(closed > played / 4);
 }

@@ -132,7 +132,10 @@ fn in_every_order_what_is_reserved_is_there() {
             emptied += u32::from(model.bond == 0);
         });
     }
-    println!("{played} orders: {paid} paid a worker, {emptied} emptied the bond");
+    fog_figures::figure!(
+        "orders around bonds",
+        "{played} orders: {paid} paid a worker, {emptied} emptied the bond"
+    );
     assert_eq!(played, 3 * 720);
     assert!(paid > 500 && emptied > 100);
 }

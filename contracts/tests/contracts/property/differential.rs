@@ -146,7 +146,8 @@ fn random_sequences_are_the_same_in_the_reference() {
         (compare(&next, count, whole), other.join().expect("no sequence failed"))
     });
     let sum = |of: fn(&Findings) -> u64| of(&one) + of(&other);
-    println!(
+    fog_figures::figure!(
+        "differences from the reference",
         "{} sequences, {} transactions, {} accounts at their ends, {} differences from the reference",
         sum(|found| found.sequences),
         sum(|found| found.transactions),
