@@ -17,8 +17,8 @@ use crate::{
     world::UNBONDING,
 };
 
-const STAKER: Address = Address::basechain([0xb1; 32]);
-const OTHER: Address = Address::basechain([0xb2; 32]);
+pub(crate) const STAKER: Address = Address::basechain([0xb1; 32]);
+pub(crate) const OTHER: Address = Address::basechain([0xb2; 32]);
 const AMOUNT: Nano = Nano::new(50 * GRAM);
 const ENOUGH: u64 = GRAM / 2;
 
@@ -26,7 +26,7 @@ fn init(owner: Address) -> DelegationInit {
     DelegationInit { stake: stake_address(), owner }
 }
 
-fn at(owner: Address) -> Address {
+pub(crate) fn at(owner: Address) -> Address {
     init(owner).address().unwrap()
 }
 
@@ -36,7 +36,7 @@ fn number(value: u128) -> Hash32 {
     Hash32(bytes)
 }
 
-fn join(amount: Nano, most: u16, owner: Address) -> Cell {
+pub(crate) fn join(amount: Nano, most: u16, owner: Address) -> Cell {
     body(stake::op::JOIN, QUERY, |b| {
         put_coins(b, amount);
         b.store_u16(most).unwrap();
@@ -44,14 +44,14 @@ fn join(amount: Nano, most: u16, owner: Address) -> Cell {
     })
 }
 
-fn leave(shares: u128, owner: Address) -> Cell {
+pub(crate) fn leave(shares: u128, owner: Address) -> Cell {
     body(stake::op::LEAVE, QUERY, |b| {
         b.store_u128(shares).unwrap();
         put_address(b, owner);
     })
 }
 
-fn redeem(shares: Hash32, left: u32, owner: Address) -> Cell {
+pub(crate) fn redeem(shares: Hash32, left: u32, owner: Address) -> Cell {
     body(stake::op::REDEEM, QUERY, |b| {
         b.store_u32(3).unwrap();
         put_hash(b, &shares);
@@ -437,10 +437,9 @@ fn holding(entries: u32) -> Solo {
     solo
 }
 
-#[test]
-fn every_word_in_every_state_from_every_role_to_a_delegation() {
-    let roles = [STAKER, stake_address(), OWNER, OTHER, at(STAKER), at(OTHER), STRANGER];
-    let words = [
+/// One of everything that the matrix says to a delegation.
+pub(crate) fn words() -> [(&'static str, Cell); 7] {
+    [
         ("delegate", delegation::delegate(QUERY, AMOUNT, 1000).unwrap()),
         ("undelegate", delegation::undelegate(QUERY, 1000).unwrap()),
         ("undelegate nothing", delegation::undelegate(QUERY, 0).unwrap()),
@@ -448,7 +447,13 @@ fn every_word_in_every_state_from_every_role_to_a_delegation() {
         ("claim", delegation::claim(QUERY).unwrap()),
         ("joined", joined(7)),
         ("left", left(7, 1)),
-    ];
+    ]
+}
+
+#[test]
+fn every_word_in_every_state_from_every_role_to_a_delegation() {
+    let roles = [STAKER, stake_address(), OWNER, OTHER, at(STAKER), at(OTHER), STRANGER];
+    let words = words();
     let (mut cells, mut allowed) = (0, 0);
     for (state, at_state) in
         [("fresh", fresh()), ("holding", holding(0)), ("leaving", holding(1)), ("full", holding(8))]

@@ -98,6 +98,11 @@ impl Word {
     }
 }
 
+/// One of everything that the matrix says to a bond.
+pub(crate) fn words() -> Vec<Cell> {
+    Word::ALL.into_iter().map(Word::body).collect()
+}
+
 /// What a bond can be like, as far as it matters for what it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {

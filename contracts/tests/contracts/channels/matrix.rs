@@ -11,6 +11,7 @@ use super::kit::{
 use crate::{
     alone::{GRAM, MARKET, QUERY, STRANGER},
     solo::{Arrival, Solo, body},
+    world::START,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,12 @@ impl Word {
     fn value(self) -> u64 {
         if self == Self::TopUp { 2 * GRAM } else { ENOUGH }
     }
+}
+
+/// One of everything that the matrix says to a channel.
+pub(crate) fn words() -> Vec<Cell> {
+    let channel = channel(Purpose::Account);
+    Word::ALL.into_iter().map(|word| word.body(&channel, START)).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

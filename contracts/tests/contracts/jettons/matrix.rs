@@ -16,6 +16,7 @@ use crate::{
     channels::kit::{CLOSE, DELAY, FINISH, LEAVE},
     channels::matrix::bends,
     solo::{Arrival, Solo, body},
+    world::START,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,12 @@ impl Word {
     const fn value(self) -> u64 {
         if matches!(self, Self::Ask) { GRAM } else { ENOUGH }
     }
+}
+
+/// One of everything that the matrix says to a channel in a jetton.
+pub(crate) fn words() -> Vec<Cell> {
+    let channel = channel(Purpose::Account);
+    Word::ALL.into_iter().map(|word| word.body(&channel, START)).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
