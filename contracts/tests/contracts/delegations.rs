@@ -12,6 +12,7 @@ use tycho_types::cell::{Cell, CellBuilder};
 
 use crate::{
     alone::{GRAM, MARKET, OWNER, QUERY, STRANGER, stake_address, stake_alone, task_init},
+    cells::every,
     solo::{Arrival, Ran, Sent, Solo, body, put_address, put_coins, put_hash},
     stakes::{data, reserve},
     world::UNBONDING,
@@ -88,45 +89,37 @@ fn taken(solo: &mut Solo, from: Address, value: u64, body: Cell) -> Ran {
 
 // ---- the stake's side --------------------------------------------------------------------------
 
-/// States of a stake, as far as delegated stake goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Nothing was ever delegated.
-    Empty,
-    /// The staker's is bonded.
-    Bonded,
-    /// Half of it is leaving, since a second ago.
-    Leaving,
-    /// Its time has passed.
-    Out,
-    /// Its time has passed, but a task from before is not over.
-    Backing,
-    /// Its time has passed, and there is a task from after it.
-    Later,
+every! {
+    /// States of a stake, as far as delegated stake goes.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum State {
+        /// Nothing was ever delegated.
+        Empty,
+        /// The staker's is bonded.
+        Bonded,
+        /// Half of it is leaving, since a second ago.
+        Leaving,
+        /// Its time has passed.
+        Out,
+        /// Its time has passed, but a task from before is not over.
+        Backing,
+        /// Its time has passed, and there is a task from after it.
+        Later,
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Join,
-    JoinAtLess,
-    JoinTiny,
-    Leave,
-    Redeem,
-    SetCommission,
-    SetTooMuch,
+every! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Word {
+        Join,
+        JoinAtLess,
+        JoinTiny,
+        Leave,
+        Redeem,
+        SetCommission,
+        SetTooMuch,
+    }
 }
-
-const STATES: [State; 6] =
-    [State::Empty, State::Bonded, State::Leaving, State::Out, State::Backing, State::Later];
-const WORDS: [Word; 7] = [
-    Word::Join,
-    Word::JoinAtLess,
-    Word::JoinTiny,
-    Word::Leave,
-    Word::Redeem,
-    Word::SetCommission,
-    Word::SetTooMuch,
-];
 
 /// A stake in this state, the shares that are bonded and leaving, and since when.
 struct Stood {
@@ -177,8 +170,8 @@ fn answer(word: Word, state: State, from: Address) -> Option<u32> {
 fn every_word_in_every_state_from_every_role_to_a_stake() {
     let roles = [at(STAKER), at(OTHER), STAKER, OWNER, STRANGER, MARKET];
     let (mut cells, mut allowed) = (0, 0);
-    for state in STATES {
-        for word in WORDS {
+    for state in State::ALL {
+        for word in Word::ALL {
             for from in roles {
                 let Stood { mut solo, shares, leaving, since } = stand(state);
                 let (told, value) = match word {

@@ -21,39 +21,45 @@ use crate::{
 const OWNER: Address = Address::basechain([0xc1; 32]);
 const HEIR: Address = Address::basechain([0xc2; 32]);
 
-every!(Word {
-    Setup,
-    Propose,
-    Apply,
-    Withdrawn,
-    Pause,
-    Resume,
-    Register,
-    OfferOwner,
-    AcceptOwner,
-    KeepOwner,
-    /// An empty body.
-    TopUp,
-    /// No word that there is.
-    Unknown,
-});
+every! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Word {
+        Setup,
+        Propose,
+        Apply,
+        Withdrawn,
+        Pause,
+        Resume,
+        Register,
+        OfferOwner,
+        AcceptOwner,
+        KeepOwner,
+        /// An empty body.
+        TopUp,
+        /// No word that there is.
+        Unknown,
+    }
+}
 
-every!(Role {
-    Owner,
-    Heir,
-    /// A fresh task of this market.
-    Task,
-    /// One in a jetton.
-    JettonTask,
-    /// A genuine task of another market.
-    OthersTask,
-    /// The task's hash, on the masterchain.
-    MasterTask,
-    Stake,
-    Worker,
-    Market,
-    Stranger,
-});
+every! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Role {
+        Owner,
+        Heir,
+        /// A fresh task of this market.
+        Task,
+        /// One in a jetton.
+        JettonTask,
+        /// A genuine task of another market.
+        OthersTask,
+        /// The task's hash, on the masterchain.
+        MasterTask,
+        Stake,
+        Worker,
+        Market,
+        Stranger,
+    }
+}
 
 /// Who is in charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -308,10 +314,10 @@ fn every_operation_of_a_market_in_every_state_from_every_role() {
     let mut wrong = Vec::new();
     let mut table = Table::new("Market: who may say what, and when", roles);
     let states: Vec<_> = State::all().into_iter().map(|state| (state, state.stand())).collect();
-    for word in Word::ALL.iter().copied() {
+    for word in Word::ALL {
         let mut guess = None;
         for (state, at) in &states {
-            for from in Role::ALL.iter().copied() {
+            for from in Role::ALL {
                 let said = said(word, from);
                 let case = format!("{word:?} in {state:?} from {from:?}");
                 let check = |before: &Solo, after: &Solo, ran: &Ran| {

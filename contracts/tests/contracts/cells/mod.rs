@@ -19,17 +19,17 @@ use table::Table;
 
 /// An enum and the list of all of it: none can be left out.
 macro_rules! every {
-    ($(#[$of:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident),+ $(,)? }) => {
+    ($(#[$of:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident),+ $(,)? }) => {
         $(#[$of])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        enum $name { $($(#[$doc])* $variant),+ }
+        $vis enum $name { $($(#[$doc])* $variant),+ }
 
         impl $name {
-            const ALL: &'static [Self] = &[$(Self::$variant),+];
+            const COUNT: usize = [$(Self::$variant),+].len();
+            $vis const ALL: [Self; Self::COUNT] = [$(Self::$variant),+];
         }
     };
 }
-use every;
+pub(crate) use every;
 
 /// The action phase failed: see [`Ran::exit`].
 const FAILED_ACTION: i32 = -1000;

@@ -41,83 +41,92 @@ const ENOUGH: u64 = GRAM / 2;
 const STALE: u32 = STEP + STEP + WINDOW + 180 * 86_400;
 const YEAR: u32 = 365 * 86_400;
 
-every!(Word {
-    Deposit,
-    SetSession,
-    Reserve,
-    Settle,
-    Slash,
-    Release,
-    Unbond,
-    Withdraw,
-    WithdrawEarnings,
-    FreeStale,
-    SetCommission,
-    Join,
-    Leave,
-    Redeem,
-    /// The stake's own answer to a reservation, thrown back.
-    ReservedBack,
-    /// An empty body.
-    TopUp,
-    /// No word that there is.
-    Unknown,
-});
+every! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Word {
+        Deposit,
+        SetSession,
+        Reserve,
+        Settle,
+        Slash,
+        Release,
+        Unbond,
+        Withdraw,
+        WithdrawEarnings,
+        FreeStale,
+        SetCommission,
+        Join,
+        Leave,
+        Redeem,
+        /// The stake's own answer to a reservation, thrown back.
+        ReservedBack,
+        /// An empty body.
+        TopUp,
+        /// No word that there is.
+        Unknown,
+    }
+}
 
-every!(Role {
-    Owner,
-    /// The one that reserves wherever somebody has.
-    Task,
-    /// As genuine, and without a reservation.
-    OtherTask,
-    JettonTask,
-    /// A genuine task of another market.
-    ForeignTask,
-    /// The first task's hash, on the masterchain.
-    MasterTask,
-    Delegation,
-    /// Somebody else's, which speaks of the first one's owner.
-    OthersDelegation,
-    /// The first one's owner itself.
-    Staker,
-    Market,
-    Stranger,
-});
+every! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Role {
+        Owner,
+        /// The one that reserves wherever somebody has.
+        Task,
+        /// As genuine, and without a reservation.
+        OtherTask,
+        JettonTask,
+        /// A genuine task of another market.
+        ForeignTask,
+        /// The first task's hash, on the masterchain.
+        MasterTask,
+        Delegation,
+        /// Somebody else's, which speaks of the first one's owner.
+        OthersDelegation,
+        /// The first one's owner itself.
+        Staker,
+        Market,
+        Stranger,
+    }
+}
 
-every!(State {
-    /// Not deployed.
-    Fresh,
-    /// All of it was taken out.
-    Emptied,
-    Free,
-    Reserved,
-    /// By 64 tasks: there is room for no more.
-    Crowded,
-    /// A part, and a second is missing.
-    UnbondingEarly,
-    UnbondingRipe,
-    /// All but what is reserved.
-    UnbondingReserved,
-    /// A task has paid.
-    Earned,
-    /// A second before anybody may free the reservation.
-    StaleEarly,
-    Stale,
-    Delegated,
-    /// Half of what is delegated, and a second is missing.
-    LeavingEarly,
-    LeavingRipe,
-    /// Own and delegated stake are ripe, and a task from before is not over.
-    Backing,
-    /// They are ripe, and there is a task from after they began to leave.
-    Later,
-    /// A payment of which delegations get a part.
-    Vesting,
-    /// A slash took all, delegations' part too.
-    CutDown,
-    /// All of it is ripe, and the rent has eaten into it.
-    Poor,
-});
+every! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum State {
+        /// Not deployed.
+        Fresh,
+        /// All of it was taken out.
+        Emptied,
+        Free,
+        Reserved,
+        /// By 64 tasks: there is room for no more.
+        Crowded,
+        /// A part, and a second is missing.
+        UnbondingEarly,
+        UnbondingRipe,
+        /// All but what is reserved.
+        UnbondingReserved,
+        /// A task has paid.
+        Earned,
+        /// A second before anybody may free the reservation.
+        StaleEarly,
+        Stale,
+        Delegated,
+        /// Half of what is delegated, and a second is missing.
+        LeavingEarly,
+        LeavingRipe,
+        /// Own and delegated stake are ripe, and a task from before is not over.
+        Backing,
+        /// They are ripe, and there is a task from after they began to leave.
+        Later,
+        /// A payment of which delegations get a part.
+        Vesting,
+        /// A slash took all, delegations' part too.
+        CutDown,
+        /// All of it is ripe, and the rent has eaten into it.
+        Poor,
+    }
+}
 
 impl State {
     /// Has [`Role::Task`] a reservation?
@@ -491,11 +500,11 @@ fn every_operation_of_a_stake_in_every_state_from_every_role() {
     let roles = Role::ALL.iter().map(|role| format!("{role:?}")).collect();
     let mut wrong = Vec::new();
     let mut table = Table::new("Stake: who may say what, and when", roles);
-    let states: Vec<_> = State::ALL.iter().map(|state| (*state, state.stand())).collect();
-    for word in Word::ALL.iter().copied() {
+    let states = State::ALL.map(|state| (state, state.stand()));
+    for word in Word::ALL {
         let mut guess = None;
         for (state, at) in &states {
-            for from in Role::ALL.iter().copied() {
+            for from in Role::ALL {
                 let said = word.said(*state, at, from);
                 let case = format!("{word:?} in {state:?} from {from:?}");
                 let check = |before: &Solo, after: &Solo, ran: &Ran| {
@@ -523,7 +532,7 @@ fn every_operation_of_a_stake_in_every_state_from_every_role() {
 #[test]
 fn a_stake_stands_where_it_is_said_to() {
     let task = Role::Task.address().hash;
-    for state in State::ALL.iter().copied() {
+    for state in State::ALL {
         let stake = state.stand();
         let data = data(&stake);
         let reserved = data.reservations.iter().any(|(of, _)| *of == task);
