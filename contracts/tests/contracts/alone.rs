@@ -17,6 +17,7 @@ use fog_protocol::{Address, Hash32, Nano, SecretKey};
 use tycho_types::cell::Cell;
 
 use crate::{
+    cells::every,
     jetton_tasks::kit,
     proving,
     solo::{Arrival, Ran, Solo, body, put_address, put_coins, put_hash},
@@ -169,53 +170,33 @@ pub(crate) fn settings_cell(config: &Config) -> Cell {
     config.reference_cloned(0).unwrap()
 }
 
-/// One of everything that may be said to a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Word {
-    Fund,
-    Opened,
-    Assign,
-    Reserved,
-    Commit,
-    Accept,
-    Reject,
-    Undelivered,
-    Finalize,
-    Settled,
-    Slashed,
-    Released,
-    Cancel,
-    Expire,
-    Prove,
-    Challenge,
-    RuleAccepted,
-    RuleRejected,
-    RuleUndelivered,
+every! {
+    /// One of everything that may be said to a task.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub(crate) enum Word {
+        Fund,
+        Opened,
+        Assign,
+        Reserved,
+        Commit,
+        Accept,
+        Reject,
+        Undelivered,
+        Finalize,
+        Settled,
+        Slashed,
+        Released,
+        Cancel,
+        Expire,
+        Prove,
+        Challenge,
+        RuleAccepted,
+        RuleRejected,
+        RuleUndelivered,
+    }
 }
 
 impl Word {
-    pub(crate) const ALL: [Self; 19] = [
-        Self::Fund,
-        Self::Opened,
-        Self::Assign,
-        Self::Reserved,
-        Self::Commit,
-        Self::Accept,
-        Self::Reject,
-        Self::Undelivered,
-        Self::Finalize,
-        Self::Settled,
-        Self::Slashed,
-        Self::Released,
-        Self::Cancel,
-        Self::Expire,
-        Self::Prove,
-        Self::Challenge,
-        Self::RuleAccepted,
-        Self::RuleRejected,
-        Self::RuleUndelivered,
-    ];
-
     /// The verifiers' word for this outcome.
     pub(crate) const fn verdict(outcome: Outcome) -> Self {
         match outcome {

@@ -12,13 +12,14 @@ use tycho_types::cell::{Cell, CellBuilder};
 
 use crate::{
     alone::{GRAM, MARKET, OWNER, QUERY, STRANGER, stake_address, stake_alone, task_init},
+    cells::every,
     solo::{Arrival, Ran, Sent, Solo, body, put_address, put_coins, put_hash},
     stakes::{data, reserve},
     world::UNBONDING,
 };
 
 pub(crate) const STAKER: Address = Address::basechain([0xb1; 32]);
-const OTHER: Address = Address::basechain([0xb2; 32]);
+pub(crate) const OTHER: Address = Address::basechain([0xb2; 32]);
 const AMOUNT: Nano = Nano::new(50 * GRAM);
 const ENOUGH: u64 = GRAM / 2;
 
@@ -26,7 +27,7 @@ fn init(owner: Address) -> DelegationInit {
     DelegationInit { stake: stake_address(), owner }
 }
 
-fn at(owner: Address) -> Address {
+pub(crate) fn at(owner: Address) -> Address {
     init(owner).address().unwrap()
 }
 
@@ -36,7 +37,7 @@ fn number(value: u128) -> Hash32 {
     Hash32(bytes)
 }
 
-fn join(amount: Nano, most: u16, owner: Address) -> Cell {
+pub(crate) fn join(amount: Nano, most: u16, owner: Address) -> Cell {
     body(stake::op::JOIN, QUERY, |b| {
         put_coins(b, amount);
         b.store_u16(most).unwrap();
@@ -44,14 +45,14 @@ fn join(amount: Nano, most: u16, owner: Address) -> Cell {
     })
 }
 
-fn leave(shares: u128, owner: Address) -> Cell {
+pub(crate) fn leave(shares: u128, owner: Address) -> Cell {
     body(stake::op::LEAVE, QUERY, |b| {
         b.store_u128(shares).unwrap();
         put_address(b, owner);
     })
 }
 
-fn redeem(shares: Hash32, left: u32, owner: Address) -> Cell {
+pub(crate) fn redeem(shares: Hash32, left: u32, owner: Address) -> Cell {
     body(stake::op::REDEEM, QUERY, |b| {
         b.store_u32(3).unwrap();
         put_hash(b, &shares);
@@ -88,45 +89,37 @@ fn taken(solo: &mut Solo, from: Address, value: u64, body: Cell) -> Ran {
 
 // ---- the stake's side --------------------------------------------------------------------------
 
-/// States of a stake, as far as delegated stake goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Nothing was ever delegated.
-    Empty,
-    /// The staker's is bonded.
-    Bonded,
-    /// Half of it is leaving, since a second ago.
-    Leaving,
-    /// Its time has passed.
-    Out,
-    /// Its time has passed, but a task from before is not over.
-    Backing,
-    /// Its time has passed, and there is a task from after it.
-    Later,
+every! {
+    /// States of a stake, as far as delegated stake goes.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum State {
+        /// Nothing was ever delegated.
+        Empty,
+        /// The staker's is bonded.
+        Bonded,
+        /// Half of it is leaving, since a second ago.
+        Leaving,
+        /// Its time has passed.
+        Out,
+        /// Its time has passed, but a task from before is not over.
+        Backing,
+        /// Its time has passed, and there is a task from after it.
+        Later,
+    }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Join,
-    JoinAtLess,
-    JoinTiny,
-    Leave,
-    Redeem,
-    SetCommission,
-    SetTooMuch,
+every! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Word {
+        Join,
+        JoinAtLess,
+        JoinTiny,
+        Leave,
+        Redeem,
+        SetCommission,
+        SetTooMuch,
+    }
 }
-
-const STATES: [State; 6] =
-    [State::Empty, State::Bonded, State::Leaving, State::Out, State::Backing, State::Later];
-const WORDS: [Word; 7] = [
-    Word::Join,
-    Word::JoinAtLess,
-    Word::JoinTiny,
-    Word::Leave,
-    Word::Redeem,
-    Word::SetCommission,
-    Word::SetTooMuch,
-];
 
 /// A stake in this state, the shares that are bonded and leaving, and since when.
 struct Stood {
@@ -177,8 +170,8 @@ fn answer(word: Word, state: State, from: Address) -> Option<u32> {
 fn every_word_in_every_state_from_every_role_to_a_stake() {
     let roles = [at(STAKER), at(OTHER), STAKER, OWNER, STRANGER, MARKET];
     let (mut cells, mut allowed) = (0, 0);
-    for state in STATES {
-        for word in WORDS {
+    for state in State::ALL {
+        for word in Word::ALL {
             for from in roles {
                 let Stood { mut solo, shares, leaving, since } = stand(state);
                 let (told, value) = match word {
@@ -437,10 +430,9 @@ pub(crate) fn holding(entries: u32) -> Solo {
     solo
 }
 
-#[test]
-fn every_word_in_every_state_from_every_role_to_a_delegation() {
-    let roles = [STAKER, stake_address(), OWNER, OTHER, at(STAKER), at(OTHER), STRANGER];
-    let words = [
+/// One of everything that the matrix says to a delegation.
+pub(crate) fn words() -> [(&'static str, Cell); 7] {
+    [
         ("delegate", delegation::delegate(QUERY, AMOUNT, 1000).unwrap()),
         ("undelegate", delegation::undelegate(QUERY, 1000).unwrap()),
         ("undelegate nothing", delegation::undelegate(QUERY, 0).unwrap()),
@@ -448,7 +440,13 @@ fn every_word_in_every_state_from_every_role_to_a_delegation() {
         ("claim", delegation::claim(QUERY).unwrap()),
         ("joined", joined(7)),
         ("left", left(7, 1)),
-    ];
+    ]
+}
+
+#[test]
+fn every_word_in_every_state_from_every_role_to_a_delegation() {
+    let roles = [STAKER, stake_address(), OWNER, OTHER, at(STAKER), at(OTHER), STRANGER];
+    let words = words();
     let (mut cells, mut allowed) = (0, 0);
     for (state, at_state) in
         [("fresh", fresh()), ("holding", holding(0)), ("leaving", holding(1)), ("full", holding(8))]

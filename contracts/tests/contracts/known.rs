@@ -308,7 +308,7 @@ const KNOWN: [(&str, &str, &[&str]); 39] = [
 ];
 
 /// Every source file of the contracts, by name, without its comments.
-fn sources(folder: &str, ending: &str) -> Vec<(String, String)> {
+pub(crate) fn sources(folder: &str, ending: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![format!("{}/{folder}", env!("CARGO_MANIFEST_DIR")).into()];
     while let Some(folder) = folders.pop() {

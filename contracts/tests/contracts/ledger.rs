@@ -454,7 +454,7 @@ fn check_from_delegation(message: &Message, init: &DelegationInit) {
     }
 }
 
-fn check_stake(balance: u64, data: &Option<tycho_types::cell::Cell>) {
+pub(crate) fn check_stake(balance: u64, data: &Option<tycho_types::cell::Cell>) {
     let Some(data) = data else { return };
     let data = StakeData::parse(data).unwrap();
     let owed = shares::owed(&data);

@@ -9,6 +9,7 @@ use crate::{
         Kind, MARKET, OPERATOR, OWNER, Place, REQUESTOR, STRANGER, Word, data, every_task,
         operator_address, say, stake_address, state,
     },
+    cells::every,
     flow::judged,
     solo::{Arrival, body},
 };
@@ -18,27 +19,20 @@ const LAST_EXIT: u32 = 90 * DAY;
 /// For so long nothing but that exit is open.
 const EXIT_TIME: u32 = 7 * DAY;
 
-/// When a word is said, relative to the deadline of the task's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Moment {
-    Before,
-    At,
-    After,
-    AfterADay,
-    AfterTheLastExit,
-    AfterTheExitsTime,
+every! {
+    /// When a word is said, relative to the deadline of the task's state.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub(crate) enum Moment {
+        Before,
+        At,
+        After,
+        AfterADay,
+        AfterTheLastExit,
+        AfterTheExitsTime,
+    }
 }
 
 impl Moment {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Before,
-        Self::At,
-        Self::After,
-        Self::AfterADay,
-        Self::AfterTheLastExit,
-        Self::AfterTheExitsTime,
-    ];
-
     pub(crate) fn time(self, deadline: u32) -> u32 {
         match self {
             Self::Before => deadline - 1,

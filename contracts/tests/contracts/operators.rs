@@ -16,6 +16,7 @@ use crate::{
         CHALLENGER, GRAM, MARKET, OPERATOR, OWNER, QUERY, REQUESTOR, STRANGER, commitment,
         operator_address, operator_init, settings, stake_address, task_init,
     },
+    cells::every,
     solo::{Arrival, Ran, Sent, Solo, body},
     world::PRICE,
 };
@@ -72,20 +73,19 @@ pub(crate) fn withdraw(bond: &mut Solo, amount: Nano) -> Ran {
     bond.send(OPERATOR, OWNER_VALUE.get(), operator::withdraw(QUERY, amount).unwrap())
 }
 
-/// Everything that can be told to a bond that is in order; what is wrong is added by the tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Bond,
-    TakeOn,
-    Withdraw,
-    Freed,
-    Compensate,
+every! {
+    /// Everything that can be told to a bond that is in order; what is wrong is added by the tests.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Word {
+        Bond,
+        TakeOn,
+        Withdraw,
+        Freed,
+        Compensate,
+    }
 }
 
 impl Word {
-    const ALL: [Self; 5] =
-        [Self::Bond, Self::TakeOn, Self::Withdraw, Self::Freed, Self::Compensate];
-
     fn body(self) -> Cell {
         match self {
             Self::Bond => operator::bond(QUERY, Nano::grams(1)),
@@ -98,24 +98,28 @@ impl Word {
     }
 }
 
-/// What a bond can be like, as far as it matters for what it takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
-    /// Not deployed.
-    Nothing,
-    Free,
-    /// Task 1 has a part of it.
-    PartReserved,
-    /// Task 1 has a part of it, and others the rest.
-    AllReserved,
-    /// A year's rent is all that is left.
-    PoorInRent,
+/// One of everything that the matrix says to a bond.
+pub(crate) fn words() -> Vec<Cell> {
+    Word::ALL.into_iter().map(Word::body).collect()
+}
+
+every! {
+    /// What a bond can be like, as far as it matters for what it takes.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum At {
+        /// Not deployed.
+        Nothing,
+        Free,
+        /// Task 1 has a part of it.
+        PartReserved,
+        /// Task 1 has a part of it, and others the rest.
+        AllReserved,
+        /// A year's rent is all that is left.
+        PoorInRent,
+    }
 }
 
 impl At {
-    const ALL: [Self; 5] =
-        [Self::Nothing, Self::Free, Self::PartReserved, Self::AllReserved, Self::PoorInRent];
-
     fn bond(self) -> Solo {
         if self == Self::Nothing {
             return fresh();

@@ -70,6 +70,8 @@ pub(crate) struct Ran {
     pub(crate) sent: Vec<Sent>,
     /// Bodies of what it told nobody in particular.
     pub(crate) logs: Vec<Cell>,
+    /// All that was sent, logs included.
+    pub(crate) out: Vec<OwnedMessage>,
 }
 
 impl Ran {
@@ -159,6 +161,8 @@ impl Solo {
             execute(&params, config, self.lt, &to, Inbound::Internal, message, &self.state).unwrap()
         };
         let ran = ran(&done);
+        let had = u128::from(self.balance) + u128::from(value);
+        assert_eq!(had, done.balance + done.total_fees + done.burned + carried(&ran.out));
         self.state = done.state;
         self.balance = u64::try_from(done.balance).unwrap();
         ran
@@ -179,7 +183,17 @@ fn ran(done: &Executed) -> Ran {
     let out: Vec<_> = done.out_msgs.iter().map(|message| message.load().unwrap()).collect();
     let logged = out.iter().filter(|message| matches!(message.info, MsgInfo::ExtOut(_)));
     let logs = logged.map(body_of).collect();
-    Ran { exit, sent: out.iter().filter_map(sent).collect(), logs }
+    let sent = out.iter().filter_map(sent).collect();
+    Ran { exit, sent, logs, out }
+}
+
+/// What left with messages to other contracts: their values, and what is still to be paid for their way.
+fn carried(out: &[OwnedMessage]) -> u128 {
+    let of = |message: &OwnedMessage| match &message.info {
+        MsgInfo::Int(info) => info.value.tokens.into_inner() + info.fwd_fee.into_inner(),
+        MsgInfo::ExtIn(_) | MsgInfo::ExtOut(_) => 0,
+    };
+    out.iter().map(of).sum()
 }
 
 fn sent(message: &OwnedMessage) -> Option<Sent> {

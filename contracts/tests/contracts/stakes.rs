@@ -67,7 +67,7 @@ pub(crate) fn reserved_stake() -> (Solo, Address, Sent) {
     (stake, task_init(1).address().unwrap(), answer)
 }
 
-fn slash_body(amount: Nano, share: Nano) -> Cell {
+pub(crate) fn slash_body(amount: Nano, share: Nano) -> Cell {
     body(stake::op::SLASH, QUERY, |b| {
         put_coins(b, amount);
         put_coins(b, share);
@@ -76,14 +76,14 @@ fn slash_body(amount: Nano, share: Nano) -> Cell {
     })
 }
 
-fn settle_body(amount: Nano) -> Cell {
+pub(crate) fn settle_body(amount: Nano) -> Cell {
     body(stake::op::SETTLE, QUERY, |b| {
         put_coins(b, amount);
         put_address(b, STRANGER);
     })
 }
 
-fn release_body() -> Cell {
+pub(crate) fn release_body() -> Cell {
     body(stake::op::RELEASE, QUERY, |b| put_address(b, STRANGER))
 }
 

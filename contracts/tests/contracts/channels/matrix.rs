@@ -10,23 +10,24 @@ use super::kit::{
 };
 use crate::{
     alone::{GRAM, MARKET, QUERY, STRANGER},
+    cells::every,
     solo::{Arrival, Solo, body},
+    world::START,
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    TopUp,
-    Redeem,
-    Close,
-    Leave,
-    Finish,
-    SetKey,
+every! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Word {
+        TopUp,
+        Redeem,
+        Close,
+        Leave,
+        Finish,
+        SetKey,
+    }
 }
 
 impl Word {
-    const ALL: [Self; 6] =
-        [Self::TopUp, Self::Redeem, Self::Close, Self::Leave, Self::Finish, Self::SetKey];
-
     fn body(self, channel: &Channel, now: u32) -> Cell {
         match self {
             Self::TopUp => channel::top_up(QUERY, Nano::grams(1)).unwrap(),
@@ -45,17 +46,23 @@ impl Word {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Fresh,
-    Open,
-    Closing,
-    Closed,
+/// One of everything that the matrix says to a channel.
+pub(crate) fn words() -> Vec<Cell> {
+    let channel = channel(Purpose::Account);
+    Word::ALL.into_iter().map(|word| word.body(&channel, START)).collect()
+}
+
+every! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum State {
+        Fresh,
+        Open,
+        Closing,
+        Closed,
+    }
 }
 
 impl State {
-    const ALL: [Self; 4] = [Self::Fresh, Self::Open, Self::Closing, Self::Closed];
-
     fn reach(self, channel: &Channel) -> Solo {
         let mut solo = if self == Self::Fresh { fresh(channel) } else { funded(channel) };
         if matches!(self, Self::Closing | Self::Closed) {

@@ -192,6 +192,11 @@ impl Say {
     }
 }
 
+/// One of everything that the matrix says to a task in a jetton alone.
+pub(crate) fn words() -> Vec<Cell> {
+    Say::all().into_iter().map(|say| say.body(REQUESTOR)).collect()
+}
+
 fn may(stage: Stage, say: Say, from: Address, solo: &Solo, late: bool) -> bool {
     let known = matches!(stage, Stage::Waiting | Stage::Late | Stage::Running(_) | Stage::Ended(_))
         || stage == Stage::Empty;

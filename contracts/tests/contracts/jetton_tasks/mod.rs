@@ -5,6 +5,6 @@ mod attacks;
 mod bounces;
 mod gates;
 pub(crate) mod kit;
-mod matrix;
+pub(crate) mod matrix;
 mod orders;
 mod whole;

@@ -13,39 +13,30 @@ use super::kit::{
 };
 use crate::{
     alone::{GRAM, QUERY, STRANGER},
+    cells::every,
     channels::kit::{CLOSE, DELAY, FINISH, LEAVE},
     channels::matrix::bends,
     solo::{Arrival, Solo, body},
+    world::START,
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Ask,
-    Answer,
-    Notification,
-    Redeem,
-    Close,
-    Leave,
-    Finish,
-    SetKey,
-    Claim,
-    Sweep,
+every! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Word {
+        Ask,
+        Answer,
+        Notification,
+        Redeem,
+        Close,
+        Leave,
+        Finish,
+        SetKey,
+        Claim,
+        Sweep,
+    }
 }
 
 impl Word {
-    const ALL: [Self; 10] = [
-        Self::Ask,
-        Self::Answer,
-        Self::Notification,
-        Self::Redeem,
-        Self::Close,
-        Self::Leave,
-        Self::Finish,
-        Self::SetKey,
-        Self::Claim,
-        Self::Sweep,
-    ];
-
     fn body(self, channel: &JettonChannel, now: u32) -> Cell {
         match self {
             Self::Ask => jetton::ask(QUERY).unwrap(),
@@ -68,36 +59,33 @@ impl Word {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Nobody has asked.
-    Fresh,
-    /// The master was asked, or knows its wallet: nothing in it.
-    Opened,
-    Open,
-    /// With something owed to the payee.
-    Owing,
-    Closing,
-    /// With something owed to both.
-    Closed,
-    /// Everybody has what is theirs.
-    Over,
-    /// The same, and nobody ever asked.
-    Untold,
+/// One of everything that the matrix says to a channel in a jetton.
+pub(crate) fn words() -> Vec<Cell> {
+    let channel = channel(Purpose::Account);
+    Word::ALL.into_iter().map(|word| word.body(&channel, START)).collect()
+}
+
+every! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum State {
+        /// Nobody has asked.
+        Fresh,
+        /// The master was asked, or knows its wallet: nothing in it.
+        Opened,
+        Open,
+        /// With something owed to the payee.
+        Owing,
+        Closing,
+        /// With something owed to both.
+        Closed,
+        /// Everybody has what is theirs.
+        Over,
+        /// The same, and nobody ever asked.
+        Untold,
+    }
 }
 
 impl State {
-    const ALL: [Self; 8] = [
-        Self::Fresh,
-        Self::Opened,
-        Self::Open,
-        Self::Owing,
-        Self::Closing,
-        Self::Closed,
-        Self::Over,
-        Self::Untold,
-    ];
-
     fn reach(self, channel: &JettonChannel) -> Solo {
         match self {
             Self::Fresh => return fresh(channel),

@@ -4,7 +4,7 @@ mod attacks;
 mod bounces;
 mod gates;
 pub(crate) mod kit;
-mod matrix;
+pub(crate) mod matrix;
 mod orders;
 pub(crate) mod real;
 mod whole;
