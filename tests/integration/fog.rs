@@ -34,28 +34,29 @@ pub(crate) fn run(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 
-/// The least of three times that a command takes, which has to succeed.
-pub(crate) fn least(command: impl Fn() -> Command) -> Duration {
-    let time = |_| {
-        let begun = Instant::now();
-        let output = run(&mut command());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        begun.elapsed()
-    };
-    (0..3).map(time).min().unwrap()
-}
+/// Most rounds of a measurement: what else the machine does can only make a time longer.
+const ROUNDS: usize = 12;
 
 /// `fog verify` of a bundle takes under a second more than what it cannot do without: a run of the
-/// program on the input, or the check of the proof.
+/// program on the input, or the check of the proof. Both in turns, the least of three rounds, or of as
+/// many as a busy machine needs.
 pub(crate) fn verifies_within_a_second(home: &Path, bundle: &Path, again: &[&str]) {
-    let with = |args: &[&str]| {
-        let mut command = fog(home);
-        command.args(args);
-        command
-    };
     let bundle = bundle.to_str().unwrap();
-    let verify = least(|| with(&["verify", bundle, "--json"]));
-    let alone = least(|| with(again));
+    let time = |args: &[&str]| {
+        let begun = Instant::now();
+        let output = run(fog(home).args(args));
+        let time = begun.elapsed();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        time
+    };
+    let (mut verify, mut alone) = (Duration::MAX, Duration::MAX);
+    for round in 1..=ROUNDS {
+        verify = verify.min(time(&["verify", bundle, "--json"]));
+        alone = alone.min(time(again));
+        if round >= 3 && verify.saturating_sub(alone) < Duration::from_secs(1) {
+            break;
+        }
+    }
     let beyond = verify.saturating_sub(alone);
     println!("{bundle}: verified in {verify:.2?}, {beyond:.2?} beyond `fog {}`", again[0]);
     assert!(beyond < Duration::from_secs(1), "{bundle}: {verify:?} against {alone:?}");

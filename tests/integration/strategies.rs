@@ -18,8 +18,8 @@ fn path(path: &Path) -> &str {
 fn done(network: &Dev, home: &Path, name: &str, work: [&str; 2], policy: &[&str]) -> String {
     let common = ["task", "post", "--wallet", "requestor", "--json", "--price", "0.5", "--wait"];
     let [module, input] = work;
-    let work = ["--module", module, "--input", input, "--window", "5s"];
-    let view = network.ok(home, &[&common[..], &work, policy].concat());
+    let work = ["--module", module, "--input", input];
+    let view = network.ok(home, &[&common[..], &work, &["--window", "5s"], policy].concat());
     assert_eq!(view["status"], "paid", "{view:#}");
     let id = view["id"].as_str().unwrap().to_owned();
     let (result, bundle) = (home.join(format!("{name}.raw")), home.join(format!("{name}.fog")));
