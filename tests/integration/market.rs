@@ -121,7 +121,8 @@ fn a_contract_says_what_it_is() {
 
 /// Deploys a market that is like this one, but for the code of its tasks and stakes.
 async fn of_other_code(chain: &str, like: Address, owner: &LocalAccount) -> Address {
-    let client = ChainClient::new(ChainConfig::new(chain, TESTNET)).unwrap();
+    let endpoint = format!("{}/api/v2", chain.trim_end_matches("/api/v2"));
+    let client = ChainClient::new(ChainConfig::new(endpoint, TESTNET)).unwrap();
     let data = client.account(&like).await.unwrap().data.unwrap();
     let mut config = MarketData::parse(&data).unwrap().config.unwrap();
     config.task_code_hash = Hash32([7; 32]);
