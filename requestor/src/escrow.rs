@@ -10,7 +10,7 @@ use fog_contracts::{
 use fog_protocol::{Address, TaskId};
 use fog_wallet::{OutMessage, UnlockedWallet};
 
-use crate::{JettonError, call, jetton_wallet};
+use crate::{JettonError, Parties, call, jetton_wallet};
 
 /// A task's contract, as the chain has it.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl Escrow {
         let (address, task) = (self.address, &self.data.task);
         let worker = task.work.map_or_else(|| "none".to_owned(), |work| work.owner.to_string());
         let (requestor, node) = (task.init.requestor, task.init.operator);
-        JettonError::NotYours { address, requestor, node, worker }
+        JettonError::NotYours(Box::new(Parties { address, requestor, node, worker }))
     }
 }
 

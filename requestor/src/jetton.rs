@@ -25,6 +25,30 @@ use crate::{PayError, call, pay::ANSWER};
 /// Longest symbol that is shown.
 const MAX_SYMBOL: usize = 16;
 
+/// Whose a task is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parties {
+    /// The task's contract.
+    pub address: Address,
+    /// Whose it is.
+    pub requestor: Address,
+    /// The node's wallet.
+    pub node: Address,
+    /// The worker, or that there is none.
+    pub worker: String,
+}
+
+impl std::fmt::Display for Parties {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { address, requestor, node, worker } = self;
+        write!(
+            f,
+            "{address} is not this wallet's: its requestor is {requestor}, its node {node}, its worker \
+             {worker}"
+        )
+    }
+}
+
 /// Why something with a channel in a jetton did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum JettonError {
@@ -55,20 +79,8 @@ pub enum JettonError {
         found: String,
     },
     /// Somebody else's task.
-    #[error(
-        "{address} is not this wallet's: its requestor is {requestor}, its node {node}, its worker \
-         {worker}"
-    )]
-    NotYours {
-        /// The task's contract.
-        address: Address,
-        /// Whose it is.
-        requestor: Address,
-        /// The node's wallet.
-        node: Address,
-        /// The worker, or that there is none.
-        worker: String,
-    },
+    #[error("{0}")]
+    NotYours(Box<Parties>),
     /// Nothing is due before the end.
     #[error("the task has not ended: it is {0}, and shares are due at the end")]
     NotEnded(&'static str),

@@ -21,8 +21,8 @@ pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, blinded, nonce};
 pub use epoch::{checked_epoch, post};
 pub use escrow::cancel_task;
 pub use jetton::{
-    JettonError, JettonInfo, JettonVoucherFile, claim_jettons, end_in_jetton, is_in_jetton,
-    jetton_balance, jetton_wallet, open_in_jetton, read_jetton, read_jetton_channel,
+    JettonError, JettonInfo, JettonVoucherFile, Parties, claim_jettons, end_in_jetton,
+    is_in_jetton, jetton_balance, jetton_wallet, open_in_jetton, read_jetton, read_jetton_channel,
     set_jetton_key, settle_in_jetton, sweep_jettons, top_up_jetton,
 };
 pub use jetton_task::{Claimed, bury_task, claim_shares, fund_in_jetton, read_jetton_task};

@@ -394,7 +394,7 @@ async fn a_dropped_task_in_a_jetton_is_taken_back() {
     assert_eq!((&cancelled["task"], &cancelled["status"]), (&json!(id), &json!("refunded")));
     let contract = network.ok(home, &["contract", "show", escrow, "--json"]);
     assert_eq!(
-        (&contract["contract"], &contract["state"]["state"]),
+        (&contract["contract"], &contract["state"]["status"]),
         (&json!("JettonTask"), &json!("refunded"))
     );
     assert!(scene.refused("requestor", &["cancel", id]).contains("the task is refunded"));

@@ -307,7 +307,11 @@ mod tests {
         let next = opened(3_600, now).await;
         let epoch = *next.signed.clone().unwrap().of_node(&node, &key.public()).unwrap();
         assert!(epoch.is_first() && epoch.number == now && epoch.from == now);
-        assert_eq!(store.unshut_epochs().await.unwrap(), [next.clone()], "nothing names the other");
+        assert_eq!(
+            store.unshut_epochs().await.unwrap(),
+            std::slice::from_ref(&next),
+            "nothing names the other"
+        );
         assert_eq!(store.chain_begins().await.unwrap(), now);
         // One of the greatest length, and one whose end is long past, go on as they are.
         assert_eq!(opened(3_600, now + 10 * MAX_EPOCH_SECONDS).await, next);
