@@ -526,6 +526,13 @@ impl Task {
         self.is_disputed() && before && not_ruled && runs
     }
 
+    /// Was a verdict heard of that is later than the one that was disputed? True while a dispute runs, too:
+    /// its own end is later.
+    #[must_use]
+    pub fn is_ruled(&self) -> bool {
+        self.rules_from.zip(self.window_until()).is_some_and(|(from, until)| until > from)
+    }
+
     /// Is it being looked at again because its worker was caught?
     #[must_use]
     pub const fn is_rechecked(&self) -> bool {

@@ -76,11 +76,15 @@ pub struct RunnerConfig {
     pub args: Vec<String>,
     /// Verifications at once.
     pub parallel: usize,
+    /// Of older versions, and without a meaning: a verification is tried until its verdict would come too
+    /// late.
+    #[serde(skip_serializing)]
+    pub attempts: Option<u32>,
 }
 
 impl Default for RunnerConfig {
     fn default() -> Self {
-        Self { program: None, args: vec!["__sandbox".to_owned()], parallel: 2 }
+        Self { program: None, args: vec!["__sandbox".to_owned()], parallel: 2, attempts: None }
     }
 }
 

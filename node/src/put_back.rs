@@ -9,8 +9,8 @@ use fog_protocol::{Address, Hash32};
 use crate::{NodeError, chain_port::ChainPort, epoch::Epochs, store::Store};
 
 /// Transactions read at once, and pages at most.
-const PAGE: usize = 64;
-const MAX_PAGES: usize = 64;
+const PAGE: usize = 100;
+const MAX_PAGES: usize = 2_500;
 
 /// Refuses to go on with a chain of epochs of which the chain was told more than the database knows.
 pub(crate) async fn check(
@@ -33,10 +33,14 @@ pub(crate) async fn check(
         from =
             page.last().and_then(|tx| tx.prev).filter(|prev| known.is_none_or(|lt| prev.lt > lt));
         if from.is_none() {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
+    Err(NodeError::Chain(
+        "the wallet's history since this database was written is too long to tell whether it is a copy: \
+         start once with `fog node --new-epochs`"
+            .to_owned(),
+    ))
 }
 
 /// Numbers of the epochs that a transaction of the node's wallet told of.

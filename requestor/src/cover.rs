@@ -25,8 +25,8 @@ pub(crate) struct Stood {
     commitment: Hash32,
     /// Chain time from which the promise stood.
     from: u64,
-    /// Chain time of its end, if it is over.
-    until: Option<u64>,
+    /// Chain time from which nobody can lose it any more.
+    until: u64,
 }
 
 /// Pledges that were looked up; `None` for those that never stood.
@@ -45,7 +45,7 @@ impl Covers {
         let address = epoch.task().address()?;
         let stood = match self.0.entry(address) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(read(chain, &address, &epoch.id()).await?),
+            Entry::Vacant(place) => place.insert(read(chain, &address, &epoch).await?),
         };
         let stood = stood.as_ref().ok_or_else(|| told(NotOwed::Uncovered(NOT_RESERVED)))?;
         covers(view, stood, epoch.promise()?).map_err(told)
@@ -56,17 +56,18 @@ impl Covers {
 async fn read(
     chain: &ChainClient,
     address: &Address,
-    id: &Hash32,
+    epoch: &Epoch,
 ) -> Result<Option<Stood>, ChainError> {
+    let (id, lasts) = (epoch.id(), epoch.lasts);
     let mut from = chain.account(address).await?.last;
     let mut story = Story::default();
     for _ in 0..MOST_PAGES {
         let Some(newest) = from else { break };
         let page = chain.transactions(address, Some(newest), PAGE, None).await?;
         for tx in &page {
-            story.before(tx, id);
+            story.before(tx, &id);
             if story.is_whole() {
-                return Ok(story.told());
+                return Ok(story.told(lasts));
             }
         }
         from = page.last().and_then(|tx| tx.prev);
@@ -92,7 +93,13 @@ impl Story {
         let notices = tx.out_msgs.iter().filter_map(|message| Notify::parse(&message.body).ok());
         for notice in notices.filter(|notice| notice.task == *id) {
             match notice.state {
-                state if state.is_end() && self.promised.is_none() => self.until = Some(now),
+                // It can be lost until it is judged: nobody disputes what a pledge's contract was told.
+                TaskState::Accepted | TaskState::Rejected if self.promised.is_none() => {
+                    self.until = Some(now);
+                }
+                state if state.is_end() && self.promised.is_none() => {
+                    self.until = Some(self.until.map_or(now, |until| until.min(now)));
+                }
                 TaskState::Committed => self.promised = Some((notice.hash, now)),
                 _ => {}
             }
@@ -111,9 +118,12 @@ impl Story {
         self.assigned.is_some()
     }
 
-    fn told(self) -> Option<Stood> {
+    /// `lasts`: after so many seconds nobody takes it any more, though nobody may have ended it.
+    fn told(self, lasts: u32) -> Option<Stood> {
         let ((commitment, from), (worker, reserve)) = (self.promised?, self.assigned?);
-        Some(Stood { worker, reserve, commitment, from, until: self.until })
+        let over = from + u64::from(lasts);
+        let until = self.until.map_or(over, |until| until.min(over));
+        Some(Stood { worker, reserve, commitment, from, until })
     }
 }
 
@@ -153,7 +163,7 @@ fn covers(view: &EntryView, stood: &Stood, promise: Hash32) -> Result<(), NotOwe
     let judged = u64::from(view.valid_until).saturating_sub(VERDICT_SECONDS);
     let work = u64::from(listing.durations.commit) + u64::from(listing.durations.verdict);
     let matched = judged.saturating_sub(work + BEHIND);
-    if judged + BEHIND < stood.from || stood.until.is_some_and(|until| until < matched) {
+    if judged + BEHIND < stood.from || stood.until < matched {
         return Err(NotOwed::Uncovered("the stake it names stood at another time"));
     }
     Ok(())
@@ -311,7 +321,7 @@ mod tests {
         for tx in history.iter().rev() {
             story.before(tx, &epoch.id());
         }
-        let stood = story.told().ok_or(NotOwed::Uncovered(NOT_RESERVED))?;
+        let stood = story.told(epoch.lasts).ok_or(NotOwed::Uncovered(NOT_RESERVED))?;
         covers(&view, &stood, epoch.promise().unwrap())
     }
 
@@ -371,11 +381,18 @@ mod tests {
             assert!(refused(&ended(fresh[..1].to_vec(), JUDGED + 50, state)), "{state:?}");
         }
         // Slashed for another result while this one ran, it stood when this one was matched.
-        let slashed = |at| ended(history(ENOUGH, JUDGED - 9_000), at, TaskState::Slashed);
+        let slashed = |at| ended(history(ENOUGH, JUDGED - 3_600), at, TaskState::Slashed);
         let durations = Durations::default();
         let work = u64::from(durations.commit) + u64::from(durations.verdict);
         assert_eq!(check(&slashed(JUDGED - work - BEHIND)), Ok(()));
         assert!(refused(&slashed(JUDGED - work - BEHIND - 1)), "over before the task was matched");
+        // From its verdict on it cannot be lost, and after its time neither: nobody has to end it.
+        let accepted = |at| ended(history(ENOUGH, JUDGED - 3_600), at, TaskState::Accepted);
+        assert_eq!(check(&accepted(JUDGED - work - BEHIND)), Ok(()));
+        assert!(refused(&accepted(JUDGED - work - BEHIND - 1)), "judged before");
+        let lasts = u64::from(named().lasts);
+        assert_eq!(check(&history(ENOUGH, JUDGED - lasts - work - BEHIND)), Ok(()));
+        assert!(refused(&history(ENOUGH, JUDGED - lasts - work - BEHIND - 1)), "out of time");
         // Nor does what came after it stand for it.
         assert_eq!(check(&history(ENOUGH, JUDGED + BEHIND)), Ok(()));
         assert!(refused(&history(ENOUGH, JUDGED + BEHIND + 1)));

@@ -111,6 +111,10 @@ impl Executor {
                 tracing::info!(code = refusal.code(), %refusal, "a guest is refused");
                 Err(refused(&refusal))
             }
+            // Killed at its wall limit: another run would be, too.
+            Err(RunnerError::Hung) => {
+                Err(ExecuteError::TooSlow(u64::from(limits.wall_ms).div_ceil(1_000)))
+            }
             Err(error) => Err(ExecuteError::Sandbox(error.to_string())),
         }
     }

@@ -209,12 +209,13 @@ impl Market {
                 return Ok(());
             }
         }
-        if task.rules_from.is_some() && !task.is_disputed() {
+        if task.is_ruled() && !task.is_disputed() {
             // Decided since: a contract that is read late.
             return Ok(());
         }
-        if keeps && task.rules_from.is_none() {
-            task.rules_from = Some(task.window_until().unwrap_or_default());
+        // Who hears of the dispute before its verdict learns that time with the verdict.
+        if keeps && task.rules_from.is_none() && !task.is_disputed() {
+            task.rules_from = task.window_until();
         }
         task.await_end(until, Dispute::Open);
         task.challenged_until = None;

@@ -421,3 +421,31 @@ proptest! {
         world.assert_replays();
     }
 }
+
+/// The reconciler may tell of a dispute before the follower tells of its verdict.
+#[test]
+fn a_dispute_heard_before_its_verdict_is_not_lost() {
+    let mut world = World::trusting(rules(), Trust::default());
+    let salt = world.salt_where(false, 1, 0);
+    let task = unseen(&mut world, salt, Result_::Right);
+    let is_disputed = |world: &World| world.market.task(&task).unwrap().is_disputed();
+    let verdict =
+        |window_until| Event::VerdictOnChain { task, verdict: Verdict::Accepted, window_until };
+    let (window, until) = (world.now + 60, world.now + 360);
+    let disputed = Event::Disputed { task, until };
+    world.ok(disputed.clone());
+    assert!(is_disputed(&world));
+    world.ok(verdict(window));
+    world.ok(disputed.clone());
+    assert!(is_disputed(&world), "the verdict it is about is older");
+    world.ok(verdict(window));
+    assert!(is_disputed(&world), "told twice");
+    // Ruled: it is over, and stays so whatever is told late.
+    world.now += 100;
+    let ruled = world.now;
+    world.ok(verdict(ruled));
+    assert!(!is_disputed(&world));
+    world.ok(disputed);
+    assert!(!is_disputed(&world), "a contract that is read late");
+    world.assert_replays();
+}

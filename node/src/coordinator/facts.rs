@@ -288,10 +288,10 @@ impl Actor {
                     is_other && !task.is_before_dispute(*verdict, *window_until, now)
                 })
             }
-            Event::Disputed { task, until } => self
-                .market
-                .task(task)
-                .is_some_and(|task| !task.is_disputed() || task.window_until() != Some(*until)),
+            Event::Disputed { task, until } => self.market.task(task).is_some_and(|task| {
+                let open = task.is_disputed();
+                (open || !task.is_ruled()) && (!open || task.window_until() != Some(*until))
+            }),
             // Another end than the known one is a contradiction, which the market refuses.
             Event::Closed { task, outcome } => known(task).is_some_and(|status| {
                 status

@@ -127,7 +127,18 @@ impl IntentKind {
     /// them: each costs gas. A contract may only be a moment behind; a jetton's wallet that is locked stays
     /// so for a while.
     const fn backoff(self) -> (i64, i64) {
-        if matches!(self, Self::ClaimShare) { (600, 24 * 3600) } else { (2, 3600) }
+        match self {
+            Self::ClaimShare => (600, 24 * 3600),
+            // These have a deadline, and somebody's money hangs on it.
+            Self::Assign
+            | Self::Commit
+            | Self::Verdict
+            | Self::Undelivered
+            | Self::Ruling
+            | Self::Challenge
+            | Self::Prove => (2, 60),
+            _ => (2, 3600),
+        }
     }
 }
 

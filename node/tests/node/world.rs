@@ -176,6 +176,7 @@ impl World {
                 program: Some("/proc/self/exe".into()),
                 args: runner_args(),
                 parallel: 1,
+                ..RunnerConfig::default()
             },
             limits: Limits { connections_per_address: 64, ..Limits::default() },
             bid_round_seconds: 2,
