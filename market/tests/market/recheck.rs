@@ -426,6 +426,7 @@ proptest! {
 #[test]
 fn a_dispute_heard_before_its_verdict_is_not_lost() {
     let mut world = World::trusting(rules(), Trust::default());
+    world.join(1, MUCH);
     let salt = world.salt_where(false, 1, 0);
     let task = unseen(&mut world, salt, Result_::Right);
     let is_disputed = |world: &World| world.market.task(&task).unwrap().is_disputed();

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 use fog_contracts::epoch::Epoch;
 use fog_protocol::{
-    Address, Commit, Hash32, Nano, PublicKey, Signature, Signed, TaskId, VoucherFile,
+    Address, Bid, Commit, Hash32, Nano, PublicKey, Signature, Signed, TaskId, VoucherFile,
 };
 use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
@@ -440,22 +440,30 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Pending>, NodeError> {
         let rows = sqlx::query(
-            "SELECT id, task, intent FROM outbox WHERE state = 'pending' AND not_before <= $1
-             ORDER BY kind = 'challenge', id LIMIT $2",
+            "SELECT o.id, o.task, o.intent, p.bid FROM outbox o
+             LEFT JOIN pledges p ON p.id = o.task AND o.kind = 'pledge_open'
+             WHERE o.state = 'pending' AND o.not_before <= $1
+             ORDER BY o.kind = 'challenge', o.id LIMIT $2",
         )
         .bind(to_i64(now)?)
         .bind(to_i64(limit as u64)?)
         .fetch_all(self.reader())
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Pending {
-                    id: row.try_get("id")?,
-                    task: TaskId(to_hash(row.try_get("task")?)?),
-                    intent: to_value(row.try_get("intent")?)?,
-                })
-            })
-            .collect()
+        let mut pending = Vec::with_capacity(rows.len());
+        for row in &rows {
+            // A pledge is not opened any more when its worker's consent is over.
+            if let Some(bid) = row.try_get::<Option<&[u8]>, _>("bid")?
+                && to_value::<Signed<Bid>>(bid)?.value.valid_until < now
+            {
+                continue;
+            }
+            pending.push(Pending {
+                id: row.try_get("id")?,
+                task: TaskId(to_hash(row.try_get("task")?)?),
+                intent: to_value(row.try_get("intent")?)?,
+            });
+        }
+        Ok(pending)
     }
 
     /// The message that is on its way, if any.
