@@ -263,9 +263,9 @@ pub(crate) struct DevArgs {
     /// The node takes tasks in this jetton, so many of its smallest units for one GRAM of guarantee.
     #[arg(long = "jetton", value_name = "MASTER=UNITS", value_parser = crate::jetton::rate)]
     pub(crate) jettons: Vec<fog_protocol::JettonRate>,
-    /// The node has its share of a task in a jetton sent if it is worth as much.
-    #[arg(long, default_value = "0.2", value_name = "AMOUNT")]
-    pub(crate) claim_from: Nano,
+    /// The node has its share of a task in a jetton sent if it is worth as much [default: 0.2 GRAM].
+    #[arg(long, value_name = "AMOUNT")]
+    pub(crate) claim_from: Option<Nano>,
 }
 
 #[derive(Debug, Args)]

@@ -66,7 +66,7 @@ pub(crate) async fn dev(args: DevArgs, output: &Output) -> anyhow::Result<ExitCo
         verifiers: fog_harness::Verifiers::InNode,
         pledge: args.pledge,
         jettons: args.jettons.clone(),
-        claim_from: args.claim_from,
+        claim_from: args.claim_from.unwrap_or(fog_node::CLAIM_FROM),
     };
     let network = LocalNetwork::start_with(&options, &setup).await?;
     let banner = Banner {

@@ -161,7 +161,7 @@ pub async fn run(options: &DemoOptions, watch: Watch<'_>) -> Result<Report, Demo
         verifiers: crate::Verifiers::InNode,
         pledge: Nano::ZERO,
         jettons: Vec::new(),
-        claim_from: crate::network::CLAIM_FROM,
+        claim_from: crate::CLAIM_FROM,
     })
     .await?;
     say(format!("chain   {}  (embedded, LOCAL ONLY)", network.local.endpoint()));

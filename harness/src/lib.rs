@@ -12,6 +12,7 @@ mod ledger;
 mod network;
 mod node_process;
 mod ports;
+mod process;
 mod report;
 mod room;
 pub mod scenario;
@@ -23,8 +24,8 @@ pub mod workload;
 
 pub use accounts::{LocalAccount, LocalAccounts};
 pub use network::{
-    CLAIM_FROM, LocalChain, LocalNetwork, NetworkError, NetworkOptions, Timing, Verifiers,
-    apart_key, node_config, verifier_key,
+    LocalChain, LocalNetwork, NetworkError, NetworkOptions, Timing, Verifiers, apart_key,
+    node_config, verifier_key,
 };
 pub use node_process::{NodeProcess, NodeSpec};
 pub use ports::free_address;
@@ -33,4 +34,5 @@ pub use testnet::{ChainSetup, Testnet, TestnetMarket, TestnetOptions};
 pub use verifiers::{VerifierConduct, VerifierProcess, VerifierSpec};
 pub use workers::{WorkerProcess, WorkerSpec};
 
+pub use fog_node::CLAIM_FROM;
 pub use fog_worker::Behaviour;

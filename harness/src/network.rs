@@ -95,9 +95,6 @@ impl Timing {
     };
 }
 
-/// What a node's share of a task in a jetton has to be worth to be claimed, where nobody says otherwise.
-pub const CLAIM_FROM: Nano = Nano::new(200_000_000);
-
 /// How a local network is set up.
 #[derive(Debug, Clone)]
 pub struct NetworkOptions {

@@ -8,9 +8,11 @@ use std::path::Path;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::process::Command;
 
+use crate::process::process;
+
 /// The program, started so that a write beyond the limit fails instead of killing it.
 pub(crate) fn refusable(program: &Path) -> Command {
-    let mut command = Command::new("/bin/sh");
+    let mut command = process(Path::new("/bin/sh"));
     command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program);
     command
 }

@@ -11,12 +11,9 @@ use std::{
 use fog_node::VerifierConfig;
 use fog_protocol::PublicKey;
 use fog_wallet::{KdfParams, Keystore, Password, SecretKind};
-use tokio::{
-    net::TcpStream,
-    process::{Child, Command},
-};
+use tokio::{net::TcpStream, process::Child};
 
-use crate::{LocalChain, NetworkError, NetworkOptions, Verifiers, apart_key};
+use crate::{LocalChain, NetworkError, NetworkOptions, Verifiers, apart_key, process::process};
 
 /// How long a verifier may take to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -108,7 +105,7 @@ impl VerifierProcess {
             VerifierConduct::Lazy => "lazy",
             VerifierConduct::Lying => "lying",
         };
-        let child = Command::new(&spec.program)
+        let child = process(&spec.program)
             .args(["-v", "verifier", "up", "--tied", "--conduct", conduct])
             .args(["--chain", &local.endpoint()])
             .args(["--market", &local.market.to_string()])

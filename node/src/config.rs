@@ -66,6 +66,9 @@ impl fmt::Debug for ChainConfig {
     }
 }
 
+/// What the node's share of a task in a jetton has to be worth to be claimed, where nobody says otherwise.
+pub const CLAIM_FROM: Nano = Nano::new(200_000_000);
+
 /// The program that runs guests in a process of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -321,7 +324,7 @@ impl Default for NodeConfig {
             limits: Limits::default(),
             rail: RailConfig::default(),
             jettons: Vec::new(),
-            claim_from: Nano::new(200_000_000),
+            claim_from: CLAIM_FROM,
             bid_round_seconds: 3,
             bids_per_task: 256,
             probation: 3,

@@ -32,7 +32,7 @@ mod shared;
 mod store;
 
 pub use config::{
-    ChainConfig, Limits, NodeConfig, NodeKeys, RailConfig, RunnerConfig, TrustedConfig,
+    CLAIM_FROM, ChainConfig, Limits, NodeConfig, NodeKeys, RailConfig, RunnerConfig, TrustedConfig,
     VerifierConfig,
 };
 pub use epoch::Epochs;

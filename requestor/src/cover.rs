@@ -93,14 +93,13 @@ impl Story {
         let notices = tx.out_msgs.iter().filter_map(|message| Notify::parse(&message.body).ok());
         for notice in notices.filter(|notice| notice.task == *id) {
             match notice.state {
-                // It can be lost until it is judged: nobody disputes what a pledge's contract was told.
+                TaskState::Committed => self.promised = Some((notice.hash, now)),
+                // It can be lost until it is judged, which comes before its end: nobody disputes what a
+                // pledge's contract was told.
                 TaskState::Accepted | TaskState::Rejected if self.promised.is_none() => {
                     self.until = Some(now);
                 }
-                state if state.is_end() && self.promised.is_none() => {
-                    self.until = Some(self.until.map_or(now, |until| until.min(now)));
-                }
-                TaskState::Committed => self.promised = Some((notice.hash, now)),
+                state if state.is_end() && self.promised.is_none() => self.until = Some(now),
                 _ => {}
             }
         }

@@ -16,7 +16,7 @@ macro_rules! figure {
     };
 }
 
-/// Prints a line, and adds it to the file `name` in the directory that `FOG_FIGURES` names, if it
+/// Prints a line, and adds it to the file `name` in the directory that `TEST_FIGURES` names, if it
 /// names one.
 ///
 /// # Panics
@@ -25,7 +25,7 @@ macro_rules! figure {
 #[expect(clippy::print_stdout, reason = "for tests, and people")]
 pub fn tell(name: &str, line: impl Display) {
     println!("{line}");
-    let Some(folder) = std::env::var_os("FOG_FIGURES") else { return };
+    let Some(folder) = std::env::var_os("TEST_FIGURES") else { return };
     if let Err(error) = keep(folder.as_ref(), name, line) {
         panic!("the figures of {name}: {error}");
     }

@@ -13,10 +13,23 @@ use crate::{
     scene::Scene,
 };
 
+/// Where the chain's server listens, whatever dialect it is asked in.
+fn gateway(network: &Dev) -> &str {
+    network.text("chain").trim_end_matches("/api/v2")
+}
+
 impl Scene<'_> {
+    /// Makes three jettons, all of them this wallet's; their masters.
+    async fn minted(&self, owner: &str) -> Vec<String> {
+        let masters = self.file("masters.json");
+        let mint = format!("mint_jettons.py {owner} {}", masters.display());
+        tools::python(gateway(self.network), &mint).await;
+        serde_json::from_slice(&std::fs::read(masters).unwrap()).unwrap()
+    }
+
     /// What an owner has, as the chain's own index tells it.
     async fn jettons(&self, master: &str, owner: &str) -> u64 {
-        let chain = self.network.text("chain").trim_end_matches("/api/v2").to_owned();
+        let chain = gateway(self.network);
         let url = format!("{chain}/api/v3/jetton/wallets");
         let query = [("owner_address", owner), ("jetton_address", master)];
         let url = reqwest::Url::parse_with_params(&url, query).unwrap();
@@ -35,14 +48,10 @@ async fn an_account_in_a_jetton_lives_and_ends() {
     network.import(home, 0, "requestor");
     network.import(home, 1, "node");
     let scene = Scene { network: &network, home, command: &["account"] };
-    let chain = network.text("chain").trim_end_matches("/api/v2").to_owned();
     let key = scene.ok("node", &["key"]);
     let (node, key) = (key["wallet"].as_str().unwrap(), key["key"].as_str().unwrap());
     let requestor = scene.ok("requestor", &["key"])["wallet"].as_str().unwrap().to_owned();
-    let minted = scene.file("masters.json");
-    let mint = format!("mint_jettons.py {requestor} {}", minted.display());
-    tools::python(&chain, &mint).await;
-    let masters: Vec<String> = serde_json::from_slice(&std::fs::read(minted).unwrap()).unwrap();
+    let masters = scene.minted(&requestor).await;
     let [master, other, governed] = &masters[..] else { panic!("three jettons") };
 
     // Opened and paid into; what cannot be is said before anything is sent.
@@ -127,12 +136,9 @@ async fn a_task_is_paid_in_a_jetton() {
     network.import(home, 0, "requestor");
     network.import(home, 1, "worker");
     let scene = Scene { network: &network, home, command: &["account"] };
-    let chain = network.text("chain").trim_end_matches("/api/v2").to_owned();
     let wallet = |name| scene.ok(name, &["key"])["wallet"].as_str().unwrap().to_owned();
     let (requestor, worker) = (wallet("requestor"), wallet("worker"));
-    let minted = scene.file("masters.json");
-    tools::python(&chain, &format!("mint_jettons.py {requestor} {}", minted.display())).await;
-    let masters: Vec<String> = serde_json::from_slice(&std::fs::read(minted).unwrap()).unwrap();
+    let masters = scene.minted(&requestor).await;
     let (master, other) = (masters[0].as_str(), masters[1].as_str());
     let (module, input) = (file("cli/guests/wordcount.wasm"), home.join("in.txt"));
     std::fs::write(&input, b"one two two").unwrap();
@@ -242,7 +248,7 @@ fn owed(network: &Dev, home: &std::path::Path, escrow: &str, share: &str) -> u64
 }
 
 fn chain_of(network: &Dev) -> ChainClient {
-    let endpoint = format!("{}/api/v2", network.text("chain").trim_end_matches("/api/v2"));
+    let endpoint = format!("{}/api/v2", gateway(network));
     ChainClient::new(ChainConfig::new(endpoint, TESTNET).with_confirmations(Some(0))).unwrap()
 }
 
@@ -267,11 +273,8 @@ async fn a_task_in_a_jetton_ends_without_any_node() {
     network.import(home, 1, "worker");
     network.import(home, 2, "stranger");
     let scene = Scene { network: &network, home, command: &["account"] };
-    let chain = network.text("chain").trim_end_matches("/api/v2").to_owned();
     let requestor = scene.ok("requestor", &["key"])["wallet"].as_str().unwrap().to_owned();
-    let minted = scene.file("masters.json");
-    tools::python(&chain, &format!("mint_jettons.py {requestor} {}", minted.display())).await;
-    let masters: Vec<String> = serde_json::from_slice(&std::fs::read(minted).unwrap()).unwrap();
+    let masters = scene.minted(&requestor).await;
     let master = masters[0].as_str();
     drop(network);
     let rate = format!("{master}=5000000");
@@ -356,11 +359,8 @@ async fn a_dropped_task_in_a_jetton_is_taken_back() {
     let network = dev(home, &data);
     network.import(home, 0, "requestor");
     let scene = Scene { network: &network, home, command: &["account"] };
-    let chain = network.text("chain").trim_end_matches("/api/v2").to_owned();
     let requestor = scene.ok("requestor", &["key"])["wallet"].as_str().unwrap().to_owned();
-    let minted = scene.file("masters.json");
-    tools::python(&chain, &format!("mint_jettons.py {requestor} {}", minted.display())).await;
-    let masters: Vec<String> = serde_json::from_slice(&std::fs::read(minted).unwrap()).unwrap();
+    let masters = scene.minted(&requestor).await;
     drop(network);
     let rate = format!("{}=5000000", masters[0]);
     let network = dev_with(home, &data, &["--jetton", &rate]);

@@ -85,7 +85,7 @@ impl World {
             verifiers: crate::Verifiers::InNode,
             pledge: Nano::ZERO,
             jettons: Vec::new(),
-            claim_from: crate::network::CLAIM_FROM,
+            claim_from: crate::CLAIM_FROM,
         };
         let thrower = match scenario.network.treasury {
             WalletKind::Wallet => None,

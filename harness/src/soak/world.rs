@@ -88,7 +88,7 @@ impl World {
             verifiers,
             pledge: Nano::ZERO,
             jettons: Vec::new(),
-            claim_from: crate::network::CLAIM_FROM,
+            claim_from: crate::CLAIM_FROM,
         };
         let local = LocalChain::start(&network).await?;
         fill_purses(&local, &options).await?;
@@ -186,18 +186,13 @@ impl World {
         for pid in [node, worker] {
             room::give(pid).map_err(broken)?;
         }
-        let ended = match &mut parts.node {
-            Some(node) => node.ended()?,
-            None => None,
-        };
+        let ended = parts.node.as_mut().map(NodeProcess::ended).transpose()?.flatten();
         if let Some(status) = ended {
             (self.watch)(format!("disk    the node ended ({status}): started again"));
             self.start_node_of(&mut parts).await?;
         }
-        let ended = match parts.workers.get_mut(index) {
-            Some(Some(worker)) => worker.ended()?,
-            _ => None,
-        };
+        let worker = parts.workers.get_mut(index).and_then(Option::as_mut);
+        let ended = worker.map(WorkerProcess::ended).transpose()?.flatten();
         if let Some(status) = ended {
             (self.watch)(format!("disk    worker {} ended ({status}): started again", index + 1));
             self.resume_worker_of(&mut parts, index)?;

@@ -181,9 +181,6 @@ impl Reader {
         for (task, escrow) in self.shared.store.pledge_escrows().await? {
             self.perform(Reading::Task { task, escrow, thrown_back: None }, stop).await;
         }
-        for (task, escrow) in self.shares.next(&self.shared).await? {
-            self.perform(Reading::Share { task, escrow }, stop).await;
-        }
         let living = self.shared.store.living_escrows(after, PER_ROUND).await?;
         let last = living.last().map_or(0, |(row, ..)| *row);
         let full = living.len() == PER_ROUND as usize;
@@ -193,6 +190,10 @@ impl Reader {
                 self.perform(asked, stop).await;
             }
             self.perform(Reading::Task { task, escrow, thrown_back: None }, stop).await;
+        }
+        // Nobody waits for these.
+        for (task, escrow) in self.shares.next(&self.shared).await? {
+            self.perform(Reading::Share { task, escrow }, stop).await;
         }
         Ok(if full { last } else { 0 })
     }

@@ -5,12 +5,13 @@ use std::{path::PathBuf, process::Stdio, time::Duration};
 use fog_node::{Node, NodeConfig, NodeHandle, NodeKeys};
 use fog_requestor::NodeClient;
 use fog_wallet::{KdfParams, Keystore, Password, SecretKind, TESTNET, WalletVersion};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use crate::{
     LocalChain, NetworkOptions,
     accounts::local_secret,
     network::{node_config, verifier_key},
+    process::process,
     scenario::{ScenarioError, format::Rules},
 };
 
@@ -212,7 +213,7 @@ impl NodeHost {
             .create(true)
             .append(true)
             .open(self.folder.join("node.log"))?;
-        let child = Command::new(&self.program)
+        let child = process(&self.program)
             .args(["node", "-v", "--wallet", "operator", "--chain", &self.config.chain.endpoint])
             .args(["--market", &self.config.market.to_string()])
             .args(["--listen", &self.config.listen.to_string()])

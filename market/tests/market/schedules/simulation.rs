@@ -74,7 +74,8 @@ enum Happening {
     Read(TaskId),
     /// A worker hears of a task.
     Offered(u8, TaskId),
-    /// A worker looks after what it has in hand.
+    /// A worker looks after what it has in hand: every few seconds, and when it is told something.
+    Looks(u8),
     Works(u8),
     /// A verification's try ends; of the asking with this number.
     Checked(TaskId, u64),
@@ -162,6 +163,8 @@ pub(super) struct Simulation {
     asked: BTreeMap<TaskId, Asked>,
     asks: u64,
     node_down: bool,
+    /// When the node looks at its deadlines next.
+    wakes_at: Option<u64>,
     until: BTreeMap<Fault, u64>,
     cheats: bool,
     tally: Tally,
@@ -189,6 +192,7 @@ impl Simulation {
             asked: BTreeMap::new(),
             asks: 0,
             node_down: false,
+            wakes_at: None,
             until: BTreeMap::new(),
             cheats,
             tally: Tally::default(),
@@ -201,7 +205,7 @@ impl Simulation {
     fn plan(&mut self) {
         for worker in 1..=WORKERS {
             self.after(0, Happening::Joins(worker));
-            self.after(1, Happening::Works(worker));
+            self.after(1, Happening::Looks(worker));
         }
         for task in 0..TASKS {
             let at = self.dice.between(1, 120);
@@ -284,6 +288,7 @@ impl Simulation {
             Happening::Arrives(task, message) => self.arrives(task, &message),
             Happening::Read(task) => self.read(task),
             Happening::Offered(worker, task) => self.bid(worker, task),
+            Happening::Looks(worker) => self.looks(worker),
             Happening::Works(worker) => self.works(worker),
             Happening::Checked(task, number) => self.checked(task, number),
             Happening::Wakes => self.wakes(),
@@ -359,9 +364,10 @@ impl Simulation {
     }
 
     fn rearm(&mut self) {
-        if let Some(at) = self.world.market.next_deadline() {
-            let wait = at.saturating_sub(self.now).max(1);
-            self.after(wait, Happening::Wakes);
+        let next = self.world.market.next_deadline().map(|at| at.max(self.now + 1));
+        if let Some(at) = next.filter(|at| self.wakes_at.is_none_or(|set| *at < set)) {
+            self.wakes_at = Some(at);
+            self.after(at - self.now, Happening::Wakes);
         }
     }
 
@@ -403,6 +409,11 @@ impl Simulation {
     }
 
     fn wakes(&mut self) {
+        // One that was set before an earlier one is nothing any more.
+        if self.wakes_at != Some(self.now) {
+            return;
+        }
+        self.wakes_at = None;
         if self.node_down {
             return;
         }
@@ -557,10 +568,7 @@ impl Simulation {
 
     fn joins(&mut self, worker: u8) {
         if self.node_down || !self.is_up(worker) || self.frame().is_none() {
-            if self.now < START + HORIZON {
-                self.after(10, Happening::Joins(worker));
-            }
-            return;
+            return self.after(10, Happening::Joins(worker));
         }
         let free_stake = STAKE;
         let joined = World::joined(worker, free_stake);
@@ -589,11 +597,13 @@ impl Simulation {
         self.world.market.tasks().filter(mine).map(|task| (task.id(), task.status())).collect()
     }
 
+    fn looks(&mut self, worker: u8) {
+        let wait = self.dice.between(5, 15);
+        self.after(wait, Happening::Looks(worker));
+        self.works(worker);
+    }
+
     fn works(&mut self, worker: u8) {
-        if self.now < START + HORIZON {
-            let wait = self.dice.between(5, 15);
-            self.after(wait, Happening::Works(worker));
-        }
         if self.node_down || !self.is_up(worker) || self.frame().is_none() {
             return;
         }
