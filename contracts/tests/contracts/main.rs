@@ -5,6 +5,7 @@ mod alone;
 mod bindings;
 mod bonds;
 mod bounces;
+mod bouncing;
 mod cells;
 mod channels;
 mod collusion;

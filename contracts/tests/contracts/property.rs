@@ -34,6 +34,7 @@ use dice::{Dice, Seed};
 use jetton_tasks::{address, is_in_jetton};
 
 use crate::{
+    bouncing::as_declared,
     jettons::real::Jetton,
     ledger::{Ledger, Tally},
     proving,
@@ -223,7 +224,7 @@ impl Play {
             init: init.clone(),
             body: body.clone(),
         };
-        let receipt = self.chain.send_from(from, &transfer).unwrap();
+        let receipt = as_declared(self.chain.send_from(from, &transfer).unwrap());
         for record in &receipt.transactions {
             self.ledger.check(&self.chain, record);
         }

@@ -20,7 +20,7 @@ use tycho_types::{
     models::{MsgInfo, StateInit, StdAddr},
 };
 
-use crate::{alone::COUNTER_EVIDENCE, proving};
+use crate::{alone::COUNTER_EVIDENCE, bouncing::as_declared, proving};
 
 pub(crate) const START: u32 = 1_760_000_000;
 pub(crate) const PRICE: Nano = Nano::new(1_000_000_000);
@@ -168,7 +168,7 @@ impl World {
     ) -> Receipt {
         let value = self.attach.take().unwrap_or(value.get());
         let transfer = Transfer::deploy(std(&to), value.into(), init, body);
-        self.chain.send_from(from, &transfer).unwrap()
+        as_declared(self.chain.send_from(from, &transfer).unwrap())
     }
 
     pub(crate) fn call(
@@ -180,7 +180,7 @@ impl World {
     ) -> Receipt {
         let value = self.attach.take().unwrap_or(value.get());
         let transfer = Transfer::call(std(&to), value.into(), body);
-        self.chain.send_from(from, &transfer).unwrap()
+        as_declared(self.chain.send_from(from, &transfer).unwrap())
     }
 
     pub(crate) fn deposit(&mut self, amount: Nano) -> Receipt {

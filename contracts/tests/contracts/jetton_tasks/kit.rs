@@ -12,6 +12,7 @@ use tycho_types::cell::Cell;
 
 use crate::{
     alone::{self, GRAM, QUERY, REQUESTOR},
+    bouncing::as_declared,
     jettons::{
         kit::{MASTER, ONE, Town, WALLET, answer, plain_notification, units},
         real::Make,
@@ -168,7 +169,7 @@ impl Errand {
         let requestor = self.town.world.requestor.clone();
         let chain = &mut self.town.world.chain;
         let transfer = self.town.jetton.transfer(chain, &requestor, self.at, amount, forward.get());
-        chain.send_from(&requestor, &transfer).unwrap()
+        as_declared(chain.send_from(&requestor, &transfer).unwrap())
     }
 
     /// Paid for, and open.

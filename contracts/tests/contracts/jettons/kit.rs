@@ -17,6 +17,7 @@ use tycho_types::{
 use super::real::{Jetton, Make};
 use crate::{
     alone::{GRAM, OPERATOR, QUERY, REQUESTOR},
+    bouncing::as_declared,
     channels::kit::{DELAY, NETWORK, payee_key, payer_key},
     solo::{Ran, Sent, Solo, body, put_address},
     world::{World, failures, ours, std},
@@ -231,7 +232,7 @@ impl Town {
         let to = channel.address().unwrap();
         let chain = &mut self.world.chain;
         let transfer = self.jetton.transfer(chain, from, to, amount, forward.get());
-        chain.send_from(from, &transfer).unwrap()
+        as_declared(chain.send_from(from, &transfer).unwrap())
     }
 
     /// Opened, with this much in it.
