@@ -598,7 +598,8 @@ pub(crate) enum PolicyName {
     Merkle,
     /// Every result is a receipt of SP1 or RISC Zero that the program ran, and checked.
     Receipt,
-    /// Copies for workers that do not know of each other: all equal, or a verifier decides.
+    /// Copies for workers that do not know of each other: all equal, or a verifier decides. A drawn
+    /// share of equal ones is run again, too: workers in league are equal.
     Redundant,
 }
 

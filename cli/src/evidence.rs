@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use fog_chain::{ChainClient, Tx};
 use fog_contracts::{heard, rail::place_of, task::op};
 use fog_evidence::{Bundle, Report, Status, Step, Told, check};
-use fog_protocol::{Address, Epoch, Hash32, Listing, Policy, Signed, TaskId};
+use fog_protocol::{Address, Epoch, Hash32, Listing, Signed, TaskId};
 use fog_verifier::{AuditBasis, Evidence, Executor, sandbox::process::RunnerConfig};
 use serde::Serialize;
 
@@ -143,7 +143,7 @@ pub(crate) async fn write(
     };
     let mut bundle = told.bundle(view.listing, evidence, epoch);
     let mut files = files.clone();
-    if let (Policy::Redundant { .. }, Some(path)) = (&bundle.listing.policy, &files.input) {
+    if let (Some(_), Some(path)) = (bundle.listing.policy.copies(), &files.input) {
         // Copies begin with bytes that only their requestor's key makes.
         let wallet = keys::unlock(settings, &chain::connect(settings)?).await?;
         let salt = bundle.listing.salt;

@@ -198,6 +198,12 @@ fn finds(policy: &Policy) -> String {
              verifier's own run then says who is wrong. Workers in league that give one wrong answer \
              are found only where they are newcomers or were caught before: these are always run again"
         ),
+        Policy::Copies { copies, rate_ppm, .. } => format!(
+            "finds any difference between {copies} workers that were not told of each other; a \
+             verifier's own run then says who is wrong. Workers in league that give one wrong answer \
+             are found with {:.1} %: each copy is drawn by itself, and one that is wrong gives all away",
+            100.0 * sampled(f64::from(*rate_ppm) / f64::from(RATE_ONE), u16::from(*copies))
+        ),
         Policy::Merkle { samples, .. } => {
             let odds = |wrong: f64| 100.0 * sampled(wrong, *samples);
             format!(
@@ -302,8 +308,9 @@ mod tests {
 
     #[test]
     fn copies_do_not_claim_to_find_a_conspiracy() {
-        let said = finds(&Policy::Redundant { copies: 2, sibling: Hash32([2; 32]) });
+        let said = finds(&Policy::Copies { copies: 3, sibling: Hash32([2; 32]), rate_ppm: 50_000 });
         assert!(said.contains("in league"), "{said}");
+        assert!(said.contains("14.3 %"), "{said}");
     }
 
     #[test]

@@ -277,12 +277,24 @@ pub enum Policy {
         /// What it must have made public first.
         start: JournalStart,
     },
-    /// One of several copies for workers that do not know of each other; see [`crate::Group`].
+    /// One of several copies for workers that do not know of each other; see [`crate::Group`]. Of
+    /// listings made before [`Policy::Copies`]: where all copies agree nobody looks, unless a worker is
+    /// a newcomer or was caught.
     Redundant {
         /// How many there are.
         copies: u8,
         /// What this one commits to of its group.
         sibling: Hash32,
+    },
+    /// The same, and a share of the copies that agree is run again all the same: workers in league
+    /// agree, too.
+    Copies {
+        /// How many there are.
+        copies: u8,
+        /// What this one commits to of its group.
+        sibling: Hash32,
+        /// Audit rate of copies that agree, in parts per million.
+        rate_ppm: u32,
     },
 }
 
@@ -299,7 +311,7 @@ impl Policy {
             Self::Statistical { .. } => "statistical",
             Self::Merkle { .. } => "merkle",
             Self::Receipt { .. } => "receipt",
-            Self::Redundant { .. } => "redundant",
+            Self::Redundant { .. } | Self::Copies { .. } => "redundant",
         }
     }
 
@@ -313,7 +325,8 @@ impl Policy {
             | Self::Statistical { .. }
             | Self::Merkle { .. }
             | Self::Receipt { .. }
-            | Self::Redundant { .. } => None,
+            | Self::Redundant { .. }
+            | Self::Copies { .. } => None,
         }
     }
 
@@ -334,7 +347,25 @@ impl Policy {
             | Self::Statistical { .. }
             | Self::Merkle { .. }
             | Self::Receipt { .. }
-            | Self::Redundant { .. } => None,
+            | Self::Redundant { .. }
+            | Self::Copies { .. } => None,
+        }
+    }
+
+    /// Of one of several copies: how many there are, and what it commits to of its group.
+    #[must_use]
+    pub const fn copies(&self) -> Option<(u8, Hash32)> {
+        match self {
+            Self::Redundant { copies, sibling } | Self::Copies { copies, sibling, .. } => {
+                Some((*copies, *sibling))
+            }
+            Self::Replay { .. }
+            | Self::Groth16 { .. }
+            | Self::Proof { .. }
+            | Self::Improves { .. }
+            | Self::Statistical { .. }
+            | Self::Merkle { .. }
+            | Self::Receipt { .. } => None,
         }
     }
 
@@ -346,7 +377,8 @@ impl Policy {
             | Self::Statistical { .. }
             | Self::Merkle { .. }
             | Self::Receipt { .. }
-            | Self::Redundant { .. } => true,
+            | Self::Redundant { .. }
+            | Self::Copies { .. } => true,
             Self::Replay { .. } | Self::Groth16 { .. } | Self::Proof { .. } => false,
         }
     }
@@ -358,7 +390,8 @@ impl Policy {
             Self::Replay { rate_ppm }
             | Self::Improves { rate_ppm, .. }
             | Self::Statistical { rate_ppm, .. }
-            | Self::Merkle { rate_ppm, .. } => *rate_ppm,
+            | Self::Merkle { rate_ppm, .. }
+            | Self::Copies { rate_ppm, .. } => *rate_ppm,
             Self::Groth16 { .. }
             | Self::Proof { .. }
             | Self::Receipt { .. }
@@ -605,14 +638,16 @@ impl Listing {
                 | Policy::Improves { .. }
                 | Policy::Statistical { .. }
                 | Policy::Merkle { .. }
-                | Policy::Redundant { .. },
+                | Policy::Redundant { .. }
+                | Policy::Copies { .. },
                 Program::Wasi { .. },
             )
             | (
                 Policy::Improves { .. }
                 | Policy::Statistical { .. }
                 | Policy::Merkle { .. }
-                | Policy::Redundant { .. },
+                | Policy::Redundant { .. }
+                | Policy::Copies { .. },
                 Program::Circom { .. } | Program::Circuit { .. },
             ) => strategy::check(&self.policy, &self.program, &self.input, &self.limits),
             (Policy::Replay { .. }, Program::Circom { .. }) => Err(ListingError::Mismatch {

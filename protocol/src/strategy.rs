@@ -228,7 +228,7 @@ pub(crate) fn check(
             }
             Ok(())
         }
-        Policy::Redundant { copies, .. } => {
+        Policy::Redundant { copies, .. } | Policy::Copies { copies, .. } => {
             let fits = (COPIES.0..=COPIES.1).contains(copies) && input.bytes >= BLIND_BYTES as u64;
             let why = "takes 2 to 7 copies, whose inputs begin with 32 bytes that blind them";
             if fits { Ok(()) } else { Err(ListingError::Strategy("redundant", why)) }

@@ -3,8 +3,8 @@
 use fog_contracts::{proof::VerifyingKey, rail::place_of};
 use fog_protocol::{
     Address, BlobRef, Bound, Chunks, Curve, Decimal, Direction, Durations, Group, Hash32,
-    JournalStart, Listing, Nano, Policy, Program, PublicInput, Rail, ResourceLimits, SecretKey,
-    TaskId, ZkVm, api::NodeInfo, tagged_hash,
+    JournalStart, Listing, Nano, Policy, Program, PublicInput, RATE_ONE, Rail, ResourceLimits,
+    SecretKey, TaskId, ZkVm, api::NodeInfo, tagged_hash,
 };
 use fog_verifier::{draw, groth16::check_contract_key};
 
@@ -62,11 +62,13 @@ pub enum DraftPolicy {
         chunks: Chunks,
     },
     /// One of several copies: made by `Requestor::post_copies`.
-    Redundant {
+    Copies {
         /// How many there are.
         copies: u8,
         /// What this one commits to of its group.
         sibling: Hash32,
+        /// Audit rate of copies that agree, in parts per million.
+        rate_ppm: u32,
     },
 }
 
@@ -129,13 +131,18 @@ fn circuit_hash(key: &[u8]) -> Result<Hash32, RequestorError> {
 
 impl Draft {
     /// Copy `index` of this draft: with a salt of its own, and an input that does not look like that
-    /// of any other copy.
+    /// of any other copy. The rate of a draft of [`DraftPolicy::Replay`] becomes that of copies that
+    /// agree; of any other they are all run again.
     #[must_use]
     pub(crate) fn copy(mut self, key: &SecretKey, secret: &Hash32, copies: u8, index: u8) -> Self {
         self.salt = tagged_hash("fog/copy-salt/v1", &[&secret.0, &[index]]);
         self.input = blinded(key, &self.salt, &self.input);
         let sibling = Group::sibling(secret, index);
-        self.policy = DraftPolicy::Redundant { copies, sibling };
+        let rate_ppm = match self.policy {
+            DraftPolicy::Replay(rate_ppm) => rate_ppm,
+            _ => RATE_ONE,
+        };
+        self.policy = DraftPolicy::Copies { copies, sibling, rate_ppm };
         self
     }
 
@@ -186,7 +193,9 @@ impl Draft {
             DraftPolicy::Merkle { rate_ppm, samples, chunks } => {
                 Policy::Merkle { rate_ppm, samples, chunks }
             }
-            DraftPolicy::Redundant { copies, sibling } => Policy::Redundant { copies, sibling },
+            DraftPolicy::Copies { copies, sibling, rate_ppm } => {
+                Policy::Copies { copies, sibling, rate_ppm }
+            }
         };
         // A proof is checked whatever a draw would say.
         let epoch = if policy.is_proof() { None } else { Some(epoch::current(info)?) };

@@ -99,7 +99,8 @@ impl Requestor {
     }
 
     /// Posts `copies` of a task for workers that do not know of each other, and tells the node that
-    /// they are; nothing is paid yet. The draft's salt is the group's secret.
+    /// they are; nothing is paid yet. The draft's salt is the group's secret, the rate of its replay that
+    /// at which copies that agree are run again.
     ///
     /// # Errors
     /// [`RequestorError`].

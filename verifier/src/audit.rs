@@ -98,14 +98,20 @@ impl Revealed {
         );
         let is_drawn = |nonce: &Hash32| draw::is_drawn(&self.seed, nonce, task, commitment, rate);
         let due = match &evidence.basis {
-            AuditBasis::Drawn { seed, .. } | AuditBasis::NotDrawn { seed, .. }
+            AuditBasis::Drawn { seed, .. }
+            | AuditBasis::NotDrawn { seed, .. }
+            | AuditBasis::Agreed { seed, .. }
                 if *seed != self.seed =>
             {
                 return Err(Breach::OtherDraw);
             }
-            AuditBasis::NotDrawn { nonce, .. } if is_drawn(nonce) => return Err(Breach::Skipped),
+            AuditBasis::NotDrawn { nonce, .. } | AuditBasis::Agreed { nonce, .. }
+                if is_drawn(nonce) =>
+            {
+                return Err(Breach::Skipped);
+            }
             AuditBasis::Drawn { nonce, .. } if !is_drawn(nonce) => return Err(Breach::NotDrawn),
-            AuditBasis::NotDrawn { .. } => Due::LeftOut,
+            AuditBasis::NotDrawn { .. } | AuditBasis::Agreed { .. } => Due::LeftOut,
             AuditBasis::Drawn { .. } => Due::Drawn,
             AuditBasis::NonceWithheld
             | AuditBasis::Probation

@@ -43,14 +43,23 @@ pub enum AuditBasis {
     Disputed,
     /// It is one of several copies.
     Siblings(Siblings),
+    /// It is one of several copies, all of which have the same result, and the draw left it out.
+    Agreed {
+        /// The other copies.
+        siblings: Siblings,
+        /// The node's epoch seed.
+        seed: Hash32,
+        /// The requestor's nonce.
+        nonce: Hash32,
+    },
 }
 
 impl AuditBasis {
-    /// Is the result checked on this basis?
+    /// Is the result checked on this basis, by more than comparing?
     #[must_use]
     pub const fn is_audit(&self) -> bool {
         match self {
-            Self::NotDrawn { .. } => false,
+            Self::NotDrawn { .. } | Self::Agreed { .. } => false,
             Self::Drawn { .. }
             | Self::NonceWithheld
             | Self::Probation
@@ -64,7 +73,9 @@ impl AuditBasis {
     /// The node's seed and the requestor's nonce, where a draw decided.
     const fn draw(&self) -> Option<(&Hash32, &Hash32)> {
         match self {
-            Self::Drawn { seed, nonce } | Self::NotDrawn { seed, nonce } => Some((seed, nonce)),
+            Self::Drawn { seed, nonce }
+            | Self::NotDrawn { seed, nonce }
+            | Self::Agreed { seed, nonce, .. } => Some((seed, nonce)),
             Self::NonceWithheld
             | Self::Probation
             | Self::Flagged
@@ -104,6 +115,7 @@ impl AuditBasis {
             Self::Proof => "proof checked",
             Self::Disputed => "audited: somebody challenged the verdict",
             Self::Siblings(_) => "compared with its copies",
+            Self::Agreed { .. } => "equal to its copies, not drawn for audit",
         }
     }
 }
@@ -285,7 +297,15 @@ impl Evidence {
                 AuditBasis::Proof | AuditBasis::Disputed,
                 Finding::Replayed { .. },
             ) if self.exit != GuestExit::Success => Ok(()),
-            (policy, AuditBasis::NotDrawn { .. }, Finding::NotChecked) if !policy.is_proof() => {
+            // Copies that were not drawn are compared.
+            (policy, AuditBasis::NotDrawn { .. }, Finding::NotChecked)
+                if !policy.is_proof() && policy.copies().is_none() =>
+            {
+                Ok(())
+            }
+            (Policy::Copies { .. }, AuditBasis::Agreed { siblings, .. }, Finding::Agreed)
+                if siblings.agree(listing, &self.worker, self.claim()) =>
+            {
                 Ok(())
             }
             (policy, basis, finding)
@@ -293,12 +313,15 @@ impl Evidence {
             {
                 match finding {
                     Finding::Replayed { .. } => match policy {
-                        Policy::Replay { .. } | Policy::Redundant { .. } => Ok(()),
+                        Policy::Replay { .. }
+                        | Policy::Redundant { .. }
+                        | Policy::Copies { .. } => Ok(()),
                         _ => Err(EvidenceError::Policy),
                     },
                     Finding::Agreed => match basis {
                         AuditBasis::Siblings(siblings)
-                            if siblings.agree(listing, &self.worker, self.claim()) =>
+                            if matches!(policy, Policy::Redundant { .. })
+                                && siblings.agree(listing, &self.worker, self.claim()) =>
                         {
                             Ok(())
                         }
@@ -320,7 +343,9 @@ impl Evidence {
         }
         let (seed, nonce, expected) = match &self.basis {
             AuditBasis::Drawn { seed, nonce } => (seed, nonce, true),
-            AuditBasis::NotDrawn { seed, nonce } => (seed, nonce, false),
+            AuditBasis::NotDrawn { seed, nonce } | AuditBasis::Agreed { seed, nonce, .. } => {
+                (seed, nonce, false)
+            }
             AuditBasis::NonceWithheld
             | AuditBasis::Probation
             | AuditBasis::Flagged

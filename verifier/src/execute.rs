@@ -46,14 +46,15 @@ impl<'a> Job<'a> {
             | Policy::Improves { .. }
             | Policy::Statistical { .. }
             | Policy::Merkle { .. }
-            | Policy::Redundant { .. } => None,
+            | Policy::Redundant { .. }
+            | Policy::Copies { .. } => None,
         };
-        let (input, seed) = match listing.policy {
-            Policy::Redundant { .. } => {
+        let (input, seed) = match listing.policy.copies() {
+            Some(_) => {
                 let input = input.get(BLIND_BYTES..).unwrap_or_default();
                 (input, copies_seed(&listing.program, input))
             }
-            _ => (input, tagged_hash("fog/guest-seed/v1", &[&task.0.0])),
+            None => (input, tagged_hash("fog/guest-seed/v1", &[&task.0.0])),
         };
         Self { program: &listing.program, blobs, input, limits: listing.limits, seed, binding }
     }

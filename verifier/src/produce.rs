@@ -29,7 +29,8 @@ pub fn produce(
         | Policy::Improves { .. }
         | Policy::Statistical { .. }
         | Policy::Receipt { .. }
-        | Policy::Redundant { .. } => execute.execute(&job),
+        | Policy::Redundant { .. }
+        | Policy::Copies { .. } => execute.execute(&job),
     }
 }
 
@@ -44,7 +45,8 @@ pub fn result_root(policy: &Policy, exit: GuestExit, output: &[u8], fuel_used: u
         | Policy::Improves { .. }
         | Policy::Statistical { .. }
         | Policy::Receipt { .. }
-        | Policy::Redundant { .. } => None,
+        | Policy::Redundant { .. }
+        | Policy::Copies { .. } => None,
     };
     match chunked {
         Some(tree) => tree.root(),

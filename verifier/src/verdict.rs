@@ -311,7 +311,7 @@ pub fn find(
     }
     check_blobs(work)?;
     let policy = &work.listing.policy;
-    if !policy.is_proof() && !work.basis.is_audit() {
+    if !policy.is_proof() && matches!(work.basis, AuditBasis::NotDrawn { .. }) {
         return Ok(Finding::NotChecked);
     }
     match policy {
@@ -319,7 +319,9 @@ pub fn find(
         Policy::Improves { .. } => improves::find(work, submission, execute),
         Policy::Statistical { .. } => statistical::find(work, submission, execute),
         Policy::Merkle { .. } => chunked::find(work, submission, execute),
-        Policy::Redundant { .. } => redundant::find(work, submission, execute),
+        Policy::Redundant { .. } | Policy::Copies { .. } => {
+            redundant::find(work, submission, execute)
+        }
         Policy::Proof { .. } => {
             Err(VerifyError::WrongWork("its contract checks the proof, nobody else"))
         }

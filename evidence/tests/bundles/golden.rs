@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{Honest, kinds, older};
 
 /// Files, by what is in them.
-const GOLDEN: [(&str, &str); 17] = [
+const GOLDEN: [(&str, &str); 18] = [
     ("an older draw", "v1-replay"),
     ("a proof", "v1-groth16"),
     ("a proof of another task", "v1-groth16-rejected"),
@@ -29,6 +29,7 @@ const GOLDEN: [(&str, &str); 17] = [
     ("drawn chunks right", "v3-merkle"),
     ("all chunks, not all right", "v3-merkle-all"),
     ("copies agree", "v3-redundant"),
+    ("copies agree and are not drawn", "v3-copies"),
     ("a component", "v3-component"),
     ("paid in a jetton", "v3-jetton"),
 ];
@@ -87,7 +88,7 @@ fn said(bundle: &Bundle) -> Value {
     json!({
         "version": bundle.encode().unwrap()[7],
         "task": listing.id(),
-        "policy": listing.policy.name(),
+        "policy": serde_json::to_value(&listing.policy).unwrap()["kind"],
         "worker": evidence.worker,
         "commitment": evidence.commitment,
         "evidence": evidence.digest(),

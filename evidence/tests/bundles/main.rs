@@ -118,19 +118,31 @@ fn redundant(index: u8) -> Policy {
     Policy::Redundant { copies: 2, sibling: Group::sibling(&SECRET, index) }
 }
 
+/// Of copies that agree, so many are run again.
+const COPIES_PPM: u32 = 50_000;
+
+fn copies(index: u8) -> Policy {
+    let sibling = Group::sibling(&SECRET, index);
+    Policy::Copies { copies: 2, sibling, rate_ppm: COPIES_PPM }
+}
+
 fn input(policy: &Policy) -> &'static [u8] {
-    if let Policy::Redundant { .. } = policy { BLINDED } else { INPUT }
+    if policy.copies().is_some() { BLINDED } else { INPUT }
 }
 
 /// The other copy, by another worker, with this result.
 fn siblings(output: &[u8]) -> AuditBasis {
-    let listing = Listing { salt: Hash32([1; 32]), ..listing(&redundant(1)) };
+    AuditBasis::Siblings(other(&redundant(1), output))
+}
+
+fn other(policy: &Policy, output: &[u8]) -> Siblings {
+    let listing = Listing { salt: Hash32([1; 32]), ..listing(policy) };
     let (worker, salt) = (Address::basechain([0xde; 32]), Hash32([2; 32]));
     let result_root = merkle::result_root(GuestExit::Success, output);
     let ran = Ran { exit: GuestExit::Success, result_root, fuel_used: FUEL };
     let commitment = commitment_hash(&listing.id(), &worker, &result_root, FUEL, &salt);
     let twin = Twin { listing, worker, commitment, opening: Opening { ran, salt } };
-    AuditBasis::Siblings(Siblings { secret: SECRET, twins: vec![twin] })
+    Siblings { secret: SECRET, twins: vec![twin] }
 }
 
 fn listing(policy: &Policy) -> Listing {
@@ -441,6 +453,19 @@ fn strategies() -> Vec<(&'static str, Bundle)> {
     kinds
 }
 
+/// Copies with the same result: one that the draw left out, and one that it chose.
+fn equal_copies() -> Vec<(&'static str, Bundle)> {
+    let told = |output, basis| Story { policy: copies(0), ..story(output, basis) };
+    let seed = |drawn, output| seed_for(drawn, &told(output, AuditBasis::Probation));
+    let siblings = other(&copies(1), RIGHT);
+    let left_out = AuditBasis::Agreed { siblings, seed: seed(false, RIGHT), nonce: NONCE };
+    let drawn = AuditBasis::Drawn { seed: seed(true, WRONG), nonce: NONCE };
+    vec![
+        ("copies agree and are not drawn", bundle(&told(RIGHT, left_out))),
+        ("a copy is drawn, and all are wrong", bundle(&told(WRONG, drawn))),
+    ]
+}
+
 /// A verdict was challenged, and all verifiers looked again.
 fn ruled(output: &'static [u8]) -> Story {
     Story { signers: vec![0, 1, 2], ..story(output, AuditBasis::Disputed) }
@@ -464,6 +489,7 @@ fn kinds() -> Vec<(&'static str, Bundle)> {
     let later = Story { epoch: Some(NONCE), ..story(RIGHT, AuditBasis::Probation) };
     kinds.push(("probation, in an epoch", bundle(&later)));
     kinds.extend(strategies());
+    kinds.extend(equal_copies());
     kinds.extend(proofs::kinds());
     kinds
 }
@@ -567,12 +593,24 @@ fn only_all_copies_of_other_workers_agree() {
         |siblings| siblings.twins[0].listing.policy = redundant(0),
         |siblings| siblings.twins.extend(siblings.twins.clone()),
     ];
+    let left_out = equal_copies().remove(0).1;
+    assert_eq!(left_out.evidence.check(&left_out.listing), Ok(()));
     for (number, change) in changes.iter().enumerate() {
-        let mut forged = honest.evidence.clone();
-        let AuditBasis::Siblings(siblings) = &mut forged.basis else { panic!() };
-        change(siblings);
-        assert!(forged.check(&honest.listing).is_err(), "change {number}");
+        for honest in [honest, &left_out] {
+            let mut forged = honest.evidence.clone();
+            let (AuditBasis::Siblings(siblings) | AuditBasis::Agreed { siblings, .. }) =
+                &mut forged.basis
+            else {
+                panic!()
+            };
+            change(siblings);
+            assert!(forged.check(&honest.listing).is_err(), "change {number}");
+        }
     }
+    // Comparing alone is what older listings ask for.
+    let mut forged = left_out.evidence.clone();
+    forged.basis = AuditBasis::Siblings(other(&copies(1), RIGHT));
+    assert!(forged.check(&left_out.listing).is_err());
 }
 
 /// The samples follow from the draw: other chunks are no evidence, nor are fewer.

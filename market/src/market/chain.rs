@@ -1,6 +1,6 @@
 //! Facts of the chain, up to the verdict. They may come late, twice, or after a gap.
 
-use fog_protocol::{Address, Hash32, Nano, Policy, TaskId};
+use fog_protocol::{Address, Hash32, Nano, TaskId};
 
 use super::Market;
 use crate::{
@@ -161,13 +161,13 @@ impl Market {
                 return Err(Self::wrong_state(task.status(), "committing", "running"));
             }
         }
-        let nonce_until = match self.known(&id)?.listing.policy {
+        let nonce_until = match self.known(&id)?.listing.policy.copies() {
             // Until then it waits for the other copies; half of the time is left for a referee.
-            Policy::Redundant { .. } => {
+            Some(_) => {
                 let half = self.known(&id)?.listing.durations.verdict / 2;
                 verdict_by.saturating_sub(u64::from(half))
             }
-            _ => now.saturating_add(u64::from(self.rules.nonce_grace)).min(verdict_by),
+            None => now.saturating_add(u64::from(self.rules.nonce_grace)).min(verdict_by),
         };
         let needs_nonce = self.basis_without_draw(self.known(&id)?).is_none();
         let task = self.task_mut(&id)?;

@@ -74,6 +74,17 @@ impl Market {
         }
         let Ok(worker) = self.worker_mut(&address) else { return };
         let unchecked = std::mem::take(&mut worker.unchecked);
+        self.look_again_at(unchecked, caught, now, actions);
+    }
+
+    /// Has these accepted results checked, what ends first at first.
+    pub(super) fn look_again_at(
+        &mut self,
+        unchecked: impl IntoIterator<Item = TaskId>,
+        caught: TaskId,
+        now: u64,
+        actions: &mut Vec<Action>,
+    ) {
         let end = |id: &TaskId| self.tasks.get(id).and_then(Task::window_until).unwrap_or(u64::MAX);
         let mut unchecked: Vec<_> = unchecked.into_iter().map(|id| (end(&id), id)).collect();
         unchecked.sort_unstable();

@@ -74,6 +74,7 @@ impl Market {
         actions.push(Action::Settle(Settlement::Slash(slashable)));
         self.breach(id, address, evidence, actions);
         self.flag(address, id, now, actions);
+        self.suspect_copies(id, now, actions);
         Ok(())
     }
 
@@ -138,6 +139,7 @@ impl Market {
             self.challenge(id, now, actions);
         }
         self.flag(worker, id, now, actions);
+        self.suspect_copies(id, now, actions);
         Ok(())
     }
 
@@ -216,6 +218,17 @@ impl Market {
         worker.flagged = audits;
         let undrawn = std::mem::take(&mut worker.undrawn);
         worker.audits.extend(undrawn.iter().copied());
+        self.check_undrawn(undrawn, actions);
+        self.distrust(address);
+        self.look_back(address, caught, now, actions);
+    }
+
+    /// Results that the draw left out are checked all the same.
+    pub(super) fn check_undrawn(
+        &mut self,
+        undrawn: impl IntoIterator<Item = TaskId>,
+        actions: &mut Vec<Action>,
+    ) {
         for id in undrawn {
             let Ok(task) = self.task_mut(&id) else {
                 continue;
@@ -228,8 +241,6 @@ impl Market {
                 actions.push(Action::Verify { task: id, basis: AuditBasis::Flagged, rate_ppm });
             }
         }
-        self.distrust(address);
-        self.look_back(address, caught, now, actions);
     }
 
     /// Lets go of the worker's results that were not drawn, if none of its audits is running.

@@ -3,7 +3,7 @@
 use fog_protocol::{Commit, Hash32, Policy, RATE_ONE, Signed, TaskId};
 use fog_verifier::{AuditBasis, draw};
 
-use super::{Market, workers::Answers};
+use super::{Market, copies::Compared, workers::Answers};
 use crate::{
     Action, Assignment, Refused,
     event::by,
@@ -112,7 +112,7 @@ impl Market {
             return Err(Refused::WrongNonce);
         }
         let task = self.task_mut(&id)?;
-        // Copies are compared, not drawn.
+        // Copies of older listings are compared, not drawn.
         let drawn = !matches!(task.listing.policy, Policy::Redundant { .. });
         if let Phase::Committed { work, .. } = &mut task.phase
             && drawn
@@ -188,7 +188,7 @@ impl Market {
         let basis = self.basis_of(task, work, now)?;
         // In a log that is older than trust the evidence names the listing's.
         let named = match &basis {
-            AuditBasis::NotDrawn { .. } if self.trust.is_some() => {
+            AuditBasis::NotDrawn { .. } | AuditBasis::Agreed { .. } if self.trust.is_some() => {
                 listed.max(self.usual_rate(task.assignment()?))
             }
             _ => listed,
@@ -198,31 +198,30 @@ impl Market {
 
     fn basis_of(&self, task: &Task, work: &Work, now: u64) -> Option<AuditBasis> {
         let seed = work.seed?;
-        let without = self.basis_without_draw(task);
-        if without.is_none()
-            && let Policy::Redundant { .. } = task.listing.policy
-        {
-            let over = work.nonce_until.is_none_or(|until| now >= until);
-            return self.siblings(task, over).map(AuditBasis::Siblings);
+        if let Some(basis) = self.basis_without_draw(task) {
+            return Some(basis);
         }
-        let drawn = || match work.nonce {
-            Some(nonce) => {
-                let is_drawn =
-                    |rate| draw::is_drawn(&seed, &nonce, &task.id, &work.commitment, rate);
-                Some(if is_drawn(task.listing.policy.rate_ppm()) {
-                    AuditBasis::Drawn { seed, nonce }
-                } else if is_drawn(self.usual_rate(task.assignment()?)) {
-                    AuditBasis::Probation
-                } else {
-                    AuditBasis::NotDrawn { seed, nonce }
-                })
-            }
-            None => {
-                let over = work.nonce_until.is_none_or(|until| now >= until);
-                over.then_some(AuditBasis::NonceWithheld)
-            }
+        let over = work.nonce_until.is_none_or(|until| now >= until);
+        let agreed = match task.listing.policy.copies() {
+            Some(_) => match self.compared(task, over)? {
+                Compared::Decided(basis) => return Some(basis),
+                Compared::Agreed(siblings) => Some(siblings),
+            },
+            None => None,
         };
-        without.or_else(drawn)
+        let Some(nonce) = work.nonce else {
+            return over.then_some(AuditBasis::NonceWithheld);
+        };
+        let is_drawn = |rate| draw::is_drawn(&seed, &nonce, &task.id, &work.commitment, rate);
+        Some(if is_drawn(task.listing.policy.rate_ppm()) {
+            AuditBasis::Drawn { seed, nonce }
+        } else if is_drawn(self.usual_rate(task.assignment()?)) {
+            AuditBasis::Probation
+        } else if let Some(siblings) = agreed {
+            AuditBasis::Agreed { siblings, seed, nonce }
+        } else {
+            AuditBasis::NotDrawn { seed, nonce }
+        })
     }
 
     /// Orders verification once the commitment is on chain, the result here and the basis known.

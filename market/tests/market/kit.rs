@@ -14,7 +14,8 @@ use fog_verifier::{
 };
 
 pub(crate) const MODULE: &[u8] = b"a module";
-pub(crate) const INPUT: &[u8] = b"an input";
+/// Long enough to begin with what blinds a copy.
+pub(crate) const INPUT: &[u8] = b"an input, and more than thirty-two bytes of it";
 pub(crate) const RIGHT: &[u8] = b"the right result";
 pub(crate) const WRONG: &[u8] = b"a made up result";
 pub(crate) const FUEL: u64 = 1234;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod bidding;
+mod copies;
 mod economics;
 mod flow;
 mod kit;

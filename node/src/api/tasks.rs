@@ -12,7 +12,7 @@ use fog_protocol::{
     TaskStatus,
     api::{OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
-use fog_verifier::{AuditBasis, Evidence, ExecuteError, Job};
+use fog_verifier::{Evidence, ExecuteError, Job};
 use serde::Deserialize;
 
 use super::{
@@ -353,7 +353,7 @@ pub(super) async fn evidence_by_hash(
 }
 
 async fn shown(app: &App, id: TaskId, evidence: Evidence) -> Result<Response, Denied> {
-    if let AuditBasis::Drawn { .. } | AuditBasis::NotDrawn { .. } = evidence.basis {
+    if evidence.basis.seed().is_some() {
         let store = &app.shared.store;
         let epoch = store.epoch_of(&id).await?.unwrap_or_default();
         let known = store.epoch(epoch).await?;

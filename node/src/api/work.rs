@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use fog_protocol::{
-    Policy, PublicKey, Reveal, TaskId, TaskStatus,
+    PublicKey, Reveal, TaskId, TaskStatus,
     api::{PAYLOAD_CONTEXT, Payload, REVEAL_CONTEXT, seal_context},
     seal, tagged_hash,
 };
@@ -101,8 +101,8 @@ pub(super) async fn submit(
             let opened = tagged_hash("fog/reveal-bytes/v1", &[&bytes]);
             let submission = Submission::open(reveal, &listing, worker, commitment)
                 .map_err(|error| Denied::new(Why::Invalid, "wrong_result", error.to_string()))?;
-            let copy = matches!(listing.policy, Policy::Redundant { .. });
-            Ok::<_, Denied>((opened, copy.then(|| submission.opening())))
+            let copy = listing.policy.copies();
+            Ok::<_, Denied>((opened, copy.map(|_| submission.opening())))
         }
     };
     let (reveal, opening) =

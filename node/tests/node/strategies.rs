@@ -156,17 +156,19 @@ async fn drawn_chunks_are_run_again() {
     node.join().await.unwrap();
 }
 
-/// Three copies, each with a worker of its own; who lies is told by its number.
-async fn copies(liar: Option<usize>) -> (World, NodeHandle, Vec<TaskView>) {
+/// Three copies, each with a worker of its own; who lies is told by its number. Copies that agree are
+/// drawn at this rate, in parts per million.
+async fn copies(liars: &[usize], rate_ppm: u32) -> (World, NodeHandle, Vec<TaskView>) {
     let mut world = World::new(3).await;
     world.node_config.probation = 0;
+    world.node_config.min_rate_ppm = 1;
     let node = world.node().await;
     let secret = Hash32([0x77; 32]);
     let mut listings = Vec::new();
     for index in 0..3u8 {
         let input = [&[index; 32][..], b"one two two"].concat();
         let sibling = Group::sibling(&secret, index);
-        let policy = Policy::Redundant { copies: 3, sibling };
+        let policy = Policy::Copies { copies: 3, sibling, rate_ppm };
         let post = Post { module: WORDCOUNT, input: &input, policy, salt: index + 1 };
         let listing = world.listing_by(&node, &post);
         for blob in [WORDCOUNT, &input] {
@@ -209,25 +211,32 @@ async fn copies(liar: Option<usize>) -> (World, NodeHandle, Vec<TaskView>) {
             assert!(view.verdict.is_none(), "nothing is decided before all are here");
         }
         let change = |run: &mut Execution| {
-            if liar == Some(index) {
+            if liars.contains(&index) {
                 run.output.push(b'!');
             }
         };
         worker.work(&world, &node, offered, change).await;
     }
+    for (listing, salt) in listings.iter().zip(1..) {
+        world.open_nonce(&node, &listing.id(), salt).await;
+    }
     let mut views = Vec::new();
     for (index, offered) in held.iter().enumerate() {
-        let end = if liar == Some(index) { TaskStatus::Slashed } else { TaskStatus::Paid };
+        let end = if liars.contains(&index) { TaskStatus::Slashed } else { TaskStatus::Paid };
         views.push(world.reaches(&node, &offered.listing.id(), end).await);
     }
     (world, node, views)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn copies_that_agree_are_paid_without_a_run() {
-    let (_world, node, views) = copies(None).await;
+async fn copies_that_agree_are_paid_and_run_again_where_they_are_drawn() {
+    let (_world, node, views) = copies(&[], RATE_ONE / 2).await;
+    let said = [
+        "equal to its copies, not drawn for audit; all equal",
+        "drawn for audit; output and fuel equal",
+    ];
     for view in &views {
-        assert_eq!(reason(view), "compared with its copies; all equal");
+        assert!(said.contains(&reason(view)), "{}", reason(view));
     }
     let hash = views[0].result_hash;
     assert!(hash.is_some() && views.iter().all(|view| view.result_hash == hash));
@@ -237,7 +246,7 @@ async fn copies_that_agree_are_paid_without_a_run() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_lone_liar_is_slashed_and_the_others_are_paid() {
-    let (world, node, views) = copies(Some(1)).await;
+    let (world, node, views) = copies(&[1], RATE_ONE).await;
     for (index, view) in views.iter().enumerate() {
         let stake = world.stake(index).await;
         assert_eq!(view.slashed.is_some(), index == 1);
@@ -245,6 +254,17 @@ async fn the_lone_liar_is_slashed_and_the_others_are_paid() {
         assert!(reason(view).starts_with("compared with its copies; "), "{}", reason(view));
     }
     assert!(reason(&views[1]).ends_with("the output differs"), "{}", reason(&views[1]));
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_in_league_are_found_by_the_draw() {
+    let (world, node, views) = copies(&[0, 1, 2], RATE_ONE).await;
+    for (index, view) in views.iter().enumerate() {
+        assert_eq!(reason(view), "drawn for audit; the output differs");
+        assert_eq!(world.stake(index).await.earnings, fog_protocol::Nano::ZERO);
+    }
     node.shutdown();
     node.join().await.unwrap();
 }

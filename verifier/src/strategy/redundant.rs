@@ -5,12 +5,14 @@
 //!
 //! Results are compared only after all copies are committed to and handed in. All equal: accepted.
 //! Not all equal, or one did not come in time: the referee, a verifier's own run, decides about
-//! each (`replay`), so the lone liar is slashed and the others are paid.
+//! each (`replay`), so the lone liar is slashed and the others are paid. Equal results of workers in
+//! league are found by a draw over those that agree, each on its own: one that is found wrong has the
+//! others looked at.
 
 use std::collections::BTreeSet;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use fog_protocol::{Address, Group, Hash32, Listing, Policy, commitment_hash};
+use fog_protocol::{Address, Group, Hash32, Listing, commitment_hash};
 use serde::{Deserialize, Serialize};
 
 use super::Ran;
@@ -58,7 +60,7 @@ impl Siblings {
     /// Are they all the other copies of the task, by as many other workers, with the same result?
     #[must_use]
     pub fn agree(&self, listing: &Listing, worker: &Address, claim: Ran) -> bool {
-        let Policy::Redundant { copies, sibling } = listing.policy else { return false };
+        let Some((copies, sibling)) = listing.policy.copies() else { return false };
         let mut places = BTreeSet::from([sibling]);
         let mut workers = BTreeSet::from([*worker]);
         let of_group = (0..copies).map(|index| Group::sibling(&self.secret, index));
@@ -74,12 +76,12 @@ impl Siblings {
             commitment_hash(&id, &twin.worker, &ran.result_root, ran.fuel_used, salt)
                 == twin.commitment
         };
-        self.twins.iter().all(|twin| match twin.listing.policy {
-            Policy::Redundant { copies: as_many, sibling } => {
+        self.twins.iter().all(|twin| match twin.listing.policy.copies() {
+            Some((as_many, sibling)) => {
                 let new = places.insert(sibling) && workers.insert(twin.worker);
                 new && as_many == copies && same(twin) && opens(twin) && twin.opening.ran == claim
             }
-            _ => false,
+            None => false,
         }) && places == of_group
     }
 }
@@ -90,10 +92,13 @@ pub(crate) fn find(
     submission: &Submission,
     execute: &dyn Execute,
 ) -> Result<Finding, VerifyError> {
-    if let AuditBasis::Siblings(siblings) = &work.basis
-        && siblings.agree(work.listing, &submission.worker(), submission.claim())
-    {
-        return Ok(Finding::Agreed);
+    let agree = |siblings: &Siblings| {
+        siblings.agree(work.listing, &submission.worker(), submission.claim())
+    };
+    match &work.basis {
+        AuditBasis::Siblings(siblings) if agree(siblings) => Ok(Finding::Agreed),
+        AuditBasis::Agreed { siblings, .. } if agree(siblings) => Ok(Finding::Agreed),
+        AuditBasis::Agreed { .. } => Err(VerifyError::WrongWork("copies that do not agree")),
+        _ => replay(work, submission, execute),
     }
-    replay(work, submission, execute)
 }
