@@ -3,6 +3,7 @@
 //! contracts demand. `contracts/gas.txt` is the table of gas; `table` says how it is written.
 
 mod budgets;
+mod demands;
 mod governance;
 mod jetton_tasks;
 mod table;

@@ -9,7 +9,10 @@ mod real;
 
 use std::path::Path;
 
-use crate::solo::{Arrival, Ran, Sent, Solo};
+use crate::{
+    alone::GRAM,
+    solo::{Arrival, Ran, Sent, Solo},
+};
 
 /// A message that is sent with bounce.
 struct Row {
@@ -124,7 +127,7 @@ fn throw_back(solo: &mut Solo, from: fog_protocol::Address, message: &Sent) -> R
 }
 
 #[test]
-fn each_comes_back_once_again_late_and_from_another() {
+fn each_comes_back_once_again_late_poor_and_from_another() {
     let mut cases = 0;
     for row in ROWS {
         for case in (row.alone)() {
@@ -132,6 +135,7 @@ fn each_comes_back_once_again_late_and_from_another() {
             assert!(case.message.bounce, "{name}");
             foreign(&name, &case);
             once_and_again(&name, &case);
+            poor(&name, &case);
             late(&name, &case);
             cases += 1;
         }
@@ -158,6 +162,27 @@ fn once_and_again(name: &str, case: &Case) {
     throw_back(&mut solo, case.message.to, &case.message);
     let unchanged = solo.stored() == after;
     assert_eq!(unchanged, case.keeps.once, "{name} again");
+}
+
+/// What comes back is worth what is left of it: where that pays for the step and for nothing more,
+/// the step is undone all the same.
+fn poor(name: &str, case: &Case) {
+    let with = |value: u64| {
+        let (mut solo, before) = (case.waiting.clone(), case.waiting.stored());
+        let body = case.message.bounced(109);
+        let ran = solo.receive(case.message.to, value, body, Arrival::Bounced);
+        (ran.exit, solo.stored() != before)
+    };
+    // Below the price of its gas nothing runs.
+    let runs = |value| ![-1001, -14].contains(&with(value).0);
+    let (mut too_little, mut enough) = (0, GRAM);
+    while enough - too_little > 1 {
+        let middle = too_little.midpoint(enough);
+        if runs(middle) { enough = middle } else { too_little = middle }
+    }
+    let (exit, undone) = with(enough);
+    assert_eq!(exit, 0, "{name}");
+    assert_eq!(undone, case.keeps.undoes, "{name}");
 }
 
 fn late(name: &str, case: &Case) {

@@ -2,13 +2,17 @@
 //! who watches does, and who sent more than was needed has it back.
 
 use fog_contracts::{
+    StakeLog, StakeMove,
     channel::{self, Purpose, op},
     market::{self, MarketInit},
     op::EXCESSES,
+    operator::{BondLog, BondMove},
 };
 use fog_protocol::{Hash32, Nano, SecretKey};
+use fog_testnet::chain::Receipt;
 use tycho_types::{
-    cell::{Cell, CellBuilder, CellFamily as _, Store as _},
+    cell::{Cell, CellBuilder, CellFamily as _, CellSlice, Store as _},
+    models::MsgInfo,
     num::Tokens,
 };
 
@@ -17,7 +21,7 @@ use crate::{
     channels::kit as grams,
     jettons::kit as jettons,
     solo::{Ran, Solo},
-    world::{World, config},
+    world::{UNBONDING, World, config},
 };
 
 const REDEEM_LOG: u32 = 0x4e00_0034;
@@ -107,4 +111,46 @@ fn a_market_gives_change_but_needs_none() {
     let least = (1..200).map(|times| times * step).find(enough).unwrap();
     let ran = pause(&mut solo, least);
     assert!(ran.sent.is_empty(), "{least} leaves something to give back: {ran:?}");
+}
+
+/// What everybody's transactions in it told nobody in particular.
+fn logs(receipt: &Receipt) -> Vec<Cell> {
+    let out = receipt.transactions.iter().flat_map(|record| record.out_msgs().unwrap());
+    let logs = out.filter(|message| matches!(message.info, MsgInfo::ExtOut(_)));
+    logs.map(|message| {
+        let mut body = CellBuilder::new();
+        body.store_slice(CellSlice::apply(&message.body).unwrap()).unwrap();
+        body.build().unwrap()
+    })
+    .collect()
+}
+
+fn moved(receipt: &Receipt) -> Vec<StakeMove> {
+    let read = logs(receipt).into_iter().filter_map(|log| match StakeLog::parse(&log) {
+        Ok(StakeLog::Moved(movement)) => Some(movement.kind),
+        _ => None,
+    });
+    read.collect()
+}
+
+#[test]
+fn a_stake_tells_how_it_moves() {
+    let mut world = World::new();
+    assert_eq!(moved(&world.deposit(Nano::grams(100))), [StakeMove::Deposited]);
+    let staker = world.staker(0);
+    assert_eq!(moved(&world.delegate(&staker, Nano::grams(1))), [StakeMove::Joined]);
+    let shares = world.delegation(&staker).shares;
+    assert_eq!(moved(&world.undelegate(&staker, shares)), [StakeMove::Leaving]);
+    world.chain.warp(UNBONDING).unwrap();
+    assert_eq!(moved(&world.claim(&staker)), [StakeMove::Redeemed]);
+}
+
+#[test]
+fn a_bond_tells_how_it_moves() {
+    let mut world = World::new();
+    let operator = world.operator.clone();
+    let told = logs(&world.add_bond(&operator, Nano::grams(1)));
+    let [log] = &told[..] else { panic!("{told:?}") };
+    let log = BondLog::parse(log).unwrap();
+    assert_eq!((log.kind, log.amount), (BondMove::Bonded, Nano::grams(1)));
 }

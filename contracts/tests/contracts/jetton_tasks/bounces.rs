@@ -103,7 +103,10 @@ fn a_question_that_comes_back_changes_nothing() {
     let before = solo.stored();
     assert_eq!(throw_back(&mut solo, &question, 0xffff).exit, 0);
     assert_eq!(solo.stored(), before);
-    assert_eq!(begin(&mut solo).the(op::PROVIDE_WALLET).to, MASTER);
+    let again = begin(&mut solo);
+    let question = again.the(op::PROVIDE_WALLET);
+    // All of it reaches the master: its answer is paid from it.
+    assert_eq!((question.to, question.value), (MASTER, 20_000_000));
     assert_eq!(say(&mut solo, Word::Cancel, REQUESTOR).exit, 0);
     assert_eq!((state(&solo), money(&solo).dues), (TaskState::Refunded, refunded(0)));
 }
