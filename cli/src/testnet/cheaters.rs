@@ -10,7 +10,7 @@ use fog_harness::{
 };
 use fog_protocol::RATE_ONE;
 
-use super::soak::{GUEST, watched};
+use super::soak::{GUEST, faults, watched};
 use crate::output::{Output, failed, table};
 
 /// Workers that do their work.
@@ -30,15 +30,19 @@ pub(crate) struct CheatersArgs {
     /// Results of each kind that say something; fewer fail the run.
     #[arg(long, default_value_t = 20)]
     least: u64,
-    /// Seed of keys and tasks.
+    /// Seed of keys and tasks, and of the order of faults.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// What goes wrong besides: `none`, `all`, or a list as of `fog testnet soak`.
+    #[arg(long, default_value = "none", value_name = "LIST")]
+    faults: String,
     /// Keep the network's files here instead of a temporary folder.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
 
 pub(crate) async fn cheaters(args: CheatersArgs, output: &Output) -> anyhow::Result<ExitCode> {
+    let (faults, _) = faults(&args.faults)?;
     let temporary = tempfile::Builder::new().prefix("fog-cheaters-").tempdir()?;
     let data = match &args.data {
         Some(data) => crate::files::empty_folder(data)?,
@@ -50,7 +54,7 @@ pub(crate) async fn cheaters(args: CheatersArgs, output: &Output) -> anyhow::Res
         workers: u32::try_from(HONEST + KINDS.len())?,
         rate_ppm: (args.audit_rate * f64::from(RATE_ONE)).round() as u32,
         seed: args.seed,
-        faults: Vec::new(),
+        faults,
         cheaters: KINDS.to_vec(),
         // Who is caught is believed again at once: what is measured is the draw.
         watched: Watched { probation: 0, flag_audits: 1 },

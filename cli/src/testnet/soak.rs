@@ -62,7 +62,7 @@ pub(super) fn rate(text: &str) -> Result<f64, String> {
 }
 
 /// What `--faults` lists: what goes wrong, and whether some workers cheat.
-fn faults(list: &str) -> anyhow::Result<(Vec<Fault>, bool)> {
+pub(super) fn faults(list: &str) -> anyhow::Result<(Vec<Fault>, bool)> {
     match list {
         "none" => Ok((Vec::new(), false)),
         "all" => Ok((Fault::ALL.to_vec(), true)),
