@@ -27,6 +27,8 @@ use crate::{
 };
 
 const YEAR: u32 = 365 * 24 * 3600;
+/// What it demands (`fees::demands`).
+const LEAST_OF_BURIAL: u64 = 7_160_000;
 
 /// Jettons count by the own wallet's word, and by nobody else's; before the answer by nobody's.
 #[test]
@@ -381,6 +383,28 @@ fn dust_does_not_hold_up_the_burial() {
     put_in(&mut solo, 1);
     assert_eq!(claim(&mut solo.clone(), REQUESTOR, Share::Requestor, REQUESTOR).exit, 0);
     assert_eq!(bury(&mut solo), 0);
+}
+
+/// Rent may have eaten all but next to nothing, less than a tombstone is left with: it is buried all the
+/// same.
+#[test]
+fn what_years_of_rent_left_is_buried() {
+    let mut solo = task_of(Kind::InJetton, TaskState::Refunded);
+    assert_eq!(claim(&mut solo, REQUESTOR, Share::Requestor, REQUESTOR).exit, 0);
+    solo.now += jetton_task::SETTLING_TIME;
+    let mut left = Vec::new();
+    for months in 0..600 {
+        let mut later = solo.clone();
+        later.now += months * (YEAR / 12);
+        let ran = later.send(REQUESTOR, LEAST_OF_BURIAL, jetton_task::bury(QUERY).unwrap());
+        match ran.exit {
+            0 => left.push(later.balance),
+            // What is owed for rent is taken from the message, whose rest is too little.
+            exit => assert!([-1001, -14, 104].contains(&exit), "{exit} after {months} months"),
+        }
+    }
+    let (first, last) = (left.first().unwrap(), left.last().unwrap());
+    assert!(last < first, "no month left less than a tombstone gets: {left:?}");
 }
 
 /// Nothing is swept where the master never said which wallet the task's is.

@@ -87,6 +87,8 @@ fn work_that_its_stake_never_takes_is_paid_all_the_same() {
 fn a_refused_registration_owes_all_to_the_requestor() {
     let mut solo = waiting();
     let message = put_in(&mut solo, UNITS + 3).the(fog_contracts::market::op::REGISTER).clone();
+    // All of it reaches the market: its answer is paid from it.
+    assert_eq!(message.value, 14_880_000);
     assert_eq!(throw_back(&mut solo, &message, 111).exit, 0);
     assert_eq!(state(&solo), TaskState::Refunded);
     assert_eq!(money(&solo).dues, refunded(UNITS + 3));
