@@ -391,8 +391,13 @@ pub(crate) enum TaskCommand {
     },
     /// Everything its verdict rests on, in one file for `fog verify`.
     Evidence {
-        /// The task.
-        id: TaskId,
+        /// The task; of several judgements the one that holds.
+        #[arg(required_unless_present = "hash")]
+        id: Option<TaskId>,
+        /// Instead: the judgement on the evidence of this hash, as verdicts, rulings and slashes name it
+        /// on chain.
+        #[arg(long, value_name = "HASH", conflicts_with = "id")]
+        hash: Option<Hash32>,
         /// Where to write it.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,

@@ -5,8 +5,11 @@ use std::{path::Path, process::ExitCode};
 use anyhow::{Context as _, bail};
 use fog_chain::{ChainClient, Tx};
 use fog_contracts::{heard, rail::place_of, task::op};
-use fog_evidence::{Bundle, Report, Status, Step, Told, check};
-use fog_protocol::{Address, Epoch, Hash32, Listing, Signed, TaskId};
+use fog_evidence::{Bundle, Judgement, Report, Signers, Status, Step, Told, check, signers};
+use fog_protocol::{
+    Address, Epoch, Hash32, Listing, Signed, Tagged as _, TaskId, api::TaskView,
+};
+use fog_requestor::NodeClient;
 use fog_verifier::{AuditBasis, Evidence, Executor, sandbox::process::RunnerConfig};
 use serde::Serialize;
 
@@ -95,48 +98,120 @@ pub(crate) async fn told(chain: &ChainClient, escrow: &Address) -> anyhow::Resul
 
 /// The messages of a bundle of a task's verdict.
 pub(crate) async fn messages(chain: &ChainClient, escrow: &Address) -> anyhow::Result<Messages> {
-    messages_to(&told(chain, escrow).await?, op::VERDICT)
+    messages_to(&told(chain, escrow).await?, Judgement::Verdict)
 }
 
-/// The messages that led to the judgement with this opcode: a verdict, or a ruling.
-fn messages_to(history: &History, judgement: u32) -> anyhow::Result<Messages> {
+const fn op_of(judgement: Judgement) -> u32 {
+    match judgement {
+        Judgement::Verdict => op::VERDICT,
+        Judgement::Ruling => op::RULING,
+    }
+}
+
+/// What this evidence is of: rulings rest on a second look.
+const fn judgement_on(evidence: &Evidence) -> Judgement {
+    match evidence.basis {
+        AuditBasis::Disputed => Judgement::Ruling,
+        _ => Judgement::Verdict,
+    }
+}
+
+/// The messages that led to this judgement.
+fn messages_to(history: &History, judgement: Judgement) -> anyhow::Result<Messages> {
     let find = |op: u32, what: &str| {
         history.find(op).with_context(|| format!("the task has no {what} on chain"))
+    };
+    let judged = match judgement {
+        Judgement::Verdict => "verdict",
+        Judgement::Ruling => "ruling",
     };
     Ok(Messages {
         opened: find(op::OPENED, "opening")?,
         assign: find(op::ASSIGN, "assignment")?,
         reserved: find(op::RESERVED, "reservation")?,
         commit: find(op::COMMIT, "commitment")?,
-        verdict: find(judgement, "verdict")?,
+        verdict: find(op_of(judgement), judged)?,
     })
 }
 
-pub(crate) async fn write(
-    id: &TaskId,
-    out: &Path,
-    files: &BundleFiles,
-    settings: &Settings,
-    output: &Output,
-) -> anyhow::Result<ExitCode> {
-    let node = task::connect(settings).await?;
-    let view = task::find(&node, id).await?;
+impl History {
+    /// The judgement that holds: the ruling, where there is one.
+    fn holds(&self) -> Judgement {
+        match self.find(op::RULING) {
+            Some(_) => Judgement::Ruling,
+            None => Judgement::Verdict,
+        }
+    }
+
+    /// Whose signatures the judgement that holds carries; `None` before there is one.
+    ///
+    /// # Errors
+    /// It carries none that count, or the history does not hold what led to it.
+    pub(crate) fn signers(&self, listing: &Listing) -> anyhow::Result<Option<Signers>> {
+        let judgement = self.holds();
+        if self.find(op_of(judgement)).is_none() {
+            return Ok(None);
+        }
+        let Messages { opened, assign, commit, verdict, .. } = messages_to(self, judgement)?;
+        let told = [&opened, &assign, &commit, &verdict];
+        Ok(Some(signers(listing, judgement, told)?))
+    }
+}
+
+/// What a bundle is wanted of.
+pub(crate) enum Wanted {
+    /// The judgement on this task that holds.
+    Task(TaskId),
+    /// The judgement on the evidence of this hash.
+    Evidence(Hash32),
+}
+
+/// A task, the judgement meant, and the messages that led to it.
+struct Found {
+    view: TaskView,
+    evidence: Evidence,
+    told: Messages,
+}
+
+async fn find(wanted: &Wanted, node: &NodeClient, chain: &ChainClient) -> anyhow::Result<Found> {
+    let (view, known) = match wanted {
+        Wanted::Task(id) => (task::find(node, id).await?, None),
+        Wanted::Evidence(hash) => {
+            let evidence = node.evidence_by_hash(hash).await?;
+            (task::find(node, &evidence.task).await?, Some(evidence))
+        }
+    };
     if let Some(account) = view.listing.rail.account() {
         bail!(
             "on the account rail no contract was told this task's story: its signed order and verdict \
              are entries of account {account} (`fog account vouch` checks them)"
         );
     }
-    let escrow = place_of(&view.listing)?;
-    let history = told(&chain::connect(settings)?, &escrow).await?;
-    // What holds is the ruling, where there is one.
-    let (evidence, told) = match history.find(op::RULING) {
-        None => (node.evidence(id).await?, messages_to(&history, op::VERDICT)?),
-        Some(ruled) => {
-            let hash = heard::ruling(&ruled.body)?.evidence;
-            (node.evidence_by_hash(&hash).await?, messages_to(&history, op::RULING)?)
-        }
+    let history = told(chain, &place_of(&view.listing)?).await?;
+    let judgement = known.as_ref().map_or_else(|| history.holds(), judgement_on);
+    let told = messages_to(&history, judgement)?;
+    let named = match judgement {
+        Judgement::Verdict => heard::verdict(&told.verdict.body)?.evidence,
+        Judgement::Ruling => heard::ruling(&told.verdict.body)?.evidence,
     };
+    let evidence = match known {
+        None => node.evidence_by_hash(&named).await?,
+        Some(evidence) if evidence.digest() == named => evidence,
+        Some(_) => bail!("task {} was judged on other evidence: {named}", view.id),
+    };
+    Ok(Found { view, evidence, told })
+}
+
+pub(crate) async fn write(
+    wanted: &Wanted,
+    out: &Path,
+    files: &BundleFiles,
+    settings: &Settings,
+    output: &Output,
+) -> anyhow::Result<ExitCode> {
+    let node = task::connect(settings).await?;
+    let Found { view, evidence, told } = find(wanted, &node, &chain::connect(settings)?).await?;
+    let id = view.id;
     let epoch = match view.listing.named_epoch() {
         Some(named) => node.epoch(named.number).await?.signed,
         None => None,
@@ -160,12 +235,14 @@ pub(crate) async fn write(
     #[derive(Serialize)]
     struct Written {
         task: TaskId,
+        evidence: Hash32,
         file: String,
         bytes: usize,
         sha256: Hash32,
     }
     let (file, sha256) = (out.display().to_string(), Hash32::of(&bytes));
-    let written = Written { task: *id, file, bytes: bytes.len(), sha256 };
+    let evidence = bundle.evidence.digest();
+    let written = Written { task: id, evidence, file, bytes: bytes.len(), sha256 };
     output.document(&written, || {
         format!(
             "{} ({} bytes)\ncheck it anywhere, without a node: fog verify {0}",
@@ -249,12 +326,9 @@ async fn anchored(bundle: &Bundle, settings: &Settings) -> anyhow::Result<Step> 
         bail!("the bundle is of network {}, --chain of {network}", bundle.listing.network);
     }
     let escrow = place_of(&bundle.listing)?;
-    let judgement = match bundle.evidence.basis {
-        AuditBasis::Disputed => op::RULING,
-        _ => op::VERDICT,
-    };
+    let judgement = judgement_on(&bundle.evidence);
     let told = told(&client, &escrow).await?;
-    let overruled = judgement == op::VERDICT && told.find(op::RULING).is_some();
+    let overruled = judgement != told.holds();
     let there = messages_to(&told, judgement)?;
     let pairs = [
         ("opening", &bundle.opened, &there.opened),

@@ -27,6 +27,7 @@ mod run;
 mod secrets;
 mod settings;
 mod signal;
+mod signed;
 mod slashes;
 mod stake;
 mod strategy;

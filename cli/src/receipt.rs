@@ -8,7 +8,9 @@ use fog_protocol::{
 };
 use serde::Serialize;
 
-use crate::{chain, jetton::Prices, market, output::Output, settings::Settings, task};
+use crate::{
+    chain, jetton::Prices, market, output::Output, settings::Settings, signed::SignedBy, task,
+};
 
 /// Why trust this result?
 #[derive(Debug, Serialize)]
@@ -52,6 +54,8 @@ struct Receipt {
     cheating_earns_nano: Option<i128>,
     verifiers: usize,
     threshold: u8,
+    /// Which verifiers signed, once they have; their signatures were checked.
+    signed_by: Option<SignedBy>,
     evidence: Option<Hash32>,
     result: Option<Hash32>,
 }
@@ -81,9 +85,13 @@ pub(crate) async fn receipt(
     settings: &Settings,
     output: &Output,
 ) -> anyhow::Result<ExitCode> {
-    let view = task::find(&task::connect(settings).await?, id).await?;
+    let node = task::connect(settings).await?;
+    let view = task::find(&node, id).await?;
     let config = market::config(&chain::connect(settings)?, view.listing.market).await?;
     let mut receipt = of(&view, config.verifiers.len(), config.threshold);
+    if receipt.decided_by == DecidedBy::Verifiers {
+        receipt.signed_by = SignedBy::of(&view, &node, &config, settings).await?;
+    }
     if let Some(price) = view.price {
         let prices = Prices::of(std::iter::once(&view.listing), settings).await;
         receipt.price = Some(prices.shown(&view.listing, price));
@@ -136,6 +144,7 @@ fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
         cheating_earns_nano: cheating,
         verifiers,
         threshold,
+        signed_by: None,
         evidence: view.verdict.as_ref().map(|verdict| verdict.evidence),
         result: view.result_hash,
     }
@@ -272,12 +281,13 @@ fn text(receipt: &Receipt) -> String {
         let gram = nano as f64 / 1e9;
         lines.push(format!("cheating   earns {gram:+.6} GRAM a task on average"));
     }
-    lines.push(match receipt.decided_by {
-        DecidedBy::Verifiers => format!(
+    lines.push(match (receipt.decided_by, &receipt.signed_by) {
+        (DecidedBy::Verifiers, Some(signed)) => format!("by whom    {}", signed.text()),
+        (DecidedBy::Verifiers, None) => format!(
             "by whom    {} of {} verifiers have to sign",
             receipt.threshold, receipt.verifiers
         ),
-        DecidedBy::Contract => {
+        (DecidedBy::Contract, _) => {
             "by whom    the task's contract, which checks the proof itself; no verifier signs"
                 .into()
         }

@@ -195,13 +195,16 @@ fn is_meant(event: &SlashEvent, id: &str) -> bool {
 
 fn described(event: &SlashEvent) -> String {
     let task = event.task.map_or_else(|| "-".to_owned(), |task| task.to_string());
-    let reason = match event.reason {
-        Reason::Verdict => "the result was wrong",
-        Reason::Late => "no commitment came in time",
+    let (reason, evidence) = match event.reason {
+        Reason::Verdict => (
+            "the result was wrong",
+            format!("{0} (fog task evidence --hash {0} --out FILE)", event.evidence),
+        ),
+        Reason::Late => ("no commitment came in time", "-".to_owned()),
     };
     format!(
         "slash      {}\nlt         {}\ntime       {}\nworker     {}\nstake      {}\ntask       {task}\n\
-         contract   {}\nwhy        {reason}\nevidence   {}\namount     {}\n  own        {}\n  \
+         contract   {}\nwhy        {reason}\nevidence   {evidence}\namount     {}\n  own        {}\n  \
          delegated  {}\nto requestor {}\nburned     {}",
         event.id,
         event.lt,
@@ -209,7 +212,6 @@ fn described(event: &SlashEvent) -> String {
         event.worker,
         event.stake,
         event.task_contract,
-        event.evidence,
         event.amount_nano,
         event.own_nano,
         event.delegated_nano,

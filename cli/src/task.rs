@@ -15,10 +15,12 @@ use serde::Serialize;
 use crate::{
     account,
     args::{PolicyName, PostArgs, RailName, TaskArgs, TaskCommand},
-    chain, challenge, escrow, evidence, files,
+    chain, challenge, escrow,
+    evidence::{self, Wanted},
+    files,
     jetton::{Money, Prices},
     keys,
-    output::{Output, exit_with, failed, table},
+    output::{Output, exit_with, failed, table, usage},
     receipt,
     settings::Settings,
     strategy,
@@ -61,8 +63,13 @@ pub(crate) async fn task(
             let bytes = verified(&requestor, &view).await?;
             strategy::write_chunk(&view, &bytes, index, &out, output)
         }
-        TaskCommand::Evidence { id, out, files } => {
-            evidence::write(&id, &out, &files, settings, output).await
+        TaskCommand::Evidence { id, hash, out, files } => {
+            let wanted = match (id, hash) {
+                (_, Some(hash)) => Wanted::Evidence(hash),
+                (Some(id), None) => Wanted::Task(id),
+                (None, None) => return Err(usage("of what? give the task, or --hash")),
+            };
+            evidence::write(&wanted, &out, &files, settings, output).await
         }
         TaskCommand::Receipt { id } => receipt::receipt(&id, settings, output).await,
         TaskCommand::Challenge { id, evidence } => {

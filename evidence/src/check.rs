@@ -1,8 +1,7 @@
 //! The checks, in the order of a task's life; each says what it found.
 
 use fog_contracts::{
-    Consent, VerdictTerms, commit_hash, consent_hash, rail::place_of, ruling_hash,
-    stake::StakeInit, stake_code, task::Outcome, verdict_hash,
+    Consent, VerdictTerms, commit_hash, consent_hash, rail::place_of, stake_code, task::Outcome,
 };
 use fog_protocol::{Address, Hash32, Reveal, Tagged as _};
 use fog_verifier::{
@@ -12,7 +11,11 @@ use fog_verifier::{
 use fog_wallet::{Wallet, WalletVersion};
 use serde::Serialize;
 
-use crate::{Bundle, bundle::Heard};
+use crate::{
+    Bundle, Judgement,
+    bundle::Heard,
+    signers::{signed, stake_of},
+};
 
 /// How a step came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -139,9 +142,8 @@ fn rules(heard: &Heard) -> Result<String, String> {
 }
 
 fn stake(bundle: &Bundle, heard: &Heard) -> Result<Address, String> {
-    let (market, owner) = (bundle.listing.market, heard.assign.owner);
-    let init = StakeInit { market, owner, params: heard.settings.stake };
-    init.address().map_err(|error| error.to_string())
+    let stake = stake_of(&bundle.listing, &heard.settings, heard.assign.owner);
+    stake.map_err(|error| error.to_string())
 }
 
 fn escrow(bundle: &Bundle) -> Result<Address, String> {
@@ -208,22 +210,14 @@ fn verdict(bundle: &Bundle, heard: &Heard) -> Result<String, String> {
         evidence: verdict.evidence,
         valid_until: verdict.valid_until,
     };
-    let (hash, wanted) = match evidence.basis {
-        AuditBasis::Disputed => (ruling_hash(&terms), heard.settings.appeal),
-        _ => (verdict_hash(&terms), heard.settings.threshold),
+    let judgement = match evidence.basis {
+        AuditBasis::Disputed => Judgement::Ruling,
+        _ => Judgement::Verdict,
     };
-    let (hash, wanted) = (hash.map_err(|error| error.to_string())?, usize::from(wanted));
-    if verdict.signatures.len() != wanted {
-        return Err(format!("{} verifiers signed, not {wanted}", verdict.signatures.len()));
-    }
-    for (index, signature) in &verdict.signatures {
-        let key = heard.settings.verifiers.get(usize::from(*index));
-        let key = key.ok_or_else(|| format!("there is no verifier {index}"))?;
-        let signed = key.verify(&hash.0, signature);
-        signed.map_err(|_| format!("verifier {index} did not sign this verdict"))?;
-    }
+    let signers = signed(judgement, &heard.settings, &terms, verdict);
+    let signers = signers.map_err(|error| error.to_string())?;
     let word = if evidence.accepts() { "accepted" } else { "rejected" };
-    Ok(format!("{word}, signed by verifiers {:?}", verdict.signatures.keys().collect::<Vec<_>>()))
+    Ok(format!("{word}, signed by verifiers {:?}", signers.keys.keys().collect::<Vec<_>>()))
 }
 
 /// Was the seed of the draw fixed before the commitment? Nothing to say where nothing was drawn.

@@ -11,7 +11,9 @@
 mod bundle;
 mod check;
 mod container;
+mod signers;
 
 pub use bundle::{Bundle, BundleError, Told};
 pub use check::{Report, Status, Step, check};
 pub use container::Part;
+pub use signers::{Judgement, Signers, SignersError, signers};

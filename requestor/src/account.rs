@@ -1,7 +1,7 @@
 //! Acknowledging what was done on the account rail: a requestor signs only for tasks that it ordered
 //! itself, that the market's verifiers accepted, at prices within its caps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fog_chain::{ChainClient, ChainError};
 use fog_contracts::{
@@ -295,24 +295,7 @@ pub fn check_entry(
     if entry.verdict != EntryVerdict::Accepted {
         return Err(NotOwed::Rejected);
     }
-    let hash = verdict_hash(&VerdictTerms {
-        network,
-        task: place(&entry.task),
-        stake: view.stake,
-        price: view.price,
-        commitment: view.commitment,
-        outcome: Outcome::Accepted,
-        evidence: entry.evidence,
-        valid_until: view.valid_until,
-    })?;
-    let signed: BTreeSet<_> = view
-        .signatures
-        .iter()
-        .filter_map(|(place, signature)| {
-            let key = market.verifiers.get(usize::from(*place))?;
-            key.verify(&hash.0, signature).ok().map(|()| *key)
-        })
-        .collect();
+    let signed: BTreeSet<_> = entry_signers(view, network, market)?.into_values().collect();
     if signed.len() < usize::from(market.threshold) {
         let (signed, threshold) = (signed.len(), market.threshold);
         return Err(NotOwed::Verdict { signed, threshold });
@@ -320,11 +303,36 @@ pub fn check_entry(
     Ok(())
 }
 
+/// Which of the market's verifiers signed an entry's verdict, by their places; other signatures count
+/// for nothing.
+///
+/// # Errors
+/// [`ContractError`] if what was signed cannot be put together.
+pub fn entry_signers(
+    view: &EntryView,
+    network: i32,
+    market: &Config,
+) -> Result<BTreeMap<u8, PublicKey>, ContractError> {
+    let hash = verdict_hash(&VerdictTerms {
+        network,
+        task: place(&view.entry.task),
+        stake: view.stake,
+        price: view.price,
+        commitment: view.commitment,
+        outcome: Outcome::Accepted,
+        evidence: view.entry.evidence,
+        valid_until: view.valid_until,
+    })?;
+    let signed = view.signatures.iter().filter_map(|(place, signature)| {
+        let key = market.verifiers.get(usize::from(*place))?;
+        key.verify(&hash.0, signature).ok().map(|()| (*place, *key))
+    });
+    Ok(signed.collect())
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use std::collections::BTreeMap;
-
     use fog_contracts::{channel::Channel, market::Choice};
     use fog_protocol::{
         BlobRef, Durations, Entry, EpochRef, Listing, Nano, Policy, Program, Rail, ResourceLimits,

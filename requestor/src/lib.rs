@@ -15,7 +15,7 @@ mod openings;
 mod pay;
 mod proof;
 
-pub use account::{Known, NotOwed, VouchError, Vouched, check_entry, vouch};
+pub use account::{Known, NotOwed, VouchError, Vouched, check_entry, entry_signers, vouch};
 pub use channel::{ChannelError, end_channel, read_channel, set_channel_key, settle, top_up};
 pub use draft::{Draft, DraftPolicy, DraftProgram, Prepared, blinded, nonce};
 pub use epoch::{checked_epoch, post};

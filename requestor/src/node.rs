@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use fog_contracts::proof::MAX_MESSAGE_BYTES;
 use fog_protocol::{
-    AccountView, Address, EntryPage, Group, Hash32, Listing, NonceOpening, PublicKey, RequestAuth,
-    SecretKey, Signed, TaskId, VoucherFile,
+    AccountView, Address, EntryPage, EntryView, Group, Hash32, Listing, NonceOpening, PublicKey,
+    RequestAuth, SecretKey, Signed, Tagged as _, TaskId, VoucherFile,
     api::{
         ApiError, CLIENT_IDLE, EpochView, NodeInfo, OpenNonce, Posted, TaskPage, TaskView,
         VerifierList, WorkerView,
@@ -49,6 +49,17 @@ pub enum NodeError {
     /// The answer is longer than any honest one.
     #[error("the node's answer is longer than {0} bytes")]
     TooLong(usize),
+    /// The node gave evidence that is not what was asked for.
+    #[error(
+        "the node answers with evidence {given}, not {wanted}: it does not show what the chain was \
+         told, ask another node or keep to the chain"
+    )]
+    OtherEvidence {
+        /// The hash that was asked for.
+        wanted: Hash32,
+        /// The hash of what came.
+        given: Hash32,
+    },
 }
 
 /// A connection to one node, remembered by its id.
@@ -199,12 +210,18 @@ impl NodeClient {
         self.get(&format!("/v1/tasks/{task}/evidence")).await
     }
 
-    /// The evidence of this hash: of a verdict, or of a ruling on one.
+    /// The evidence of this hash: of a verdict, or of a ruling on one. It is recomputed here: a node
+    /// can give it or not, but nothing else for it.
     ///
     /// # Errors
-    /// [`NodeError`].
+    /// [`NodeError::OtherEvidence`], [`NodeError`].
     pub async fn evidence_by_hash(&self, hash: &Hash32) -> Result<Evidence, NodeError> {
-        self.get(&format!("/v1/evidence/{hash}")).await
+        let evidence: Evidence = self.get(&format!("/v1/evidence/{hash}")).await?;
+        let given = evidence.digest();
+        if given != *hash {
+            return Err(NodeError::OtherEvidence { wanted: *hash, given });
+        }
+        Ok(evidence)
     }
 
     /// A page of tasks, newest first.
@@ -272,6 +289,28 @@ impl NodeClient {
     /// [`NodeError`].
     pub async fn entries(&self, address: &Address, after: u64) -> Result<EntryPage, NodeError> {
         self.get(&format!("/v1/accounts/{address}/entries?after={after}")).await
+    }
+
+    /// The entry of a task in an account's list, which is read from its beginning; `None` if there is
+    /// none.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn entry(
+        &self,
+        account: &Address,
+        task: &TaskId,
+    ) -> Result<Option<EntryView>, NodeError> {
+        let mut after = 0;
+        loop {
+            let page = self.entries(account, after).await?;
+            after += page.entries.len() as u64;
+            let is_last = page.entries.is_empty() || after >= page.count;
+            let found = page.entries.into_iter().find(|view| view.entry.task == *task);
+            if found.is_some() || is_last {
+                return Ok(found);
+            }
+        }
     }
 
     /// Hands in a voucher; gives it back with the node's signature.

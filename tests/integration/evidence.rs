@@ -76,18 +76,10 @@ fn anyone_checks_a_verdict_again_without_a_node() {
         network.ok(home, &["task", "show", &word, "--json"])["verdict"]["evidence"]
     );
 
-    // The node gives it by the hash that stands on chain.
-    let url =
-        format!("{}/v1/evidence/{}", network.text("node"), receipt["evidence"].as_str().unwrap());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let get = async |url: String| {
-        let answer = reqwest::get(url).await.unwrap();
-        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
-    };
-    let (status, evidence) = runtime.block_on(get(url));
-    assert_eq!((status, &evidence["task"]), (200, &word.as_str().into()));
-    let nowhere = format!("{}/v1/evidence/{}", network.text("node"), "77".repeat(32));
-    assert_eq!(runtime.block_on(get(nowhere)).0, 404);
+    signed_by_all_verifiers(&network, home, &receipt);
+    let hash = receipt["evidence"].as_str().unwrap();
+    bundled_by_hash(&network, home, (&word, hash), &work, &one);
+    told_by_hash(&network, home, (&word, hash), &proof);
 
     let online = network.ok(home, &["verify", path(&one), "--online", "--json"]);
     assert!(steps(&online).contains(&("chain".to_owned(), "passed".to_owned())));
@@ -123,6 +115,103 @@ fn anyone_checks_a_verdict_again_without_a_node() {
     let output = run(fog(home).args(["verify", path(&input)]));
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("no evidence bundle"));
+}
+
+/// Each key that signed is one of the market's, at its place.
+fn signed_by_all_verifiers(network: &Dev, home: &Path, receipt: &Value) {
+    let market = network.ok(home, &["market", "show", "--json"]);
+    let verifiers = market["state"]["config"]["verifiers"].as_array().unwrap();
+    let signed = &receipt["signed_by"];
+    let keys = signed["keys"].as_array().unwrap();
+    assert_eq!(keys.len() as u64, receipt["threshold"].as_u64().unwrap(), "{receipt:#}");
+    for signer in keys {
+        let place = usize::try_from(signer["verifier"].as_u64().unwrap()).unwrap();
+        assert_eq!(signer["key"], verifiers[place], "{receipt:#}");
+    }
+    assert_eq!(signed["of"].as_u64().unwrap(), verifiers.len() as u64);
+    assert_eq!(
+        (&signed["judgement"], &signed["evidence"]),
+        (&"verdict".into(), &receipt["evidence"])
+    );
+    let text = run(&mut network.fog(home, &["task", "receipt", receipt["task"].as_str().unwrap()]));
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains(keys[0]["key"].as_str().unwrap()), "{text}");
+}
+
+/// What stands on chain is enough to ask for a bundle: the same, to the byte, though other tasks came
+/// after this one.
+fn bundled_by_hash(
+    network: &Dev,
+    home: &Path,
+    (task, hash): (&str, &str),
+    files: &[&str],
+    bundle: &Path,
+) {
+    let again = home.join("again.fog");
+    let fetch = |hash: &str| {
+        let args = ["task", "evidence", "--hash", hash, "--json", "--out", path(&again)];
+        run(&mut network.fog(home, &[&args[..], files].concat()))
+    };
+    let written = json(&fetch(hash));
+    assert_eq!((&written["task"], &written["evidence"]), (&task.into(), &hash.into()));
+    assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(bundle).unwrap());
+    let unknown = fetch(&"77".repeat(32));
+    let said = String::from_utf8(unknown.stderr).unwrap();
+    assert_eq!(unknown.status.code(), Some(1), "{said}");
+    assert!(said.contains("no evidence of that hash: ask the node that judged the task"), "{said}");
+    assert_eq!(fetch("77").status.code(), Some(2), "no hash");
+    let both = ["task", "evidence", task, "--hash", hash, "--out", path(&again)];
+    assert_eq!(run(&mut network.fog(home, &both)).status.code(), Some(2), "one of the two");
+    let neither = ["task", "evidence", "--out", path(&again)];
+    assert_eq!(run(&mut network.fog(home, &neither)).status.code(), Some(2), "one of the two");
+}
+
+/// The node gives evidence by its hash; one that gives other evidence for it is seen through.
+fn told_by_hash(network: &Dev, home: &Path, (task, hash): (&str, &str), other: &str) {
+    let node = network.text("node").to_owned();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let get = |what: &str| {
+        let url = format!("{node}/v1/{what}");
+        runtime.block_on(async {
+            let answer = reqwest::get(url).await.unwrap();
+            (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        })
+    };
+    let (status, evidence) = get(&format!("evidence/{hash}"));
+    assert_eq!((status, &evidence["task"]), (200, &task.into()));
+    let (status, unknown) = get(&format!("evidence/{}", "77".repeat(32)));
+    assert_eq!((status, &unknown["code"]), (404, &"unknown_evidence".into()));
+    for malformed in ["77", &format!("{hash}00"), &"zz".repeat(32)] {
+        let (status, refused) = get(&format!("evidence/{malformed}"));
+        assert_eq!((status, &refused["code"]), (400, &"bad_path".into()), "{malformed}");
+    }
+
+    let (_, foreign) = get(&format!("tasks/{other}/evidence"));
+    let lying = runtime.block_on(liar(node.clone(), foreign));
+    for wanted in [&["--hash", hash][..], &[task]] {
+        let out = home.join("lied.fog");
+        let args = [&["task", "evidence"], wanted, &["--out", path(&out)]].concat();
+        let output = run(network.fog(home, &args).env("FOG_NODE", &lying));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("not {hash}")) && !out.exists(), "{said}");
+    }
+}
+
+/// A node that tells the truth, but for evidence: that is always the same.
+async fn liar(node: String, evidence: Value) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let lie = move || async move { axum::Json(evidence) };
+    let pass = move |uri: axum::http::Uri| async move {
+        let answer = reqwest::get(format!("{node}{uri}")).await.unwrap();
+        axum::Json(answer.json::<Value>().await.unwrap())
+    };
+    let router = axum::Router::new()
+        .route("/v1/evidence/{hash}", axum::routing::get(lie))
+        .fallback(axum::routing::get(pass));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
 }
 
 /// The golden bundles that need nobody's files but their own: proofs, and a component.

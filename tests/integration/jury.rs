@@ -83,10 +83,36 @@ pub(crate) async fn to_end(requestor: &Requestor, task: &Prepared) -> TaskView {
     }
 }
 
-async fn ended_as(requestor: &Requestor, salt: u8, status: TaskStatus) {
+async fn ended_as(requestor: &Requestor, salt: u8, status: TaskStatus) -> TaskView {
     let task = post(requestor, salt, RATE_ONE).await;
     let view = to_end(requestor, &task).await;
     assert_eq!(view.status, status, "{view:#?}");
+    view
+}
+
+/// What the task's receipt says of who signed: their places, and the market's keys at those.
+async fn signed_by(network: &LocalNetwork, home: &Path, view: &TaskView) -> Vec<usize> {
+    let (node, chain) = (network.api.url().to_owned(), network.local.endpoint());
+    let (home, id) = (home.to_owned(), view.id.to_string());
+    let ask = move || {
+        let args = ["task", "receipt", &id, "--json", "--node", &node];
+        json(&run(fog(&home).env("FOG_CHAIN", chain).args(args)))
+    };
+    let receipt = tokio::task::spawn_blocking(ask).await.unwrap();
+    let signed = &receipt["signed_by"];
+    assert_eq!(
+        (&signed["of"], &signed["judgement"]),
+        (&3.into(), &"verdict".into()),
+        "{receipt:#}"
+    );
+    let market = Verifiers::Apart(3).keys(SEED);
+    let signers = signed["keys"].as_array().unwrap().iter();
+    let places = signers.map(|signer| {
+        let place = usize::try_from(signer["verifier"].as_u64().unwrap()).unwrap();
+        assert_eq!(signer["key"], market[place].to_string(), "{receipt:#}");
+        place
+    });
+    places.collect()
 }
 
 /// The verifier's process again, behaving otherwise.
@@ -114,9 +140,13 @@ fn one_dead_or_lying_verifier_process_of_three_changes_nothing() {
         ended_as(&requestor, 1, TaskStatus::Paid).await;
         // One is killed; it comes back with its journal, and lies.
         let spec = network.verifiers.remove(0).kill().await.unwrap();
-        ended_as(&requestor, 2, TaskStatus::Paid).await;
+        let without = ended_as(&requestor, 2, TaskStatus::Paid).await;
         let lying = again(&network, spec, VerifierConduct::Lying).await;
-        ended_as(&requestor, 3, TaskStatus::Paid).await;
+        let against = ended_as(&requestor, 3, TaskStatus::Paid).await;
+        // Receipts name the two that judged, and not the one that did not.
+        for view in [&without, &against] {
+            assert_eq!(signed_by(&network, dir.path(), view).await, [1, 2]);
+        }
         honest.stop().await;
         let cheat = worker(&network, dir.path(), 1, Behaviour::WrongResults).await;
         ended_as(&requestor, 4, TaskStatus::Slashed).await;

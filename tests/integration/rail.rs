@@ -121,6 +121,13 @@ fn counted(scene: &Scene<'_>, account: &str, input: &Path, number: u64) {
     let view = scene.ok("requestor", &words(&post));
     assert_eq!(view["status"], "paid", "{view:#}");
     assert_eq!(view["transactions"], json!([]), "nothing of its own on chain");
+    let receipt = scene.ok("requestor", &["task", "receipt", view["id"].as_str().unwrap()]);
+    let market = scene.ok("requestor", &["market", "show"]);
+    let (signer, verifiers) =
+        (&receipt["signed_by"]["keys"][0], &market["state"]["config"]["verifiers"]);
+    let place = usize::try_from(signer["verifier"].as_u64().unwrap()).unwrap();
+    assert_eq!(signer["key"], verifiers[place], "{receipt:#}");
+    assert!(signer["key"].is_string(), "{receipt:#}");
     assert_eq!(std::fs::read_to_string(&out).unwrap(), "one\t1\ntwo\t2\n");
     let kept = std::fs::read_dir(scene.home.join(".local/share/fog/accounts")).unwrap();
     let kept = std::fs::read_to_string(kept.flatten().next().unwrap().path()).unwrap();

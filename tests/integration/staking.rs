@@ -180,6 +180,7 @@ fn a_staker_lends_watches_and_takes_out_what_is_left() {
     for id in [second["id"].as_str().unwrap(), second["task"].as_str().unwrap()] {
         assert_eq!(network.ok(home, &["slashes", "show", id, "--json"]), second);
     }
+    shows_why(&network, home, &second);
     let nothing = run(&mut network.fog(home, &["slashes", "show", &"7".repeat(64)]));
     assert_eq!(nothing.status.code(), Some(1));
 
@@ -203,4 +204,26 @@ fn a_staker_lends_watches_and_takes_out_what_is_left() {
     });
     assert_eq!(out, Value::Array(Vec::new()));
     assert!((balance() - before).abs_diff(leaves) < GRAM / 10);
+}
+
+/// A slash names what it rests on, and how to get that; it holds without a node.
+fn shows_why(network: &Dev, home: &Path, slash: &Value) {
+    let hash = slash["evidence"].as_str().unwrap();
+    let shown = run(&mut network.fog(home, &["slashes", "show", slash["id"].as_str().unwrap()]));
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let command = format!("fog task evidence --hash {hash} --out FILE");
+    assert!(shown.contains(&command), "{shown}");
+    let bundle = home.join("slash.fog");
+    let bundle = bundle.to_str().unwrap();
+    let command = command.replace("FILE", bundle);
+    let words: Vec<_> = command.split(' ').skip(1).collect();
+    let written = network.ok(home, &[&words[..], &["--json"]].concat());
+    assert_eq!((&written["task"], &written["evidence"]), (&slash["task"], &slash["evidence"]));
+    let report = json(&run(fog(home).args(["verify", bundle, "--json"])));
+    assert_eq!(
+        (&report["ok"], &report["verdict"]),
+        (&true.into(), &"rejected".into()),
+        "{report:#}"
+    );
+    assert_eq!(report["evidence"], slash["evidence"]);
 }

@@ -4,6 +4,7 @@
 
 mod golden;
 mod proofs;
+mod signers;
 
 use fog_contracts::{
     Consent, VerdictTerms, commit_hash, consent_hash, dispute,

@@ -238,7 +238,10 @@ fn passes(error: &NodeError) -> bool {
     match error {
         NodeError::Unreachable { .. } => true,
         NodeError::Refused { status, .. } => matches!(status, 429 | 500..=599),
-        NodeError::Url(_) | NodeError::Malformed(_) | NodeError::TooLong(_) => false,
+        NodeError::Url(_)
+        | NodeError::Malformed(_)
+        | NodeError::TooLong(_)
+        | NodeError::OtherEvidence { .. } => false,
     }
 }
 

@@ -347,7 +347,10 @@ pub(super) async fn evidence_by_hash(
     PathOf { 0: hash }: PathOf<Hash32>,
 ) -> Result<Response, Denied> {
     let (task, evidence) = app.shared.store.evidence_by_hash(&hash).await?.ok_or_else(|| {
-        Denied::new(Why::NotFound, "unknown_evidence", "this node has no evidence of that hash")
+        let message = "this node has no evidence of that hash: ask the node that judged the task (its \
+                       listing names its wallet as `operator`); of a result that was never handed in \
+                       there is none";
+        Denied::new(Why::NotFound, "unknown_evidence", message)
     })?;
     shown(&app, task, evidence).await
 }
