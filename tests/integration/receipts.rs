@@ -65,6 +65,48 @@ fn a_receipt_of_a_zkvm_is_a_result() {
     }
 }
 
+/// A worker that looks at its prover's receipts, and then hands in something else: a result that is
+/// none, and the receipt of the task before, which is another program's.
+#[test]
+fn who_hands_in_another_receipt_than_its_own_is_slashed() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    network.import(home, 0, "requestor");
+    network.import(home, 1, "worker");
+    let scene = Scene { network: &network, home, command: &[] };
+    scene.ok("worker", &["worker", "stake", "20"]);
+    let receipts = std::fs::read(file("verifier/tests/vectors/groth16/receipts.json")).unwrap();
+    let receipts: Vec<Value> = serde_json::from_slice(&receipts).unwrap();
+    let receipts = receipts.iter().filter(|it| VMS.iter().any(|vm| it["vm"] == *vm));
+    let real: Vec<_> = receipts.map(|receipt| Real::write(&scene, receipt)).collect();
+    let mut worker = network.fog(home, &["worker", "up", "--wallet", "worker"]);
+    worker.args(["--prover-seconds", "60", "--adversary", "wrong-task"]);
+    worker.args(real.iter().flat_map(|real| ["--prover".to_owned(), real.prover()]));
+    worker.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let _worker = Guard(worker.spawn().unwrap());
+
+    for (real, fault) in real.iter().zip(["result_not_a_receipt", "groth16.seal"]) {
+        let out = scene.file("refused.out");
+        let post = real.post(&scene);
+        let post: Vec<_> = post.iter().map(String::as_str).collect();
+        let end = ["--any-receipt", "--json", "--out", out.to_str().unwrap()];
+        let post = [&post[..], &end, &["--wallet", "requestor"]].concat();
+        let ended = run(&mut network.fog(home, &post));
+        let view = json(&ended);
+        assert_eq!(
+            (ended.status.code(), &view["status"]),
+            (Some(1), &"slashed".into()),
+            "{view:#}"
+        );
+        assert!(view["slashed"].as_u64().unwrap() > 0 && !out.exists(), "{view:#}");
+        let task = view["id"].as_str().unwrap();
+        let told = scene.ok("requestor", &["task", "receipt", task]);
+        assert_eq!(told["checked"], format!("the proof is refused: {fault}"), "{told:#}");
+        assert_eq!(told["signed_by"]["keys"].as_array().unwrap().len(), 1, "{told:#}");
+    }
+}
+
 /// A real receipt, with a stand-in for the prover that made it.
 struct Real {
     vm: String,

@@ -163,3 +163,66 @@ fn every_strategy_from_the_post_to_the_evidence() {
     let forged = verify(&chunk);
     assert_eq!((forged.status.code(), &json(&forged)["belongs"]), (Some(1), &false.into()));
 }
+
+/// Posts `reverse` on `input`, whose numbers come out backwards; the task's end, and its receipt.
+fn reversed(network: &Dev, home: &Path, input: &str, bounds: &str) -> (Value, Value) {
+    let (module, file_of) = (file("cli/guests/reverse.wasm"), home.join("numbers"));
+    std::fs::write(&file_of, input).unwrap();
+    let work = ["--module", path(&module), "--input", path(&file_of), "--wallet", "requestor"];
+    let terms = ["--policy", "statistical", "--bounds", bounds, "--price", "0.5", "--window", "5s"];
+    let post = [&["task", "post", "--json", "--wait"], &work[..], &terms].concat();
+    let view = json(&run(&mut network.fog(home, &post)));
+    let told = receipt(network, home, view["id"].as_str().unwrap());
+    assert_eq!((&told["strategy"], &told["audited"]), (&"statistical".into(), &true.into()));
+    assert_eq!(told["status"], view["status"], "{told:#}");
+    (view, told)
+}
+
+/// Two numbers, one bound relatively and one absolutely. The second worker changes the last digit: by
+/// as much as is allowed, or by more, in either number's terms.
+#[test]
+fn several_numbers_each_within_a_bound_of_its_own() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    network.import(home, 1, "worker");
+    network.import(home, 0, "requestor");
+    network.ok(home, &["worker", "stake", "100", "--wallet", "worker", "--json"]);
+
+    let honest = network.worker(home);
+    let (module, numbers) = (file("cli/guests/reverse.wasm"), home.join("numbers"));
+    std::fs::write(&numbers, "42.31,5.2").unwrap();
+    let bounds = ["--policy", "statistical", "--bounds", "abs:0.5,rel:1000"];
+    let task = done(&network, home, "two", [path(&module), path(&numbers)], &bounds);
+    assert_eq!(std::fs::read_to_string(home.join("two.raw")).unwrap(), "2.5,13.24");
+    let told = receipt(&network, home, &task);
+    assert!(told["checked"].as_str().unwrap().ends_with("within its bounds of 1 runs"), "{told:#}");
+    let listed = network.ok(home, &["task", "show", &task, "--json"]);
+    let listed = listed["listing"]["policy"]["bounds"].as_array().unwrap().len();
+    assert_eq!(listed, 2);
+    drop(honest);
+
+    // 13.25 for 13.24 is 0.076 % off; 5 for 4 is 25 %, or 1.
+    let _careless = network.worker_with(home, &["--adversary"]);
+    for (input, bounds, within) in [
+        ("42.31,5.2", "abs:0.5,rel:1000", true),
+        ("42.31,5.2", "abs:0.5,rel:700", false),
+        ("4,5.2", "rel:1000,abs:1", true),
+        ("4,5.2", "rel:1000,abs:0.99", false),
+    ] {
+        let (view, told) = reversed(&network, home, input, bounds);
+        let checked = told["checked"].as_str().unwrap();
+        let slashed = view["slashed"].as_u64().unwrap_or_default();
+        if within {
+            assert_eq!((&view["status"], slashed), (&"paid".into(), 0), "{view:#}");
+            assert!(checked.ends_with("within its bounds of 1 runs"), "{bounds}: {checked}");
+        } else {
+            assert_eq!(view["status"], "slashed", "{view:#}");
+            assert!(slashed > 0, "{view:#}");
+            assert!(checked.contains("number 2 is out of its bounds"), "{bounds}: {checked}");
+        }
+    }
+    drop(network);
+    let report = json(&run(fog(home).args(["verify", path(&home.join("two.fog")), "--json"])));
+    assert_eq!((&report["ok"], &report["complete"]), (&true.into(), &true.into()), "{report:#}");
+}

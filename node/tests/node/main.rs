@@ -16,6 +16,7 @@ mod proofs;
 mod proving;
 mod proxy;
 mod rail;
+mod receipts;
 mod recheck;
 mod store;
 mod strategies;

@@ -88,6 +88,25 @@ async fn an_objective_is_computed_by_its_evaluator() {
     node.join().await.unwrap();
 }
 
+/// A worker writes the best objective there is into its result, beside a bad division or alone. Whoever
+/// took a number of a result's for its objective would accept each of these.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_figure_of_the_workers_own_counts_for_nothing() {
+    let world = World::new(1).await;
+    let node = world.node().await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let input = b"9 7 5 5 4 4 3 2 1";
+    for (salt, claim) in (1..).zip(["0\n", "111000000\n0\n", "0\n111000000\n", "-1"]) {
+        let post = Post { module: PARTITION, input, policy: improves("1"), salt };
+        let boast = |run: &mut Execution| run.output = claim.as_bytes().to_vec();
+        let view = world.life(&node, &mut worker, &post, TaskStatus::Slashed, boast).await;
+        assert!(reason(&view).contains("it has no objective: no improvement"), "{}", reason(&view));
+        assert!(view.slashed.is_some() && view.result_hash.is_none(), "{claim:?}");
+    }
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_runs_a_program_that_improves_nothing_is_paid_all_the_same() {
     let world = World::new(1).await;
