@@ -173,14 +173,13 @@ impl ResourceLimiter for HostState {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
+        // The limit first: `maximum` is the pool's size where there is a pool, and that is no more
+        // than the limit wherever the listing's is the host's own.
         if desired as u64 > u64::from(self.limits.table_elements) {
             self.refused = Some((LimitKind::Table, desired as u64));
             return Ok(false);
         }
-        Ok(true)
+        Ok(maximum.is_none_or(|maximum| desired <= maximum))
     }
 
     fn instances(&self) -> usize {
