@@ -32,6 +32,7 @@ const GOLDEN: [(&str, &str); 18] = [
     ("copies agree and are not drawn", "v3-copies"),
     ("a component", "v3-component"),
     ("paid in a jetton", "v3-jetton"),
+    ("a limit hit", "v3-limit"),
 ];
 
 fn tests() -> PathBuf {
