@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use fog_protocol::{Hash32, HashParseError, Nano, TaskId, UnknownZkVm, ZkVm};
+use fog_protocol::{Curve, Hash32, HashParseError, Nano, TaskId, UnknownZkVm, ZkVm};
 
 /// A marketplace for computation between strangers, settled on TON: results are verified before
 /// money moves.
@@ -189,9 +189,18 @@ fn program(text: &str) -> Result<Hash32, String> {
 pub(crate) enum ProofCurve {
     /// circom's default.
     Bn254,
-    /// The one contracts check.
+    /// The one contracts check, too.
     #[value(name = "bls12-381")]
     Bls12381,
+}
+
+impl From<ProofCurve> for Curve {
+    fn from(curve: ProofCurve) -> Self {
+        match curve {
+            ProofCurve::Bn254 => Self::Bn254,
+            ProofCurve::Bls12381 => Self::Bls12381,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -560,9 +569,13 @@ pub(crate) struct PostArgs {
     /// The circuit's witness calculator (.wasm).
     #[arg(long, value_name = "FILE")]
     pub(crate) witness: Option<PathBuf>,
-    /// snarkjs' verification_key.json, with the `groth16` policy.
+    /// With the `groth16` policy: snarkjs' verification_key.json, or the key as arkworks wrote it
+    /// (`serialize_compressed`); then a result may be arkworks' bytes, too: of proof and public inputs.
     #[arg(long, value_name = "FILE", required_if_eq("policy", "groth16"))]
     pub(crate) verification_key: Option<PathBuf>,
+    /// The key's curve [default: the one snarkjs' file names; arkworks' bytes name none].
+    #[arg(long, value_enum, requires = "verification_key")]
+    pub(crate) curve: Option<ProofCurve>,
     /// The proof's public inputs in order, by comma: `binding`, `free` or a decimal number.
     #[arg(long, value_delimiter = ',', required_if_eq("policy", "groth16"))]
     pub(crate) publics: Vec<String>,

@@ -4,8 +4,8 @@ use std::{path::Path, process::ExitCode};
 
 use fog_protocol::{Hash32, ZkVm};
 use fog_verifier::groth16::{
-    CurveName, MAX_JOURNAL_BYTES, MAX_KEY_BYTES, MAX_PROOF_BYTES, MAX_PUBLICS_BYTES, ProofOutcome,
-    ProofReport, check_receipt,
+    MAX_JOURNAL_BYTES, MAX_KEY_BYTES, MAX_PROOF_BYTES, MAX_PUBLICS_BYTES, ProofOutcome,
+    ProofReport, check_receipt, curve_of_files,
 };
 use serde::Serialize;
 
@@ -44,11 +44,7 @@ fn verify(
 ) -> anyhow::Result<ExitCode> {
     let (key, proof) = (read(key, MAX_KEY_BYTES)?, read(proof, MAX_PROOF_BYTES)?);
     let public = read(public, MAX_PUBLICS_BYTES)?;
-    let curve = match curve {
-        Some(ProofCurve::Bn254) => CurveName::Bn254,
-        Some(ProofCurve::Bls12381) => CurveName::Bls12381,
-        None => CurveName::of(&key, &proof),
-    };
+    let curve = curve.map_or_else(|| curve_of_files(&key, &proof), Into::into);
     let report = ProofReport::of_files(curve, &key, &proof, &public);
     output.document(&report, || text(&report.outcome, "the proof proves the statement"))?;
     Ok(ExitCode::from(report.outcome.exit_code()))

@@ -193,9 +193,10 @@ fn finds(policy: &Policy) -> String {
                     .into()
             }
         },
-        Policy::Groth16 { .. } | Policy::Proof { .. } => {
-            "finds any result without a valid proof".to_owned()
+        Policy::Groth16 { curve, .. } => {
+            format!("finds any result without a valid proof over {}", curve.name())
         }
+        Policy::Proof { .. } => "finds any result without a valid proof".to_owned(),
         Policy::Improves { than, .. } => {
             format!("finds any result that neither beats {than} nor is what the program gives")
         }

@@ -10,6 +10,7 @@ use fog_protocol::{
 use fog_requestor::{
     Draft, DraftPolicy, DraftProgram, NodeClient, Openings, Prepared, Requestor, RequestorError,
 };
+use fog_verifier::groth16::{MAX_KEY_BYTES, curve_named};
 use serde::Serialize;
 
 use crate::{
@@ -138,8 +139,14 @@ fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
         (_, Some(policy)) => policy,
         (PolicyName::Groth16, None) => {
             let key = args.verification_key.as_deref().context("--verification-key is missing")?;
+            let key = files::read(key, MAX_KEY_BYTES as u64)?;
+            let curve = args.curve.map(Into::into).or_else(|| curve_named(&key));
+            let curve = curve.context(
+                "the verification key names neither BN254 nor BLS12-381: say which it is over with \
+                 --curve bn254 or --curve bls12-381",
+            )?;
             let publics = args.publics.iter().map(|text| public_input(text)).collect();
-            DraftPolicy::Groth16(files::read(key, 4 << 20)?, publics)
+            DraftPolicy::Groth16(curve, key, publics)
         }
         (PolicyName::Proof, None) => DraftPolicy::Proof,
         (PolicyName::Receipt, None) => {

@@ -200,10 +200,24 @@ impl Default for ResourceLimits {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
 )]
-#[serde(rename_all = "snake_case")]
 pub enum Curve {
     /// alt_bn128, the curve of circom's default.
+    #[serde(rename = "bn254")]
     Bn254,
+    /// The curve that contracts can check, too. Who knows only the other cannot read such a listing.
+    #[serde(rename = "bls12-381")]
+    Bls12381,
+}
+
+impl Curve {
+    /// Its name in listings and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bn254 => "bn254",
+            Self::Bls12381 => "bls12-381",
+        }
+    }
 }
 
 /// What a proof's public input must be.
@@ -229,9 +243,9 @@ pub enum Policy {
     },
     /// A Groth16 proof is checked, always.
     Groth16 {
-        /// The proof's curve.
+        /// The curve of key and proof.
         curve: Curve,
-        /// snarkjs `verification_key.json`.
+        /// snarkjs' `verification_key.json`, or the key as arkworks writes it.
         key: BlobRef,
         /// One entry a public input, in the circuit's order.
         publics: Vec<PublicInput>,

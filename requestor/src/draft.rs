@@ -6,7 +6,7 @@ use fog_protocol::{
     JournalStart, Listing, Nano, Policy, Program, PublicInput, RATE_ONE, Rail, ResourceLimits,
     SecretKey, TaskId, ZkVm, api::NodeInfo, tagged_hash,
 };
-use fog_verifier::{draw, groth16::check_contract_key};
+use fog_verifier::{check_proof_policy, draw, groth16::check_contract_key};
 
 use crate::{RequestorError, epoch};
 
@@ -28,8 +28,9 @@ pub enum DraftProgram {
 pub enum DraftPolicy {
     /// Replay at a rate in parts per million.
     Replay(u32),
-    /// Groth16 with this `verification_key.json` and these public inputs.
-    Groth16(Vec<u8>, Vec<PublicInput>),
+    /// Groth16 over this curve with this verification key, a file of snarkjs or arkworks, and these
+    /// public inputs.
+    Groth16(Curve, Vec<u8>, Vec<PublicInput>),
     /// A proof for a circuit, checked by the task's contract.
     Proof,
     /// A zkVM's receipt: of the program with this name, whose journal begins so.
@@ -178,8 +179,13 @@ impl Draft {
         };
         let policy = match self.policy {
             DraftPolicy::Replay(rate_ppm) => Policy::Replay { rate_ppm },
-            DraftPolicy::Groth16(key, publics) => {
-                Policy::Groth16 { curve: Curve::Bn254, key: keep(key), publics }
+            DraftPolicy::Groth16(curve, key, publics) => {
+                let policy = Policy::Groth16 { curve, key: BlobRef::of(&key), publics };
+                check_proof_policy(&policy, &key).map_err(|malformed| {
+                    RequestorError::ProofPolicy(format!("{malformed}; {}", malformed.cure()))
+                })?;
+                keep(key);
+                policy
             }
             // Without a circuit the listing's own check says what is missing.
             DraftPolicy::Receipt(program, start) => Policy::Receipt { program, start },

@@ -66,6 +66,9 @@ pub enum RequestorError {
     /// A verifying key that proves nothing, or everything.
     #[error("the circuit's verifying key cannot be used: {0}")]
     Circuit(String),
+    /// A verification key and public inputs by which no proof could be checked.
+    #[error("the `groth16` policy cannot be used: {0}")]
+    ProofPolicy(String),
     /// A proof that does not hold, though the node says it was paid for.
     #[error("the node's proof does not prove this task's statement: {0}")]
     WrongProof(String),

@@ -26,7 +26,7 @@ pub use executor::Executor;
 pub use figures::AsTold;
 pub use independent::Independent;
 pub use produce::{produce, result_root};
-pub use proof_check::check_proof;
+pub use proof_check::{check_proof, check_proof_policy};
 pub use provers::Provers;
 pub use receipt_check::ReceiptResult;
 pub use verdict::{

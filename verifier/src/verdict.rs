@@ -19,7 +19,8 @@ use crate::{
     figures::AsTold,
     groth16,
     produce::{produce, result_root},
-    proof_check, receipt_check,
+    proof_check::check_proof,
+    receipt_check,
     strategy::{Ran, chunked, improves, redundant, statistical},
 };
 
@@ -281,7 +282,7 @@ pub struct Work<'a> {
     pub program: &'a [Vec<u8>],
     /// The input.
     pub input: &'a [u8],
-    /// The policy's file: the `verification_key.json` of a proof policy, or an evaluator.
+    /// The policy's file: the verification key of a proof policy, or an evaluator.
     pub key: Option<&'a [u8]>,
     /// Why the result is checked, or not.
     pub basis: AuditBasis,
@@ -349,10 +350,9 @@ pub fn find(
             };
             Ok(Finding::Proof { key: *program, fault })
         }
-        Policy::Groth16 { key, publics, .. } => {
+        Policy::Groth16 { key, .. } => {
             let bytes = work.key.ok_or(VerifyError::WrongWork("no verification key"))?;
-            let (task, worker) = (submission.task, &submission.worker);
-            let fault = proof_check::fault(bytes, publics, &submission.output, task, worker)?;
+            let fault = check_proof(work.listing, &submission.worker, bytes, &submission.output)?;
             Ok(Finding::Proof { key: key.hash, fault })
         }
     }

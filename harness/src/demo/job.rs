@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use fog_protocol::{
-    Address, Hash32, Nano, Policy, ResourceLimits, TaskId, TaskStatus, api::TaskView,
+    Address, Curve, Hash32, Nano, Policy, ResourceLimits, TaskId, TaskStatus, api::TaskView,
 };
 use fog_requestor::{Draft, DraftPolicy, DraftProgram, Prepared, Requestor};
 
@@ -146,7 +146,7 @@ impl<'a> Job<'a> {
                     input: proof.input,
                     limits: ResourceLimits::default(),
                     price: PROOF_PRICE,
-                    policy: DraftPolicy::Groth16(proof.key, proof.publics),
+                    policy: DraftPolicy::Groth16(Curve::Bn254, proof.key, proof.publics),
                     durations,
                     salt,
                 }

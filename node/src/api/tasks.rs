@@ -8,11 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fog_protocol::{
-    Durations, Group, Hash32, JettonRate, JettonRates, Listing, Nano, NonceOpening, Signed, TaskId,
-    TaskStatus,
+    Durations, Group, Hash32, JettonRate, JettonRates, Listing, Nano, NonceOpening, Policy, Signed,
+    TaskId, TaskStatus,
     api::{OpenNonce, Posted, TaskPage, TaskView, WorkerView},
 };
-use fog_verifier::{Evidence, ExecuteError, Job};
+use fog_verifier::{Evidence, ExecuteError, Job, check_proof_policy};
 use serde::Deserialize;
 
 use super::{
@@ -61,6 +61,7 @@ pub(super) async fn post(State(app): State<App>, request: Request) -> Result<Jso
     check_blobs(&app, listing).await?;
     check_quota(&app, listing).await?;
     check_program(&app, listing).await?;
+    check_proofs(&app, listing).await?;
     let account = match listing.rail.account() {
         None => None,
         Some(account) => {
@@ -193,6 +194,21 @@ async fn check_program(app: &App, listing: &Listing) -> Result<(), Denied> {
             Err(Denied::new(Why::Unavailable, "sandbox", "the sandbox is busy: try again later"))
         }
     }
+}
+
+/// Where no proof could be checked there would be no verdict, and the node's bond would pay for it.
+async fn check_proofs(app: &App, listing: &Listing) -> Result<(), Denied> {
+    let Policy::Groth16 { key, .. } = &listing.policy else { return Ok(()) };
+    let _admission = app.shared.admissions.acquire().await.map_err(|_| Denied::stopping())?;
+    let missing = || Denied::new(Why::Invalid, "missing_blob", "the verification key is gone");
+    let file = app.shared.store.blob(*key).await?.ok_or_else(missing)?;
+    let policy = listing.policy.clone();
+    let check = move || check_proof_policy(&policy, &file);
+    let checked = tokio::task::spawn_blocking(check).await.map_err(|_| Denied::stopping())?;
+    checked.map_err(|malformed| {
+        let message = format!("no proof could be checked: {malformed}; {}", malformed.cure());
+        Denied::new(Why::Invalid, "bad_policy", message)
+    })
 }
 
 async fn check_quota(app: &App, listing: &Listing) -> Result<(), Denied> {

@@ -8,26 +8,27 @@ use ark_bn254::Fr;
 use ark_ff::PrimeField;
 use fog_protocol::{PublicInput, tagged_hash};
 
-use super::key::VerifyingKey;
+use super::curve::SnarkCurve;
+use super::key::KeyOf;
 use super::malformed::Malformed;
 use super::number;
-use super::proof::{NotValid, Proof, PublicInputs, Validity, verify};
+use super::proof::{InputsOf, NotValid, ProofOf, Validity, verify};
 
 /// Name of the circom signal that takes the binding scalar.
 pub const BINDING_SIGNAL: &str = "binding";
 
 /// The binding scalar of a task and a worker (the worker's 32-byte key or account hash), as a
 /// decimal number below 2^253: the tagged SHA-256 read as a big-endian number with its three top
-/// bits cleared, which is always below the scalar field's modulus.
+/// bits cleared, which is always below the scalar field's modulus. The same over both curves.
 #[must_use]
 pub fn binding_scalar(task: [u8; 32], worker: [u8; 32]) -> String {
-    number::print(&binding_element(task, worker))
+    number::print(&binding_element::<Fr>(task, worker))
 }
 
-fn binding_element(task: [u8; 32], worker: [u8; 32]) -> Fr {
+fn binding_element<F: PrimeField>(task: [u8; 32], worker: [u8; 32]) -> F {
     let mut bytes = tagged_hash("fog/groth16/binding/v1", &[&task, &worker]).0;
     bytes[0] &= 0x1f;
-    Fr::from_be_bytes_mod_order(&bytes)
+    F::from_be_bytes_mod_order(&bytes)
 }
 
 /// Checks that a listing's template fits its key, before anybody works for it: as many entries as
@@ -35,8 +36,11 @@ fn binding_element(task: [u8; 32], worker: [u8; 32]) -> Fr {
 ///
 /// # Errors
 /// [`Malformed::Template`].
-pub fn check_listing(key: &VerifyingKey, template: &[PublicInput]) -> Result<(), Malformed> {
-    expected_inputs(key, template, Fr::from(0_u64)).map(drop)
+pub fn check_listing<E: SnarkCurve>(
+    key: &KeyOf<E>,
+    template: &[PublicInput],
+) -> Result<(), Malformed> {
+    Terms::new(key, template, [0; 32], [0; 32]).map(drop)
 }
 
 /// Checks a delivered proof against the listing: each public input is what `template` asks for,
@@ -45,82 +49,78 @@ pub fn check_listing(key: &VerifyingKey, template: &[PublicInput]) -> Result<(),
 /// # Errors
 /// [`Malformed::Template`] if the listing itself does not fit the key (the requestor's fault; find
 /// it when the listing is posted), any other [`Malformed`] if the delivered files are refused.
-pub fn check_task_proof(
-    key: &VerifyingKey,
+pub fn check_task_proof<E: SnarkCurve>(
+    key: &KeyOf<E>,
     proof_json: &[u8],
     public_json: &[u8],
     template: &[PublicInput],
     task: [u8; 32],
     worker: [u8; 32],
 ) -> Result<Validity, Malformed> {
-    let (task, check) = ((task, worker), |proof, inputs| verify(key, &proof, &inputs));
-    check_task_proof_with(key, proof_json, public_json, template, task, check)
+    let terms = Terms::new(key, template, task, worker)?;
+    let inputs = InputsOf::from_snarkjs(public_json)?;
+    let proof = ProofOf::from_snarkjs(proof_json)?;
+    match terms.breach(&inputs)? {
+        Some(breach) => Ok(Validity::NotValid(breach)),
+        None => verify(key, &proof, &inputs),
+    }
 }
 
-/// [`check_task_proof`] for `(task, worker)`, where `equation` says whether the proof holds.
-///
-/// # Errors
-/// As [`check_task_proof`].
-pub(crate) fn check_task_proof_with(
-    key: &VerifyingKey,
-    proof_json: &[u8],
-    public_json: &[u8],
-    template: &[PublicInput],
-    (task, worker): ([u8; 32], [u8; 32]),
-    equation: impl FnOnce(Proof, PublicInputs) -> Result<Validity, Malformed>,
-) -> Result<Validity, Malformed> {
-    let expected = expected_inputs(key, template, binding_element(task, worker))?;
-    let inputs = PublicInputs::from_snarkjs(public_json)?;
-    let proof = Proof::from_snarkjs(proof_json)?;
-    if inputs.len() != expected.len() {
-        return Err(Malformed::InputCount { expected: expected.len(), found: inputs.len() });
-    }
-    for (position, (input, wanted)) in inputs.elements().iter().zip(&expected).enumerate() {
-        match wanted {
-            Expected::Binding(value) if value != input => {
-                return Ok(Validity::NotValid(NotValid::Binding { position }));
-            }
-            Expected::Fixed(value) if value != input => {
-                return Ok(Validity::NotValid(NotValid::Input { position }));
-            }
-            Expected::Binding(_) | Expected::Fixed(_) | Expected::Free => {}
-        }
-    }
-    equation(proof, inputs)
-}
+/// What each public input of a proof for one task by one worker must be.
+pub(crate) struct Terms<E: SnarkCurve>(Vec<Expected<E::ScalarField>>);
 
-enum Expected {
-    Binding(Fr),
-    Fixed(Fr),
+enum Expected<F> {
+    Binding(F),
+    Fixed(F),
     Free,
 }
 
-/// The listing's template as field elements: as long as the key says, with exactly one binding.
-fn expected_inputs(
-    key: &VerifyingKey,
-    template: &[PublicInput],
-    binding: Fr,
-) -> Result<Vec<Expected>, Malformed> {
-    let refuse = |reason: String| Malformed::Template { reason };
-    if template.len() != key.input_count() {
-        let (listed, taken) = (template.len(), key.input_count());
-        return Err(refuse(format!("{listed} are listed, the key takes {taken}")));
-    }
-    let bindings = template.iter().filter(|input| **input == PublicInput::Binding).count();
-    if bindings != 1 {
-        return Err(refuse(format!("{bindings} of them are `binding`, it must be one")));
-    }
-    template
-        .iter()
-        .enumerate()
-        .map(|(position, input)| match input {
-            PublicInput::Binding => Ok(Expected::Binding(binding)),
+impl<E: SnarkCurve> Terms<E> {
+    /// The listing's template as field elements: as long as the key says, with exactly one binding.
+    ///
+    /// # Errors
+    /// [`Malformed::Template`].
+    pub(crate) fn new(
+        key: &KeyOf<E>,
+        template: &[PublicInput],
+        task: [u8; 32],
+        worker: [u8; 32],
+    ) -> Result<Self, Malformed> {
+        let refuse = |reason: String| Malformed::Template { reason };
+        if template.len() != key.input_count() {
+            let (listed, taken) = (template.len(), key.input_count());
+            return Err(refuse(format!("{listed} are listed, the key takes {taken}")));
+        }
+        let bindings = template.iter().filter(|input| **input == PublicInput::Binding).count();
+        if bindings != 1 {
+            return Err(refuse(format!("{bindings} of them are `binding`, it must be one")));
+        }
+        let expected = template.iter().enumerate().map(|(position, input)| match input {
+            PublicInput::Binding => Ok(Expected::Binding(binding_element(task, worker))),
             PublicInput::Free => Ok(Expected::Free),
             PublicInput::Fixed(text) => number::parse(text)
                 .map(Expected::Fixed)
                 .map_err(|problem| refuse(format!("number {position} {problem}"))),
-        })
-        .collect()
+        });
+        expected.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The first input that is another than it must be.
+    ///
+    /// # Errors
+    /// [`Malformed::InputCount`].
+    pub(crate) fn breach(&self, inputs: &InputsOf<E>) -> Result<Option<NotValid>, Malformed> {
+        let (expected, found) = (self.0.len(), inputs.len());
+        if expected != found {
+            return Err(Malformed::InputCount { expected, found });
+        }
+        let pairs = self.0.iter().zip(inputs.elements()).enumerate();
+        Ok(pairs.into_iter().find_map(|(position, (wanted, input))| match wanted {
+            Expected::Binding(value) if value != input => Some(NotValid::Binding { position }),
+            Expected::Fixed(value) if value != input => Some(NotValid::Input { position }),
+            Expected::Binding(_) | Expected::Fixed(_) | Expected::Free => None,
+        }))
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +135,10 @@ mod tests {
         assert_ne!(scalar, binding_scalar([3; 32], [2; 32]));
         for byte in 0..=255 {
             use ark_ff::BigInteger as _;
-            assert!(binding_element([byte; 32], [7; 32]).into_bigint().num_bits() <= 253);
+            let element: Fr = binding_element([byte; 32], [7; 32]);
+            assert!(element.into_bigint().num_bits() <= 253);
+            let other: ark_bls12_381::Fr = binding_element([byte; 32], [7; 32]);
+            assert_eq!(number::print(&other), number::print(&element), "one number, two fields");
         }
     }
 

@@ -11,7 +11,7 @@ use super::json::KeyParts;
 use super::malformed::{Malformed, Part, shortened};
 
 /// A, B, C, in lengths of a point of G1.
-const PROOF_POINTS: usize = 4;
+pub(super) const PROOF_POINTS: usize = 4;
 /// alpha, beta, gamma, delta, before the list of IC points; likewise.
 const KEY_HEAD_POINTS: usize = 7;
 /// Length prefix of a list.

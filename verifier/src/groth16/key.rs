@@ -17,6 +17,7 @@ use fog_protocol::{Hash32, tagged_hash};
 use super::bytes;
 use super::curve::SnarkCurve;
 use super::fixed_base::Tables;
+use super::form::Form;
 use super::json::{self, KeyParts};
 use super::malformed::{Malformed, Part};
 use super::proof::InputsOf;
@@ -64,6 +65,17 @@ impl<E: SnarkCurve> KeyOf<E> {
     /// [`Malformed`] for a wrong length, a non-canonical encoding or a degenerate key.
     pub fn from_ark_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
         Self::new(bytes::key(bytes)?)
+    }
+
+    /// Reads a key in either form, which its bytes tell.
+    ///
+    /// # Errors
+    /// As the two above.
+    pub fn from_file(file: &[u8]) -> Result<Self, Malformed> {
+        match Form::of(file) {
+            Form::Snarkjs => Self::from_snarkjs(file),
+            Form::Arkworks => Self::from_ark_bytes(file),
+        }
     }
 
     /// The last checks, common to every source. The points are on the curve and in the subgroup.

@@ -263,8 +263,8 @@ impl Malformed {
             }
             Self::Protocol { .. } => "make the key and the proof with `snarkjs groth16`",
             Self::OtherCurve { .. } => {
-                "key and proof must be on one curve: BN254 (circom's default, `--prime bn128`) \
-                 where verifiers judge, BLS12-381 where the contract does"
+                "key and proof must be on one curve, in a task on the one that its listing names: BN254 \
+                 (circom's default, `--prime bn128`) or BLS12-381 (`--prime bls12381`)"
             }
             Self::Number { .. } => {
                 "write field elements as decimal numbers below the modulus, without sign, \

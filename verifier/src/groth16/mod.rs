@@ -29,6 +29,7 @@ mod curve;
 mod desk;
 mod factor;
 mod fixed_base;
+mod form;
 mod json;
 mod key;
 mod malformed;
@@ -41,17 +42,18 @@ mod report;
 mod subgroup;
 
 pub use batch::{MAX_BATCH, verify_batch};
-pub(crate) use binding::check_task_proof_with;
+pub(crate) use binding::Terms;
 pub use binding::{BINDING_SIGNAL, binding_scalar, check_listing, check_task_proof};
 pub use contract::{check_contract_key, check_contract_proof};
 pub use curve::{Place, SnarkCurve};
-pub(crate) use desk::Desk;
+pub(crate) use desk::Desked;
+pub(crate) use form::Form;
 pub use key::{KeyOf, VerifyingKey};
 pub use malformed::{Fault, Malformed, NumberProblem, Part};
 pub use proof::{InputsOf, NotValid, Proof, ProofOf, PublicInputs, Validity, verify};
 pub use prove::{ProveError, ProveLimits, Proved, prove};
 pub use receipt::{MAX_JOURNAL_BYTES, check_receipt};
-pub use report::{CurveName, ProofOutcome, ProofReport};
+pub use report::{ProofOutcome, ProofReport, curve_named, curve_of_files};
 
 /// Largest verification key accepted, in bytes of JSON.
 pub const MAX_KEY_BYTES: usize = 4 << 20;

@@ -6,6 +6,7 @@ use ark_bn254::Bn254;
 use ark_ec::AffineRepr;
 
 use super::curve::SnarkCurve;
+use super::form::Form;
 use super::key::KeyOf;
 use super::malformed::{Malformed, Part};
 use super::{bytes, json, number};
@@ -18,6 +19,9 @@ pub struct ProofOf<E: SnarkCurve>(pub(super) ark_groth16::Proof<E>);
 pub type Proof = ProofOf<Bn254>;
 
 impl<E: SnarkCurve> ProofOf<E> {
+    /// Bytes that arkworks writes of a proof: 128 over BN254, 192 over BLS12-381.
+    pub const ARK_BYTES: usize = bytes::PROOF_POINTS * E::G1_BYTES;
+
     /// Reads snarkjs' `proof.json`.
     ///
     /// # Errors
@@ -43,6 +47,17 @@ impl<E: SnarkCurve> ProofOf<E> {
             }
         }
         Ok(Self(proof))
+    }
+
+    /// Reads a proof in either form.
+    ///
+    /// # Errors
+    /// As the two above.
+    pub fn from_file(file: &[u8]) -> Result<Self, Malformed> {
+        match Form::of(file) {
+            Form::Snarkjs => Self::from_snarkjs(file),
+            Form::Arkworks => Self::from_ark_bytes(file),
+        }
     }
 
     /// Of points that are in their groups, each checked.
@@ -101,6 +116,17 @@ impl<E: SnarkCurve> InputsOf<E> {
     /// [`Malformed`] for a wrong length or a scalar that is not canonical.
     pub fn from_ark_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
         bytes::publics::<E>(bytes).map(Self)
+    }
+
+    /// Reads a statement in either form.
+    ///
+    /// # Errors
+    /// As the two above.
+    pub fn from_file(file: &[u8]) -> Result<Self, Malformed> {
+        match Form::of(file) {
+            Form::Snarkjs => Self::from_snarkjs(file),
+            Form::Arkworks => Self::from_ark_bytes(file),
+        }
     }
 
     pub(super) fn from_elements(elements: Vec<E::ScalarField>) -> Self {

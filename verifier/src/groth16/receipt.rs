@@ -51,7 +51,7 @@ struct Release {
     selector: [u8; 4],
     /// Which recursion circuits are accepted: SP1's root of their keys, RISC Zero's control root.
     root: Option<[u8; 32]>,
-    queue: Result<Queue, Malformed>,
+    queue: Result<Queue<Bn254>, Malformed>,
 }
 
 impl Release {
@@ -141,7 +141,7 @@ pub fn check_receipt(
 
 /// SP1 6: the exit code must be zero, the root the published one, the nonce anything.
 fn sp1_with_root(
-    queue: &Queue,
+    queue: &Queue<Bn254>,
     program: &Hash32,
     journal: &[u8],
     rest: &[u8],
@@ -170,7 +170,7 @@ fn sp1_with_root(
 /// SP1's programs hash their public values with SHA-256 or, where they say so, with BLAKE3; in both
 /// the three top bits are cut off to fit the field.
 fn sp1_values(
-    queue: &Queue,
+    queue: &Queue<Bn254>,
     rest: &[u8],
     journal: &[u8],
     inputs: impl Fn(Fr) -> Result<Vec<Fr>, Malformed>,

@@ -2,7 +2,7 @@
 
 use ark_bls12_381::Bls12_381;
 use ark_bn254::Bn254;
-use fog_protocol::Hash32;
+use fog_protocol::{Curve, Hash32};
 use serde::Serialize;
 
 use super::curve::SnarkCurve;
@@ -73,68 +73,54 @@ pub struct ProofReport {
     pub public_inputs: Option<Vec<String>>,
 }
 
-/// A curve by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CurveName {
-    /// circom's default.
-    Bn254,
-    /// The one contracts check.
-    Bls12381,
+/// The curve that a snarkjs document names, if it names one of the two.
+#[must_use]
+pub fn curve_named(document: &[u8]) -> Option<Curve> {
+    let name = json::curve_named(document)?;
+    let is = |names: &[&str]| names.contains(&name.as_str());
+    match (is(Bn254::NAMES), is(Bls12_381::NAMES)) {
+        (true, _) => Some(Curve::Bn254),
+        (_, true) => Some(Curve::Bls12381),
+        _ => None,
+    }
 }
 
-impl CurveName {
-    /// The curve that key and proof are about: named in a snarkjs key, told by a proof's length.
-    #[must_use]
-    pub fn of(key: &[u8], proof: &[u8]) -> Self {
-        let named = json::curve_named(key).or_else(|| json::curve_named(proof));
-        let bls = match named {
-            Some(name) => Bls12_381::NAMES.contains(&name.as_str()),
-            None => proof.len() == 4 * Bls12_381::G1_BYTES,
-        };
-        if bls { Self::Bls12381 } else { Self::Bn254 }
-    }
+/// The curve that loose files are taken to be about where nobody says it: the one that key or proof
+/// names, else told by the proof's length. Listings name theirs.
+#[must_use]
+pub fn curve_of_files(key: &[u8], proof: &[u8]) -> Curve {
+    let told = || match proof.len() == ProofOf::<Bls12_381>::ARK_BYTES {
+        true => Curve::Bls12381,
+        false => Curve::Bn254,
+    };
+    curve_named(key).or_else(|| curve_named(proof)).unwrap_or_else(told)
 }
 
 impl ProofReport {
     /// Checks three files given as bytes, each as snarkjs writes it (JSON) or as arkworks does
     /// (`serialize_compressed`).
     #[must_use]
-    pub fn of_files(curve: CurveName, key: &[u8], proof: &[u8], publics: &[u8]) -> Self {
+    pub fn of_files(curve: Curve, key: &[u8], proof: &[u8], publics: &[u8]) -> Self {
         match curve {
-            CurveName::Bn254 => Self::of::<Bn254>(key, proof, publics),
-            CurveName::Bls12381 => Self::of::<Bls12_381>(key, proof, publics),
+            Curve::Bn254 => Self::of::<Bn254>(key, proof, publics),
+            Curve::Bls12381 => Self::of::<Bls12_381>(key, proof, publics),
         }
     }
 
     /// Checks snarkjs' three files, given as bytes.
     #[must_use]
     pub fn of_snarkjs(key_json: &[u8], proof_json: &[u8], public_json: &[u8]) -> Self {
-        Self::of_files(CurveName::of(key_json, proof_json), key_json, proof_json, public_json)
+        Self::of_files(curve_of_files(key_json, proof_json), key_json, proof_json, public_json)
     }
 
     fn of<E: SnarkCurve>(key: &[u8], proof: &[u8], publics: &[u8]) -> Self {
-        let key =
-            if is_json(key) { KeyOf::<E>::from_snarkjs(key) } else { KeyOf::from_ark_bytes(key) };
-        let inputs = if is_json(publics) {
-            InputsOf::<E>::from_snarkjs(publics)
-        } else {
-            InputsOf::from_ark_bytes(publics)
-        };
+        let (key, inputs) = (KeyOf::<E>::from_file(key), InputsOf::<E>::from_file(publics));
         let key_hash = key.as_ref().ok().map(KeyOf::hash);
         let public_inputs = inputs.as_ref().ok().map(InputsOf::to_decimals);
         let checked = key.and_then(|key| {
-            let proof = if is_json(proof) {
-                ProofOf::from_snarkjs(proof)?
-            } else {
-                ProofOf::from_ark_bytes(proof)?
-            };
+            let proof = ProofOf::from_file(proof)?;
             verify(&key, &proof, &inputs?)
         });
         Self { outcome: checked.into(), curve: E::NAME, key_hash, public_inputs }
     }
-}
-
-/// Documents are text. What arkworks writes holds zeros (counts) or bytes that are none (points).
-fn is_json(bytes: &[u8]) -> bool {
-    !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok()
 }

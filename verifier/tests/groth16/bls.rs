@@ -3,9 +3,10 @@
 use ark_bls12_381::{Fq, Fq2, Fr, G1Affine, G2Affine};
 use ark_ff::{BigInteger as _, PrimeField as _};
 use ark_serialize::CanonicalDeserialize as _;
+use fog_protocol::Curve;
 use fog_verifier::groth16::{
-    CurveName, InputsOf, NotValid, ProofOf, ProofOutcome, ProofReport, Validity,
-    check_contract_key, check_contract_proof, verify, verify_batch,
+    InputsOf, NotValid, ProofOf, ProofOutcome, ProofReport, Validity, check_contract_key,
+    check_contract_proof, curve_of_files, verify, verify_batch,
 };
 use num_bigint::BigUint;
 use proptest::prelude::*;
@@ -31,7 +32,7 @@ fn list(inputs: &[Fr]) -> Vec<u8> {
 }
 
 fn report([key, proof, publics]: &[Vec<u8>; 3]) -> ProofReport {
-    ProofReport::of_files(CurveName::of(key, proof), key, proof, publics)
+    ProofReport::of_files(curve_of_files(key, proof), key, proof, publics)
 }
 
 fn code(files: &[Vec<u8>; 3]) -> String {
@@ -216,7 +217,7 @@ fn degenerate_and_damaged_bytes_are_refused() {
     let [key, proof, publics] = files(&good);
     for cut in [1, 47, 48, 100] {
         let files = [key.clone(), proof[..proof.len() - cut].to_vec(), publics.clone()];
-        let outcome = ProofReport::of_files(CurveName::Bls12381, &files[0], &files[1], &files[2]);
+        let outcome = ProofReport::of_files(Curve::Bls12381, &files[0], &files[1], &files[2]);
         assert_eq!(outcome.outcome.exit_code(), 2);
     }
     let mut longer = publics.clone();

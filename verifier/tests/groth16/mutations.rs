@@ -1,13 +1,14 @@
 //! Thousands of changed files. None may be accepted unless it still says the same thing.
 
-use ark_bn254::{Fq, Fr};
 use ark_ff::PrimeField;
-use fog_verifier::groth16::{Malformed, Proof, PublicInputs, Validity, VerifyingKey, verify};
+use fog_verifier::groth16::{InputsOf, KeyOf, Malformed, ProofOf, Validity, verify};
 use num_bigint::BigUint;
 use serde_json::Value;
 
 use crate::vectors::{ark, compressed};
-use crate::{Dice, Files};
+use crate::{Dice, Files, Vectors, over_both};
+
+over_both!(none_of_thousands_of_mutations_is_accepted);
 
 #[derive(Default, Debug)]
 struct Tally {
@@ -34,16 +35,15 @@ impl Tally {
 }
 
 /// Whether changed files still hold the same key, proof and inputs (other spacing, say).
-fn same(left: &Files, right: &Files) -> bool {
-    let key = |files: &Files| VerifyingKey::from_snarkjs(&files.key).unwrap().hash();
-    let proof = |files: &Files| Proof::from_snarkjs(&files.proof).unwrap();
-    let publics = |files: &Files| PublicInputs::from_snarkjs(&files.publics).unwrap();
+fn same<E: Vectors>(left: &Files, right: &Files) -> bool {
+    let key = |files: &Files| KeyOf::<E>::from_snarkjs(&files.key).unwrap().hash();
+    let proof = |files: &Files| ProofOf::<E>::from_snarkjs(&files.proof).unwrap();
+    let publics = |files: &Files| InputsOf::<E>::from_snarkjs(&files.publics).unwrap();
     key(left) == key(right) && proof(left) == proof(right) && publics(left) == publics(right)
 }
 
-#[test]
-fn none_of_thousands_of_mutations_is_accepted() {
-    let parts: [fn(&mut Tally); 4] = [numbers, structure, text, bits];
+fn none_of_thousands_of_mutations_is_accepted<E: Vectors>() {
+    let parts: [fn(&mut Tally); 4] = [numbers::<E>, structure::<E>, text::<E>, bits::<E>];
     let tallies = std::thread::scope(|scope| {
         let run = |part: fn(&mut Tally)| {
             scope.spawn(move || {
@@ -68,27 +68,27 @@ fn none_of_thousands_of_mutations_is_accepted() {
 }
 
 /// Every way we know to write a number differently, in place of every number of every file.
-fn numbers(tally: &mut Tally) {
-    let original = Files::of("powers4", "powers4");
+fn numbers<E: Vectors>(tally: &mut Tally) {
+    let original = Files::of::<E>("powers4", "powers4");
     for (which, bytes) in [&original.key, &original.proof, &original.publics].iter().enumerate() {
         let json: Value = serde_json::from_slice(bytes).unwrap();
         let mut places = Vec::new();
         strings(&json, String::new(), &mut places);
         for place in &places {
             let value = json.pointer(place).unwrap().as_str().unwrap();
-            for replacement in other_numbers(value) {
+            for replacement in other_numbers::<E>(value) {
                 let mut changed = json.clone();
                 *changed.pointer_mut(place).unwrap() = replacement;
                 let files = with(&original, which, changed.to_string());
-                tally.count(&files.check(), || same(&files, &original));
+                tally.count(&files.check::<E>(), || same::<E>(&files, &original));
             }
         }
     }
 }
 
-fn other_numbers(value: &str) -> Vec<Value> {
-    let q: BigUint = Fq::MODULUS.into();
-    let r: BigUint = Fr::MODULUS.into();
+fn other_numbers<E: Vectors>(value: &str) -> Vec<Value> {
+    let q: BigUint = E::BaseField::MODULUS.into();
+    let r: BigUint = E::ScalarField::MODULUS.into();
     let mut texts: Vec<String> = [
         "", "0", "1", "2", "-1", "+1", " 1", "1 ", "0x1", "1e1", "1.0", "00", "NaN", "null", "१",
         "1\u{0}", "groth17",
@@ -144,8 +144,8 @@ fn with(original: &Files, which: usize, text: impl Into<Vec<u8>>) -> Files {
 }
 
 /// Fields and elements removed, doubled, renamed, exchanged, retyped; junk around.
-fn structure(tally: &mut Tally) {
-    let original = Files::of("powers4", "powers4");
+fn structure<E: Vectors>(tally: &mut Tally) {
+    let original = Files::of::<E>("powers4", "powers4");
     for (which, bytes) in [&original.key, &original.proof, &original.publics].iter().enumerate() {
         let json: Value = serde_json::from_slice(bytes).unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
@@ -190,7 +190,7 @@ fn structure(tally: &mut Tally) {
         }
         for variant in variants {
             let files = with(&original, which, variant);
-            tally.count(&files.check(), || same(&files, &original));
+            tally.count(&files.check::<E>(), || same::<E>(&files, &original));
         }
     }
 }
@@ -213,9 +213,9 @@ fn lists(json: &Value, at: String, places: &mut Vec<String>) {
 }
 
 /// Random bytes changed, removed and inserted anywhere in the text.
-fn text(tally: &mut Tally) {
+fn text<E: Vectors>(tally: &mut Tally) {
     let mut dice = Dice(0x0f06);
-    let original = Files::of("powers4", "powers4");
+    let original = Files::of::<E>("powers4", "powers4");
     for _ in 0..1_500 {
         let which = dice.roll(3);
         let mut bytes = [&original.key, &original.proof, &original.publics][which].clone();
@@ -229,18 +229,18 @@ fn text(tally: &mut Tally) {
             }
         }
         let files = with(&original, which, bytes);
-        tally.count(&files.check(), || same(&files, &original));
+        tally.count(&files.check::<E>(), || same::<E>(&files, &original));
     }
 }
 
 /// Bits all over the binary forms, and every length that is off by a little.
-fn bits(tally: &mut Tally) {
-    let (key, proof, inputs) = ark("powers4");
+fn bits<E: Vectors>(tally: &mut Tally) {
+    let (key, proof, inputs) = ark::<E>("powers4");
     let forms = [compressed(&key), compressed(&proof), compressed(&inputs)];
     let check = |forms: &[Vec<u8>; 3]| -> Result<Validity, Malformed> {
-        let key = VerifyingKey::from_ark_bytes(&forms[0])?;
-        let proof = Proof::from_ark_bytes(&forms[1])?;
-        verify(&key, &proof, &PublicInputs::from_ark_bytes(&forms[2])?)
+        let key = KeyOf::<E>::from_ark_bytes(&forms[0])?;
+        let proof = ProofOf::<E>::from_ark_bytes(&forms[1])?;
+        verify(&key, &proof, &InputsOf::<E>::from_ark_bytes(&forms[2])?)
     };
     assert_eq!(check(&forms), Ok(Validity::Valid));
     for which in 0..3 {

@@ -1,19 +1,29 @@
 //! From `input.json` to a proof that verifies, and every way that must fail.
 
+use ark_bls12_381::Bls12_381;
+use ark_bn254::Bn254;
 use fog_protocol::PublicInput;
 use fog_verifier::groth16::{
-    Malformed, NotValid, Proof, ProveError, ProveLimits, Proved, PublicInputs, Validity,
+    InputsOf, KeyOf, Malformed, NotValid, ProofOf, ProveError, ProveLimits, Proved, Validity,
     VerifyingKey, binding_scalar, check_task_proof, prove, verify,
 };
 
-use crate::{Dice, Files, shipped, vector};
+use crate::{Dice, Files, Vectors, over_both, shipped};
+
+over_both!(
+    the_same_arguments_give_the_same_proof_and_fuel,
+    wrong_inputs_are_explained,
+    limits_hold,
+    hostile_modules_end_in_errors,
+    changed_modules_and_keys_never_panic_or_lie,
+);
 
 const TASK: [u8; 32] = [3; 32];
 const WORKER: [u8; 32] = [4; 32];
 
-fn bound(inputs: &str, binding: &str, seed: u8) -> Result<Proved, ProveError> {
+fn bound<E: Vectors>(inputs: &str, binding: &str, seed: u8) -> Result<Proved, ProveError> {
     let limits = ProveLimits::default();
-    prove(&vector("bound.zkey"), &vector("bound.wasm"), inputs, binding, &[seed; 32], &limits)
+    prove(&E::vector("bound.zkey"), &E::vector("bound.wasm"), inputs, binding, &[seed; 32], &limits)
 }
 
 #[test]
@@ -50,61 +60,65 @@ fn the_shipped_circuit_proves_and_verifies() {
     assert_eq!(checked, Ok(Validity::NotValid(NotValid::Equation)));
 }
 
-#[test]
-fn the_same_arguments_give_the_same_proof_and_fuel() {
+fn the_same_arguments_give_the_same_proof_and_fuel<E: Vectors>() {
     let inputs = r#"{"square": "49", "x": "7"}"#;
-    let first = bound(inputs, "5", 1).unwrap();
-    assert_eq!(first, bound(r#"{"x": 7, "square": [49], "binding": "1"}"#, "5", 1).unwrap());
-    let other = bound(inputs, "5", 2).unwrap();
+    let first = bound::<E>(inputs, "5", 1).unwrap();
+    assert_eq!(first, bound::<E>(r#"{"x": 7, "square": [49], "binding": "1"}"#, "5", 1).unwrap());
+    let other = bound::<E>(inputs, "5", 2).unwrap();
     assert_ne!(first.proof_json, other.proof_json);
     assert_eq!(first.public_json, other.public_json);
     assert_eq!(first.fuel, other.fuel);
     // Negative x is another witness with the same square: other blinding, same statement.
-    let negative = bound(r#"{"square": "49", "x": "-7"}"#, "5", 1).unwrap();
+    let negative = bound::<E>(r#"{"square": "49", "x": "-7"}"#, "5", 1).unwrap();
     assert_ne!(first.proof_json, negative.proof_json);
     assert_eq!(first.public_json, negative.public_json);
 
-    let key = VerifyingKey::from_snarkjs(&vector("bound.vk.json")).unwrap();
+    let key = KeyOf::<E>::from_snarkjs(&E::vector("bound.vk.json")).unwrap();
     for proved in [first, other, negative] {
-        let proof = Proof::from_snarkjs(proved.proof_json.as_bytes()).unwrap();
-        let inputs = PublicInputs::from_snarkjs(proved.public_json.as_bytes()).unwrap();
+        let proof = ProofOf::<E>::from_snarkjs(proved.proof_json.as_bytes()).unwrap();
+        let inputs = InputsOf::<E>::from_snarkjs(proved.public_json.as_bytes()).unwrap();
         assert_eq!(inputs.to_decimals(), ["5", "49"]);
         assert_eq!(verify(&key, &proof, &inputs), Ok(Validity::Valid));
     }
 }
 
-#[test]
-fn wrong_inputs_are_explained() {
-    let wrong = bound(r#"{"square": "50", "x": "7"}"#, "5", 1);
+fn wrong_inputs_are_explained<E: Vectors>() {
+    let wrong = bound::<E>(r#"{"square": "50", "x": "7"}"#, "5", 1);
     assert!(matches!(wrong, Err(ProveError::Rejected(_))), "{wrong:?}");
-    let missing = bound(r#"{"square": "49"}"#, "5", 1);
+    let missing = bound::<E>(r#"{"square": "49"}"#, "5", 1);
     assert_eq!(missing, Err(ProveError::MissingSignals { expected: 3, found: 2 }));
-    let unknown = bound(r#"{"square": "49", "x": "7", "y": "1"}"#, "5", 1);
+    let unknown = bound::<E>(r#"{"square": "49", "x": "7", "y": "1"}"#, "5", 1);
     let signal = String::from("y");
     assert_eq!(unknown, Err(ProveError::Signal { signal, expected: 0, found: 1 }));
-    let long = bound(r#"{"square": "49", "x": ["7", "7"]}"#, "5", 1);
+    let long = bound::<E>(r#"{"square": "49", "x": ["7", "7"]}"#, "5", 1);
     let signal = String::from("x");
     assert_eq!(long, Err(ProveError::Signal { signal, expected: 1, found: 2 }));
-    assert!(matches!(bound("[]", "5", 1), Err(ProveError::Input(_))));
-    assert!(matches!(bound("{}", "05", 1), Err(ProveError::Binding(_))));
+    assert!(matches!(bound::<E>("[]", "5", 1), Err(ProveError::Input(_))));
+    assert!(matches!(bound::<E>("{}", "05", 1), Err(ProveError::Binding(_))));
     // A circuit without a binding signal cannot be sold.
     let inputs = r#"{"p": ["9", "27"], "x": "3"}"#;
     let limits = ProveLimits::default();
-    let (zkey, wasm) = (vector("powers2.zkey"), vector("powers2.wasm"));
+    let (zkey, wasm) = (E::vector("powers2.zkey"), E::vector("powers2.wasm"));
     let unbound = prove(&zkey, &wasm, inputs, "5", &[0; 32], &limits);
     let signal = String::from("binding");
     assert_eq!(unbound, Err(ProveError::Signal { signal, expected: 0, found: 1 }));
     // Files of two compilations.
     let mixed =
-        prove(&zkey, &vector("bound.wasm"), r#"{"square":"9","x":"3"}"#, "5", &[0; 32], &limits);
+        prove(&zkey, &E::vector("bound.wasm"), r#"{"square":"9","x":"3"}"#, "5", &[0; 32], &limits);
     assert!(matches!(mixed, Err(ProveError::Module(_) | ProveError::Unsatisfied)), "{mixed:?}");
+    // A calculator for the other curve.
+    let (zkey, wasm) = match E::NAME {
+        "bn254" => (Bn254::vector("bound.zkey"), Bls12_381::vector("bound.wasm")),
+        _ => (Bls12_381::vector("bound.zkey"), Bn254::vector("bound.wasm")),
+    };
+    let mixed = prove(&zkey, &wasm, r#"{"square":"9","x":"3"}"#, "5", &[0; 32], &limits);
+    assert_eq!(mixed, Err(ProveError::Module("it is not for the zkey's curve".into())));
 }
 
-#[test]
-fn limits_hold() {
+fn limits_hold<E: Vectors>() {
     let inputs = r#"{"square": "49", "x": "7"}"#;
     let run = |limits: ProveLimits| {
-        prove(&vector("bound.zkey"), &vector("bound.wasm"), inputs, "5", &[0; 32], &limits)
+        prove(&E::vector("bound.zkey"), &E::vector("bound.wasm"), inputs, "5", &[0; 32], &limits)
     };
     let standard = ProveLimits::default();
     assert_eq!(run(ProveLimits { fuel: 1000, ..standard }), Err(ProveError::OutOfFuel(1000)));
@@ -119,9 +133,8 @@ fn limits_hold() {
     }
 }
 
-#[test]
-fn hostile_modules_end_in_errors() {
-    let zkey = vector("bound.zkey");
+fn hostile_modules_end_in_errors<E: Vectors>() {
+    let zkey = E::vector("bound.zkey");
     let limits = ProveLimits { fuel: 5_000_000, ..ProveLimits::default() };
     let inputs = r#"{"square": "49", "x": "7"}"#;
     let run = |wat: &str| {
@@ -155,12 +168,11 @@ fn hostile_modules_end_in_errors() {
     assert!(matches!(run(exception), Err(ProveError::Rejected(_))));
 }
 
-#[test]
-fn changed_modules_and_keys_never_panic_or_lie() {
+fn changed_modules_and_keys_never_panic_or_lie<E: Vectors>() {
     let mut dice = Dice(7);
-    let (zkey, wasm) = (vector("bound.zkey"), vector("bound.wasm"));
-    let files = Files::of("bound", "bound");
-    let key = VerifyingKey::from_snarkjs(&files.key).unwrap();
+    let (zkey, wasm) = (E::vector("bound.zkey"), E::vector("bound.wasm"));
+    let files = Files::of::<E>("bound", "bound");
+    let key = KeyOf::<E>::from_snarkjs(&files.key).unwrap();
     let limits = ProveLimits { fuel: 20_000_000, ..ProveLimits::default() };
     let inputs = r#"{"square": "49", "x": "7"}"#;
     let mut proved = 0;
@@ -171,8 +183,8 @@ fn changed_modules_and_keys_never_panic_or_lie() {
         target[at] ^= 1 << dice.roll(8);
         // What comes out has been verified against the changed zkey's key; the real key decides.
         if let Ok(result) = prove(&zkey, &wasm, inputs, "5", &[0; 32], &limits) {
-            let proof = Proof::from_snarkjs(result.proof_json.as_bytes()).unwrap();
-            let inputs = PublicInputs::from_snarkjs(result.public_json.as_bytes()).unwrap();
+            let proof = ProofOf::<E>::from_snarkjs(result.proof_json.as_bytes()).unwrap();
+            let inputs = InputsOf::<E>::from_snarkjs(result.public_json.as_bytes()).unwrap();
             let checked: Result<Validity, Malformed> = verify(&key, &proof, &inputs);
             proved += usize::from(checked == Ok(Validity::Valid));
         }

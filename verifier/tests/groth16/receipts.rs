@@ -7,7 +7,9 @@ use fog_verifier::groth16::{MAX_JOURNAL_BYTES, Malformed, Validity, check_receip
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use crate::{Dice, vector};
+use ark_bn254::Bn254;
+
+use crate::{Dice, Vectors as _};
 
 #[derive(Clone, Deserialize)]
 struct Receipt {
@@ -32,7 +34,7 @@ impl Receipt {
 }
 
 fn receipts() -> Vec<Receipt> {
-    serde_json::from_slice(&vector("receipts.json")).unwrap()
+    serde_json::from_slice(&Bn254::vector("receipts.json")).unwrap()
 }
 
 #[test]

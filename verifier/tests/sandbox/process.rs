@@ -353,24 +353,27 @@ fn nothing_leaks_into_a_child() {
 fn a_proof_is_made_in_a_child() {
     let _alone = alone();
     let pool = RunnerPool::start(config()).unwrap();
-    let vector = |name: &str| {
-        fs::read(format!("{}/tests/vectors/groth16/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    let vector = |folder: &str, name: &str| {
+        let tests = env!("CARGO_MANIFEST_DIR");
+        fs::read(format!("{tests}/tests/vectors/groth16/{folder}{name}")).unwrap()
     };
-    let job = |input: &[u8]| ProveJob {
-        zkey: vector("bound.zkey"),
-        witness: vector("bound.wasm"),
-        input: input.to_vec(),
-        binding: "5".into(),
-        seed: [3; 32],
-        fuel: 10_000_000,
-        memory_bytes: 64 << 20,
-    };
-    let wall = Duration::from_secs(60);
-    let proof = pool.prove(job(br#"{"square": "49", "x": "7"}"#), wall).unwrap().unwrap();
-    let (here, json) = (proof.fuel_used, String::from_utf8(proof.json).unwrap());
-    assert!(here > 0 && json.contains("\"public\""), "{json}");
-    let wrong = pool.prove(job(br#"{"square": "50", "x": "7"}"#), wall).unwrap().unwrap_err();
-    assert!(matches!(wrong, NoProof::Input(_)), "{wrong:?}");
+    for (folder, curve) in [("", "bn128"), ("bls12-381/", "bls12381")] {
+        let job = |input: &[u8]| ProveJob {
+            zkey: vector(folder, "bound.zkey"),
+            witness: vector(folder, "bound.wasm"),
+            input: input.to_vec(),
+            binding: "5".into(),
+            seed: [3; 32],
+            fuel: 10_000_000,
+            memory_bytes: 64 << 20,
+        };
+        let wall = Duration::from_secs(60);
+        let proof = pool.prove(job(br#"{"square": "49", "x": "7"}"#), wall).unwrap().unwrap();
+        let (here, json) = (proof.fuel_used, String::from_utf8(proof.json).unwrap());
+        assert!(here > 0 && json.contains("\"public\"") && json.contains(curve), "{json}");
+        let wrong = pool.prove(job(br#"{"square": "50", "x": "7"}"#), wall).unwrap().unwrap_err();
+        assert!(matches!(wrong, NoProof::Input(_)), "{wrong:?}");
+    }
 }
 
 #[test]

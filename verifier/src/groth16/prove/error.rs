@@ -15,7 +15,7 @@ pub enum ProveError {
         /// The largest size accepted.
         cap: usize,
     },
-    /// The zkey is not a Groth16 proving key for BN254.
+    /// The zkey is not a Groth16 proving key over a curve that is known here.
     #[error("the zkey is malformed: {0}")]
     Zkey(&'static str),
     /// The verification key inside the zkey is refused.
@@ -96,7 +96,8 @@ impl ProveError {
         match self {
             Self::Size { .. } => "use a smaller circuit, or raise the limit",
             Self::Zkey(_) | Self::Key(_) => {
-                "export the zkey again with `snarkjs groth16 setup` and `zkey contribute` on bn128"
+                "export the zkey again with `snarkjs groth16 setup` and `zkey contribute`, on bn128 or \
+                 bls12381"
             }
             Self::Binding(_) => "pass the number from `binding_scalar` unchanged",
             Self::BindingNotPublic => {
@@ -108,7 +109,9 @@ impl ProveError {
             Self::Signal { .. } | Self::MissingSignals { .. } => {
                 "compare the input with the circuit's `signal input` declarations"
             }
-            Self::Module(_) => "compile the circuit with circom 2, `--wasm`, `--prime bn128`",
+            Self::Module(_) => {
+                "compile the circuit with circom 2, `--wasm`, `--prime` the zkey's: bn128 or bls12381"
+            }
             Self::Rejected(_) => "check the private inputs against the circuit's constraints",
             Self::OutOfFuel(_) => "raise the listing's fuel",
             Self::Trap(_) => "run the calculator with snarkjs and these inputs to see why",

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
-use ark_bn254::Fr;
+use ark_ff::PrimeField;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use zeroize::Zeroize;
@@ -13,9 +14,9 @@ use crate::groth16::{malformed::shortened, number};
 
 /// Input signals by name, each flattened into a list as circom's calculator takes it. Sorted by
 /// name, so that fuel does not depend on the order in the file.
-pub(super) struct Signals(BTreeMap<String, Vec<Fr>>);
+pub(super) struct Signals<F: PrimeField>(BTreeMap<String, Vec<F>>);
 
-impl Signals {
+impl<F: PrimeField> Signals<F> {
     /// Reads a JSON object whose values are decimal numbers, in quotes or (up to 64 bits) without,
     /// or nested lists of them. A leading minus negates, as in snarkjs.
     pub(super) fn from_json(json: &str) -> Result<Self, ProveError> {
@@ -23,36 +24,36 @@ impl Signals {
     }
 
     /// Sets a scalar signal, replacing what was there.
-    pub(super) fn set(&mut self, name: &str, value: Fr) {
+    pub(super) fn set(&mut self, name: &str, value: F) {
         self.0.insert(name.to_owned(), vec![value]);
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[Fr])> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[F])> {
         self.0.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 }
 
 /// Private inputs are the requestor's secrets.
-impl Drop for Signals {
+impl<F: PrimeField> Drop for Signals<F> {
     fn drop(&mut self) {
         self.0.values_mut().for_each(Zeroize::zeroize);
     }
 }
 
-impl<'de> Deserialize<'de> for Signals {
+impl<'de, F: PrimeField> Deserialize<'de> for Signals<F> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Names;
+        struct Names<F>(PhantomData<F>);
 
-        impl<'de> Visitor<'de> for Names {
-            type Value = Signals;
+        impl<'de, F: PrimeField> Visitor<'de> for Names<F> {
+            type Value = Signals<F>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of signals")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Signals, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Signals<F>, A::Error> {
                 let mut signals = BTreeMap::new();
-                while let Some((name, Values(values))) = map.next_entry::<String, Values>()? {
+                while let Some((name, Values(values))) = map.next_entry::<String, Values<F>>()? {
                     if signals.insert(name, values).is_some() {
                         return Err(de::Error::custom("a signal is given twice"));
                     }
@@ -61,58 +62,59 @@ impl<'de> Deserialize<'de> for Signals {
             }
         }
 
-        deserializer.deserialize_map(Names)
+        deserializer.deserialize_map(Names(PhantomData))
     }
 }
 
 /// One signal's values, flattened.
-struct Values(Vec<Fr>);
+struct Values<F>(Vec<F>);
 
-impl<'de> Deserialize<'de> for Values {
+impl<'de, F: PrimeField> Deserialize<'de> for Values<F> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Flat;
+        struct Flat<F>(PhantomData<F>);
 
-        impl<'de> Visitor<'de> for Flat {
-            type Value = Values;
+        impl<'de, F: PrimeField> Visitor<'de> for Flat<F> {
+            type Value = Values<F>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a decimal number in quotes, or a list of them")
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Values, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Values<F>, E> {
                 let (digits, negative) = match text.strip_prefix('-') {
                     Some(digits) => (digits, true),
                     None => (text, false),
                 };
-                let value: Fr = number::parse(digits).map_err(E::custom)?;
+                let value: F = number::parse(digits).map_err(E::custom)?;
                 Ok(Values(vec![if negative { -value } else { value }]))
             }
 
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Values, E> {
-                Ok(Values(vec![Fr::from(number)]))
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Values<F>, E> {
+                Ok(Values(vec![F::from(number)]))
             }
 
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Values, E> {
-                Ok(Values(vec![Fr::from(number)]))
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Values<F>, E> {
+                Ok(Values(vec![F::from(number)]))
             }
 
             // serde_json ends recursion at 128 levels.
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Values, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Values<F>, A::Error> {
                 let mut flat = Vec::new();
-                while let Some(Values(inner)) = list.next_element::<Values>()? {
+                while let Some(Values(inner)) = list.next_element::<Values<F>>()? {
                     flat.extend(inner);
                 }
                 Ok(Values(flat))
             }
         }
 
-        deserializer.deserialize_any(Flat)
+        deserializer.deserialize_any(Flat(PhantomData))
     }
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use ark_bn254::Fr;
     use proptest::prelude::*;
 
     use super::*;
@@ -120,7 +122,7 @@ mod tests {
     #[test]
     fn lists_are_flattened_in_order() {
         let signals =
-            Signals::from_json(r#"{"b": [["1", 2], ["-3"]], "a": "4", "c": []}"#).unwrap();
+            Signals::<Fr>::from_json(r#"{"b": [["1", 2], ["-3"]], "a": "4", "c": []}"#).unwrap();
         let got: Vec<_> = signals.iter().collect();
         let fr = |n: i64| Fr::from(n);
         assert_eq!(got[0], ("a", &[fr(4)][..]));
@@ -144,16 +146,16 @@ mod tests {
             r#"{"a": "--1"}"#,
             r#"{"a": 99999999999999999999}"#,
         ] {
-            assert!(Signals::from_json(json).is_err(), "{json}");
+            assert!(Signals::<Fr>::from_json(json).is_err(), "{json}");
         }
         let deep = format!("{{\"a\": {}", "[".repeat(100_000));
-        assert!(Signals::from_json(&deep).is_err());
+        assert!(Signals::<Fr>::from_json(&deep).is_err());
     }
 
     proptest! {
         #[test]
         fn never_panics(json in r#"[\[\]{}",:a-c0-9 .-]{0,60}"#) {
-            let _ = Signals::from_json(&json);
+            let _ = Signals::<Fr>::from_json(&json);
         }
     }
 }

@@ -14,18 +14,19 @@ mod zkey;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use ark_bn254::{Bn254, Fr};
+use ark_bls12_381::Bls12_381;
+use ark_bn254::Bn254;
 use ark_ff::{BigInteger, PrimeField};
+use fog_protocol::Curve;
 use sha2::{Digest, Sha256};
-use taceo_groth16::{CircomReduction, Groth16};
 use zeroize::{Zeroize, Zeroizing};
 
 pub use error::ProveError;
 
 use self::inputs::Signals;
-use self::zkey::Zkey;
-use super::key::VerifyingKey;
-use super::proof::{ProofOf, PublicInputs, Validity, verify};
+use self::zkey::{Zkey, ZkeyCurve};
+use super::key::KeyOf;
+use super::proof::{InputsOf, ProofOf, Validity, verify};
 use super::{BINDING_SIGNAL, number};
 
 /// Bounds on one proving run. The listing and the worker's own limits only lower them.
@@ -90,11 +91,27 @@ pub fn prove(
     within("zkey", zkey.len(), limits.zkey_bytes)?;
     within("witness calculator", witness_wasm.len(), limits.wasm_bytes)?;
     within("input", inputs_json.len(), limits.input_bytes)?;
-    let binding: Fr = number::parse(binding).map_err(ProveError::Binding)?;
+    match zkey::curve(zkey)? {
+        Curve::Bn254 => over::<Bn254>(zkey, witness_wasm, inputs_json, binding, seed, limits),
+        Curve::Bls12381 => {
+            over::<Bls12_381>(zkey, witness_wasm, inputs_json, binding, seed, limits)
+        }
+    }
+}
 
+/// [`prove`] over the zkey's curve.
+fn over<E: ZkeyCurve>(
+    zkey: &[u8],
+    witness_wasm: &[u8],
+    inputs_json: &str,
+    binding: &str,
+    seed: &[u8; 32],
+    limits: &ProveLimits,
+) -> Result<Proved, ProveError> {
+    let binding: E::ScalarField = number::parse(binding).map_err(ProveError::Binding)?;
     let mut signals = Signals::from_json(inputs_json)?;
     signals.set(BINDING_SIGNAL, binding);
-    let parsed = Zkey::parse(zkey)?;
+    let parsed = Zkey::<E>::parse(zkey)?;
     let (witness, fuel) = witness::calculate(witness_wasm, &signals, parsed.wires(), limits)?;
     drop(signals);
 
@@ -102,13 +119,16 @@ pub fn prove(
     if !inputs.contains(&binding) {
         return Err(ProveError::BindingNotPublic);
     }
-    let inputs = PublicInputs::from_elements(inputs.to_vec());
-    let key = VerifyingKey::new(parsed.key_parts()).map_err(ProveError::Key)?;
-    let proof = ProofOf(multiply(&parsed, &witness, randomness(seed, zkey, &witness))?);
+    let inputs = InputsOf::<E>::from_elements(inputs.to_vec());
+    let key = KeyOf::new(parsed.key_parts()).map_err(ProveError::Key)?;
+    let made = ProofOf(multiply(&parsed, &witness, randomness(seed, zkey, &witness))?);
+    // Read as a verifier will read it: queries with points outside the groups can give a proof that
+    // only looks as if it held.
+    let (proof_json, public_json) = (made.to_snarkjs(), inputs.to_snarkjs());
+    let proof =
+        ProofOf::from_snarkjs(proof_json.as_bytes()).map_err(|_| ProveError::Unsatisfied)?;
     match verify(&key, &proof, &inputs).map_err(ProveError::Key)? {
-        Validity::Valid => {
-            Ok(Proved { proof_json: proof.to_snarkjs(), public_json: inputs.to_snarkjs(), fuel })
-        }
+        Validity::Valid => Ok(Proved { proof_json, public_json, fuel }),
         Validity::NotValid(_) => Err(ProveError::Unsatisfied),
     }
 }
@@ -119,21 +139,19 @@ fn within(what: &'static str, bytes: usize, cap: usize) -> Result<(), ProveError
 
 /// The multi-scalar multiplications. Lengths and indices were checked by [`Zkey::parse`], so the
 /// library has no reason to panic; if it does, this task fails and not the process.
-fn multiply(
-    zkey: &Zkey,
-    witness: &[Fr],
-    [r, s]: [Fr; 2],
-) -> Result<ark_groth16::Proof<Bn254>, ProveError> {
-    catch_unwind(AssertUnwindSafe(|| {
-        Groth16::<Bn254>::prove::<CircomReduction>(&zkey.proving, r, s, &zkey.matrices, witness)
-    }))
-    .map_err(|_| ProveError::Prover("the prover panicked".into()))?
-    .map_err(|error| ProveError::Prover(error.to_string()))
+fn multiply<E: ZkeyCurve>(
+    zkey: &Zkey<E>,
+    witness: &[E::ScalarField],
+    blinding: [E::ScalarField; 2],
+) -> Result<ark_groth16::Proof<E>, ProveError> {
+    catch_unwind(AssertUnwindSafe(|| E::multiply(zkey, witness, blinding)))
+        .map_err(|_| ProveError::Prover("the prover panicked".into()))?
+        .map_err(ProveError::Prover)
 }
 
 /// The two blinding scalars: 512 bits each, reduced. The witness goes in so that reusing a seed for
 /// another witness does not reuse the blinding.
-fn randomness(seed: &[u8; 32], zkey: &[u8], witness: &[Fr]) -> [Fr; 2] {
+fn randomness<F: PrimeField>(seed: &[u8; 32], zkey: &[u8], witness: &[F]) -> [F; 2] {
     let mut statement = Sha256::new();
     statement.update(b"fog/groth16/blinding/v1");
     statement.update(Sha256::digest(zkey));
@@ -151,7 +169,7 @@ fn randomness(seed: &[u8; 32], zkey: &[u8], witness: &[Fr]) -> [Fr; 2] {
             hash.update([name, block]);
             half.copy_from_slice(&hash.finalize());
         }
-        let scalar = Fr::from_le_bytes_mod_order(&wide);
+        let scalar = F::from_le_bytes_mod_order(&wide);
         wide.zeroize();
         scalar
     })

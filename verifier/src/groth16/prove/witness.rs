@@ -1,10 +1,9 @@
 //! Runs circom 2's witness calculator, a WASM module from a stranger.
 //!
 //! The module can import four messages and nothing else; it has no clock, no randomness, no files.
-//! Fuel and memory are bounded. Values cross in eight 32-bit words of "shared memory".
+//! Fuel and memory are bounded. Values cross in 32-bit words of "shared memory", eight over both curves.
 
-use ark_bn254::Fr;
-use ark_ff::{BigInt, PrimeField};
+use ark_ff::{BigInteger as _, PrimeField};
 use wasmtime::{
     Caller, Config, Engine, Instance, Linker, Module, Store, StoreLimits, StoreLimitsBuilder, Trap,
     TypedFunc, WasmParams, WasmResults,
@@ -14,8 +13,6 @@ use zeroize::Zeroizing;
 use super::inputs::Signals;
 use super::{ProveError, ProveLimits};
 
-/// 32-bit words in a BN254 scalar.
-const WORDS: u32 = 8;
 /// A calculator's error message is cut here.
 const MAX_MESSAGE: usize = 512;
 const STACK_BYTES: usize = 1 << 20;
@@ -31,14 +28,14 @@ struct Host {
 }
 
 /// Computes the witness: `wires` canonical scalars, the first of which is one; and the fuel used.
-pub(super) fn calculate(
+pub(super) fn calculate<F: PrimeField>(
     wasm: &[u8],
-    signals: &Signals,
+    signals: &Signals<F>,
     wires: usize,
     limits: &ProveLimits,
-) -> Result<(Zeroizing<Vec<Fr>>, u64), ProveError> {
+) -> Result<(Zeroizing<Vec<F>>, u64), ProveError> {
     let mut calculator = Calculator::start(wasm, limits)?;
-    calculator.check_prime()?;
+    calculator.check_prime::<F>()?;
     calculator.give(signals)?;
     let witness = calculator.read(wires)?;
     let left = calculator.store.get_fuel().map_err(|error| module_error(&error))?;
@@ -108,21 +105,19 @@ impl Calculator {
         usize::try_from(count).map_err(|_| ProveError::Module(format!("{name} is negative")))
     }
 
-    fn check_prime(&mut self) -> Result<(), ProveError> {
-        if self.count("getFieldNumLen32")? != WORDS as usize {
-            return Err(ProveError::Module("it is not for BN254".into()));
+    fn check_prime<F: PrimeField>(&mut self) -> Result<(), ProveError> {
+        let other = || ProveError::Module("it is not for the zkey's curve".into());
+        if self.count("getFieldNumLen32")? != 2 * F::BigInt::NUM_LIMBS {
+            return Err(other());
         }
         let raw_prime = self.function::<(), ()>("getRawPrime")?;
         self.call(&raw_prime, ())?;
-        if self.shared()? != Fr::MODULUS {
-            return Err(ProveError::Module("it is not for BN254".into()));
-        }
-        Ok(())
+        if self.shared::<F>()? == F::MODULUS { Ok(()) } else { Err(other()) }
     }
 
     /// Hands over every signal. With sanity checks on, the calculator evaluates each constraint
     /// and reports the one that fails.
-    fn give(&mut self, signals: &Signals) -> Result<(), ProveError> {
+    fn give<F: PrimeField>(&mut self, signals: &Signals<F>) -> Result<(), ProveError> {
         let init = self.function::<i32, ()>("init")?;
         let size = self.function::<(i32, i32), i32>("getInputSignalSize")?;
         let write = self.function::<(i32, i32), ()>("writeSharedRWMemory")?;
@@ -153,7 +148,7 @@ impl Calculator {
         }
     }
 
-    fn read(&mut self, wires: usize) -> Result<Zeroizing<Vec<Fr>>, ProveError> {
+    fn read<F: PrimeField>(&mut self, wires: usize) -> Result<Zeroizing<Vec<F>>, ProveError> {
         if self.count("getWitnessSize")? != wires {
             return Err(ProveError::Module("its witness has another size than the zkey's".into()));
         }
@@ -162,28 +157,28 @@ impl Calculator {
         let mut witness = Zeroizing::new(Vec::with_capacity(wires));
         for (index, _) in (0_i32..).zip(0..wires) {
             self.call(&get, index)?;
-            let element = self.shared()?;
+            let element = self.shared::<F>()?;
             witness.push(
-                Fr::from_bigint(element)
+                F::from_bigint(element)
                     .ok_or_else(|| ProveError::Module("a witness element is too large".into()))?,
             );
         }
-        if witness.first() != Some(&Fr::from(1_u64)) {
+        if witness.first() != Some(&F::ONE) {
             return Err(ProveError::Module("its witness does not start with one".into()));
         }
         Ok(witness)
     }
 
     /// The number in shared memory.
-    fn shared(&mut self) -> Result<BigInt<4>, ProveError> {
+    fn shared<F: PrimeField>(&mut self) -> Result<F::BigInt, ProveError> {
         let read_word = self.read_word.clone();
-        let mut limbs = [0_u64; 4];
-        for (limb, first) in limbs.iter_mut().zip((0_i32..).step_by(2)) {
+        let mut number = F::BigInt::default();
+        for (limb, first) in number.as_mut().iter_mut().zip((0_i32..).step_by(2)) {
             let low = self.call(&read_word, first)?.cast_unsigned();
             let high = self.call(&read_word, first + 1)?.cast_unsigned();
             *limb = u64::from(high) << 32 | u64::from(low);
         }
-        Ok(BigInt(limbs))
+        Ok(number)
     }
 }
 
@@ -281,15 +276,11 @@ fn first_line(error: &wasmtime::Error) -> String {
     crate::groth16::malformed::shortened(&format!("{error:#}"))
 }
 
-/// A scalar as eight 32-bit words, lowest first.
-fn words(value: &Fr) -> [u32; 8] {
-    let mut words = [0; 8];
-    for (pair, limb) in words.chunks_mut(2).zip(value.into_bigint().0) {
-        // The casts cut the limb into its halves.
-        pair[0] = limb as u32;
-        pair[1] = (limb >> 32) as u32;
-    }
-    words
+/// A scalar as 32-bit words, lowest first.
+fn words<F: PrimeField>(value: &F) -> Vec<u32> {
+    // The casts cut each limb into its halves.
+    let halves = |limb: &u64| [*limb as u32, (*limb >> 32) as u32];
+    value.into_bigint().as_ref().iter().flat_map(halves).collect()
 }
 
 /// circom names signals by the 64-bit FNV-1a hash of their name, in two halves.

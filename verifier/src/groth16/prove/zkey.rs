@@ -1,34 +1,92 @@
-//! snarkjs' `.zkey`, version 1, Groth16 over BN254.
+//! snarkjs' `.zkey`, version 1, Groth16 over BN254 or BLS12-381: its header holds both primes.
 //!
 //! A file is the magic `zkey`, a version, a section count and the sections, each with an id and a
 //! length. Everything after the header has a length that follows from it, and must have exactly
 //! that; nothing is allocated that the file does not pay for with its own bytes. Points are checked
-//! to be on their curve. (That the G2 query lies in the subgroup is left to the final verification:
-//! checking it would cost more than proving.)
+//! to be on their curve. (That the queries lie in their groups is left to the look at the finished
+//! proof: checking it would cost more than proving.)
 
-use ark_bn254::{Bn254, Fq, Fq2, Fr, G1Affine, G2Affine};
-use ark_ec::AffineRepr;
-use ark_ff::{BigInt, One, PrimeField, Zero};
-use ark_groth16::{ProvingKey, VerifyingKey};
-use taceo_groth16::ConstraintMatrices;
+use ark_bls12_381::Bls12_381;
+use ark_bn254::Bn254;
+use ark_ec::AffineRepr as _;
+use ark_ff::{BigInteger as _, One as _, PrimeField, Zero as _};
+use ark_groth16::{Proof, ProvingKey, VerifyingKey};
+use fog_protocol::Curve;
+use taceo_groth16::{CircomReduction, ConstraintMatrices, Groth16};
 
 use super::ProveError;
 use crate::groth16::MAX_PUBLIC_INPUTS;
+use crate::groth16::curve::{Place, SnarkCurve};
 use crate::groth16::json::KeyParts;
 
 const SECTION_COUNT: usize = 10;
-const G1_BYTES: usize = 64;
-const G2_BYTES: usize = 128;
-/// Matrix, constraint, signal (u32 each) and the coefficient.
-const COEFFICIENT_BYTES: usize = 44;
-/// 2^28 divides r - 1: the largest domain for which there is a root of unity of twice the order.
+/// Matrix, constraint and signal of a coefficient, u32 each; the number follows.
+const COEFFICIENT_HEAD: usize = 12;
+/// 2^28 divides r - 1 over BN254: the largest domain for which there is a root of unity of twice
+/// the order.
 const MAX_DOMAIN_BITS: u32 = 27;
+
+/// A curve that zkeys are read for. Files hold numbers in Montgomery form, which is ark's
+/// representation in memory.
+pub(super) trait ZkeyCurve: SnarkCurve {
+    /// The number below the modulus that has this representation.
+    fn coordinate(raw: <Self::BaseField as PrimeField>::BigInt) -> Self::BaseField;
+    /// The same in the scalar field.
+    fn scalar_of(raw: <Self::ScalarField as PrimeField>::BigInt) -> Self::ScalarField;
+    /// The point, if it is on the curve: in whatever group.
+    fn on_g1(x: Self::BaseField, y: Self::BaseField) -> Option<Self::G1Affine>;
+    /// The same on the curve of G2.
+    fn on_g2(x: [Self::BaseField; 2], y: [Self::BaseField; 2]) -> Option<Self::G2Affine>;
+    /// The multi-scalar multiplications.
+    fn multiply(
+        zkey: &Zkey<Self>,
+        witness: &[Self::ScalarField],
+        blinding: [Self::ScalarField; 2],
+    ) -> Result<Proof<Self>, String>;
+}
+
+macro_rules! zkey_curve {
+    ($curve:ty, $room:ident) => {
+        impl ZkeyCurve for $curve {
+            fn coordinate(raw: <Self::BaseField as PrimeField>::BigInt) -> Self::BaseField {
+                $room::Fq::new_unchecked(raw)
+            }
+
+            fn scalar_of(raw: <Self::ScalarField as PrimeField>::BigInt) -> Self::ScalarField {
+                $room::Fr::new_unchecked(raw)
+            }
+
+            fn on_g1(x: Self::BaseField, y: Self::BaseField) -> Option<Self::G1Affine> {
+                let point = $room::G1Affine::new_unchecked(x, y);
+                point.is_on_curve().then_some(point)
+            }
+
+            fn on_g2(x: [Self::BaseField; 2], y: [Self::BaseField; 2]) -> Option<Self::G2Affine> {
+                let number = |[c0, c1]: [Self::BaseField; 2]| $room::Fq2::new(c0, c1);
+                let point = $room::G2Affine::new_unchecked(number(x), number(y));
+                point.is_on_curve().then_some(point)
+            }
+
+            fn multiply(
+                Zkey { proving, matrices }: &Zkey<Self>,
+                witness: &[Self::ScalarField],
+                [r, s]: [Self::ScalarField; 2],
+            ) -> Result<Proof<Self>, String> {
+                Groth16::<Self>::prove::<CircomReduction>(proving, r, s, matrices, witness)
+                    .map_err(|error| error.to_string())
+            }
+        }
+    };
+}
+
+zkey_curve!(Bn254, ark_bn254);
+zkey_curve!(Bls12_381, ark_bls12_381);
 
 /// A proving key whose lengths and indices all agree.
 #[derive(Debug)]
-pub(super) struct Zkey {
-    pub(super) proving: ProvingKey<Bn254>,
-    pub(super) matrices: ConstraintMatrices<Fr>,
+pub(super) struct Zkey<E: SnarkCurve> {
+    pub(super) proving: ProvingKey<E>,
+    pub(super) matrices: ConstraintMatrices<E::ScalarField>,
 }
 
 struct Header {
@@ -37,7 +95,19 @@ struct Header {
     domain: usize,
 }
 
-impl Zkey {
+/// The curve whose primes stand in a zkey's header.
+pub(super) fn curve(bytes: &[u8]) -> Result<Curve, ProveError> {
+    let [_, header, ..] = sections(bytes)?;
+    if Reader(header).primes::<Bn254>().is_ok() {
+        Ok(Curve::Bn254)
+    } else if Reader(header).primes::<Bls12_381>().is_ok() {
+        Ok(Curve::Bls12381)
+    } else {
+        Err(ProveError::Zkey("it is neither for BN254 nor for BLS12-381"))
+    }
+}
+
+impl<E: ZkeyCurve> Zkey<E> {
     /// Reads a zkey. Takes time and memory linear in its length.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, ProveError> {
         let sections = sections(bytes)?;
@@ -46,36 +116,28 @@ impl Zkey {
             return Err(ProveError::Zkey("it is not for groth16"));
         }
         let mut reader = Reader(header);
-        let header = Header::read(&mut reader)?;
+        let header = Header::read::<E>(&mut reader)?;
         let Header { wires, public, domain } = header;
-        let alpha_g1 = reader.g1()?;
-        let beta_g1 = reader.g1()?;
-        let beta_g2 = reader.g2()?;
-        let gamma_g2 = reader.g2()?;
-        let delta_g1 = reader.g1()?;
-        let delta_g2 = reader.g2()?;
+        let alpha_g1 = reader.g1::<E>()?;
+        let beta_g1 = reader.g1::<E>()?;
+        let beta_g2 = reader.g2::<E>()?;
+        let gamma_g2 = reader.g2::<E>()?;
+        let delta_g1 = reader.g1::<E>()?;
+        let delta_g2 = reader.g2::<E>()?;
         reader.end()?;
-        for point in [beta_g2, gamma_g2, delta_g2] {
-            if !point.is_in_correct_subgroup_assuming_on_curve() {
-                return Err(ProveError::Zkey("a point of its key is outside the subgroup"));
-            }
-        }
-        let matrices = matrices(coefficients, &header)?;
+        let gamma_abc_g1 = g1_list::<E>(ic, public + 1)?;
+        let vk = VerifyingKey { alpha_g1, beta_g2, gamma_g2, delta_g2, gamma_abc_g1 };
+        in_groups::<E>(&vk)?;
+        let matrices = matrices::<E>(coefficients, &header)?;
         let proving = ProvingKey {
-            vk: VerifyingKey {
-                alpha_g1,
-                beta_g2,
-                gamma_g2,
-                delta_g2,
-                gamma_abc_g1: g1_list(ic, public + 1)?,
-            },
+            vk,
             beta_g1,
             delta_g1,
-            a_query: g1_list(a, wires)?,
-            b_g1_query: g1_list(b1, wires)?,
-            b_g2_query: g2_list(b2, wires)?,
-            h_query: g1_list(h, domain)?,
-            l_query: g1_list(l, wires - public - 1)?,
+            a_query: g1_list::<E>(a, wires)?,
+            b_g1_query: g1_list::<E>(b1, wires)?,
+            b_g2_query: g2_list::<E>(b2, wires)?,
+            h_query: g1_list::<E>(h, domain)?,
+            l_query: g1_list::<E>(l, wires - public - 1)?,
         };
         Ok(Self { proving, matrices })
     }
@@ -91,7 +153,7 @@ impl Zkey {
     }
 
     /// The verification key inside.
-    pub(super) fn key_parts(&self) -> KeyParts<Bn254> {
+    pub(super) fn key_parts(&self) -> KeyParts<E> {
         let vk = &self.proving.vk;
         KeyParts {
             alpha: vk.alpha_g1,
@@ -103,16 +165,30 @@ impl Zkey {
     }
 }
 
+/// Refuses a key with a point outside the groups. Identities are left to [`KeyOf`].
+///
+/// [`KeyOf`]: crate::groth16::KeyOf
+fn in_groups<E: SnarkCurve>(key: &VerifyingKey<E>) -> Result<(), ProveError> {
+    let g1 = |point: &E::G1Affine| {
+        let [x, y] = E::of_g1(point);
+        point.is_zero() || E::g1(x, y).1 == Place::Group
+    };
+    let g2 = |point: &E::G2Affine| {
+        let [x, y] = E::of_g2(point);
+        point.is_zero() || E::g2(x, y).1 == Place::Group
+    };
+    let inside = g1(&key.alpha_g1)
+        && [key.beta_g2, key.gamma_g2, key.delta_g2].iter().all(g2)
+        && key.gamma_abc_g1.iter().all(g1);
+    match inside {
+        true => Ok(()),
+        false => Err(ProveError::Zkey("a point of its key is outside the subgroup")),
+    }
+}
+
 impl Header {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, ProveError> {
-        let base = (reader.u32()?, BigInt(reader.limbs()?));
-        if base != (32, Fq::MODULUS) {
-            return Err(ProveError::Zkey("it is not for BN254"));
-        }
-        let scalar = (reader.u32()?, BigInt(reader.limbs()?));
-        if scalar != (32, Fr::MODULUS) {
-            return Err(ProveError::Zkey("it is not for BN254"));
-        }
+    fn read<E: SnarkCurve>(reader: &mut Reader<'_>) -> Result<Self, ProveError> {
+        reader.primes::<E>()?;
         let (wires, public) = (reader.u32()? as usize, reader.u32()? as usize);
         let domain = reader.u32()?;
         if public > MAX_PUBLIC_INPUTS {
@@ -159,15 +235,19 @@ fn sections(bytes: &[u8]) -> Result<[&[u8]; SECTION_COUNT], ProveError> {
 
 /// Reads the A and B matrices. snarkjs appends one row a public wire (and one for the constant)
 /// that says only "this wire"; the prover adds those itself, so they are checked and cut off.
-fn matrices(section: &[u8], header: &Header) -> Result<ConstraintMatrices<Fr>, ProveError> {
+fn matrices<E: ZkeyCurve>(
+    section: &[u8],
+    header: &Header,
+) -> Result<ConstraintMatrices<E::ScalarField>, ProveError> {
+    let entry_bytes = COEFFICIENT_HEAD + bytes_of::<E::ScalarField>();
     let mut reader = Reader(section);
     let count = reader.u32()? as usize;
-    if count.checked_mul(COEFFICIENT_BYTES) != Some(reader.0.len()) {
+    if count.checked_mul(entry_bytes) != Some(reader.0.len()) {
         return Err(ProveError::Zkey("the coefficients have a wrong length"));
     }
     // The domain may be up to twice the number of rows; rows come from coefficients in the file.
     let mut rows = 0;
-    for entry in reader.0.chunks_exact(COEFFICIENT_BYTES) {
+    for entry in reader.0.chunks_exact(entry_bytes) {
         rows = rows.max(Reader(&entry[4..]).u32()? as usize + 1);
     }
     let instance = header.public + 1;
@@ -189,7 +269,7 @@ fn matrices(section: &[u8], header: &Header) -> Result<ConstraintMatrices<Fr>, P
             _ => return Err(ProveError::Zkey("it has a third matrix")),
         };
         let (row, wire) = (reader.u32()? as usize, reader.u32()? as usize);
-        let value = reader.coefficient()?;
+        let value = reader.coefficient::<E>()?;
         if wire >= header.wires {
             return Err(ProveError::Zkey("a coefficient is for a wire that does not exist"));
         }
@@ -199,7 +279,8 @@ fn matrices(section: &[u8], header: &Header) -> Result<ConstraintMatrices<Fr>, P
         row.push((value, wire));
     }
     let publics = a.split_off(constraints);
-    let plain = publics.iter().enumerate().all(|(wire, row)| *row == [(Fr::one(), wire)]);
+    let plain =
+        publics.iter().enumerate().all(|(wire, row)| *row == [(E::ScalarField::one(), wire)]);
     if !plain || !b.split_off(constraints).iter().all(Vec::is_empty) {
         return Err(ProveError::Zkey("the rows of the public inputs are not snarkjs'"));
     }
@@ -216,14 +297,21 @@ fn matrices(section: &[u8], header: &Header) -> Result<ConstraintMatrices<Fr>, P
     })
 }
 
-fn g1_list(section: &[u8], count: usize) -> Result<Vec<G1Affine>, ProveError> {
-    exactly(section, count, G1_BYTES)?;
-    section.chunks_exact(G1_BYTES).map(|point| Reader(point).g1()).collect()
+fn g1_list<E: ZkeyCurve>(section: &[u8], count: usize) -> Result<Vec<E::G1Affine>, ProveError> {
+    let bytes = 2 * bytes_of::<E::BaseField>();
+    exactly(section, count, bytes)?;
+    section.chunks_exact(bytes).map(|point| Reader(point).g1::<E>()).collect()
 }
 
-fn g2_list(section: &[u8], count: usize) -> Result<Vec<G2Affine>, ProveError> {
-    exactly(section, count, G2_BYTES)?;
-    section.chunks_exact(G2_BYTES).map(|point| Reader(point).g2()).collect()
+fn g2_list<E: ZkeyCurve>(section: &[u8], count: usize) -> Result<Vec<E::G2Affine>, ProveError> {
+    let bytes = 4 * bytes_of::<E::BaseField>();
+    exactly(section, count, bytes)?;
+    section.chunks_exact(bytes).map(|point| Reader(point).g2::<E>()).collect()
+}
+
+/// Bytes that a number of this field takes in the file.
+const fn bytes_of<F: PrimeField>() -> usize {
+    8 * F::BigInt::NUM_LIMBS
 }
 
 fn exactly(section: &[u8], count: usize, each: usize) -> Result<(), ProveError> {
@@ -260,50 +348,62 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn limbs(&mut self) -> Result<[u64; 4], ProveError> {
-        Ok([self.u64()?, self.u64()?, self.u64()?, self.u64()?])
+    /// The two primes of a curve, each after its length, and nothing else.
+    fn primes<E: SnarkCurve>(&mut self) -> Result<(), ProveError> {
+        self.prime::<E::BaseField>()?;
+        self.prime::<E::ScalarField>()
+    }
+
+    fn prime<F: PrimeField>(&mut self) -> Result<(), ProveError> {
+        let is = self.u32()? as usize == bytes_of::<F>() && self.limbs::<F>()? == F::MODULUS;
+        if is { Ok(()) } else { Err(ProveError::Zkey("it is for another curve")) }
+    }
+
+    fn limbs<F: PrimeField>(&mut self) -> Result<F::BigInt, ProveError> {
+        let mut number = F::BigInt::default();
+        for limb in number.as_mut() {
+            *limb = self.u64()?;
+        }
+        Ok(number)
     }
 
     fn end(&self) -> Result<(), ProveError> {
         if self.0.is_empty() { Ok(()) } else { Err(ProveError::Zkey("it has trailing bytes")) }
     }
 
-    /// A coordinate. Files hold the Montgomery form, which is ark's representation in memory.
-    fn coordinate(&mut self) -> Result<Fq, ProveError> {
-        let limbs = BigInt(self.limbs()?);
-        if limbs >= Fq::MODULUS {
+    fn coordinate<E: ZkeyCurve>(&mut self) -> Result<E::BaseField, ProveError> {
+        let raw = self.limbs::<E::BaseField>()?;
+        if raw >= E::BaseField::MODULUS {
             return Err(ProveError::Zkey("a coordinate is not below the modulus"));
         }
-        Ok(Fq::new_unchecked(limbs))
+        Ok(E::coordinate(raw))
     }
 
     /// A coefficient, which snarkjs stores in Montgomery form twice over.
-    fn coefficient(&mut self) -> Result<Fr, ProveError> {
-        let limbs = BigInt(self.limbs()?);
-        if limbs >= Fr::MODULUS {
+    fn coefficient<E: ZkeyCurve>(&mut self) -> Result<E::ScalarField, ProveError> {
+        let raw = self.limbs::<E::ScalarField>()?;
+        if raw >= E::ScalarField::MODULUS {
             return Err(ProveError::Zkey("a coefficient is not below the modulus"));
         }
-        Ok(Fr::new_unchecked(Fr::new_unchecked(limbs).into_bigint()))
+        Ok(E::scalar_of(E::scalar_of(raw).into_bigint()))
     }
 
     /// A point on the curve, or the identity (0, 0), which queries hold for unused wires.
-    fn g1(&mut self) -> Result<G1Affine, ProveError> {
-        let (x, y) = (self.coordinate()?, self.coordinate()?);
+    fn g1<E: ZkeyCurve>(&mut self) -> Result<E::G1Affine, ProveError> {
+        let (x, y) = (self.coordinate::<E>()?, self.coordinate::<E>()?);
         if x.is_zero() && y.is_zero() {
-            return Ok(G1Affine::zero());
+            return Ok(E::G1Affine::zero());
         }
-        let point = G1Affine::new_unchecked(x, y);
-        if point.is_on_curve() { Ok(point) } else { Err(off_curve()) }
+        E::on_g1(x, y).ok_or_else(off_curve)
     }
 
-    fn g2(&mut self) -> Result<G2Affine, ProveError> {
-        let x = Fq2::new(self.coordinate()?, self.coordinate()?);
-        let y = Fq2::new(self.coordinate()?, self.coordinate()?);
-        if x.is_zero() && y.is_zero() {
-            return Ok(G2Affine::zero());
+    fn g2<E: ZkeyCurve>(&mut self) -> Result<E::G2Affine, ProveError> {
+        let x = [self.coordinate::<E>()?, self.coordinate::<E>()?];
+        let y = [self.coordinate::<E>()?, self.coordinate::<E>()?];
+        if [x, y].as_flattened().iter().all(|number| number.is_zero()) {
+            return Ok(E::G2Affine::zero());
         }
-        let point = G2Affine::new_unchecked(x, y);
-        if point.is_on_curve() { Ok(point) } else { Err(off_curve()) }
+        E::on_g2(x, y).ok_or_else(off_curve)
     }
 }
 
