@@ -356,8 +356,8 @@ pub struct OpenNonce {
 /// What the assigned worker downloads, sealed to it.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Payload {
-    /// The program's blobs in the order of [`crate::Program::blobs`].
-    pub program: Vec<Vec<u8>>,
+    /// The blobs of [`crate::Listing::work_blobs`], in their order.
+    pub files: Vec<Vec<u8>>,
     /// The input.
     pub input: Vec<u8>,
 }

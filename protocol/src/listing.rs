@@ -580,6 +580,17 @@ impl Listing {
         TaskId(Hash32::of(&cell))
     }
 
+    /// The files a worker needs besides the input: the program's blobs, and after them the key with
+    /// which it checks its proof before it commits to it.
+    #[must_use]
+    pub fn work_blobs(&self) -> Vec<BlobRef> {
+        let mut blobs = self.program.blobs();
+        if let Policy::Groth16 { key, .. } = &self.policy {
+            blobs.push(*key);
+        }
+        blobs
+    }
+
     /// What a price of this task comes to in the jetton it is paid in; `None` where that is GRAM.
     #[must_use]
     pub fn in_jetton(&self, price: Nano) -> Option<JettonAmount> {

@@ -220,11 +220,14 @@ fn bundles_of_proofs_are_verified_within_a_second() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     let golden = |name: &str| file(&format!("evidence/tests/golden/{name}.fog"));
-    let vector = |name: &str| file(&format!("verifier/tests/vectors/groth16/bound.{name}.json"));
-    let [key, proof, public] = ["vk", "proof", "public"].map(vector);
-    let check = ["proof", "verify", "--json", "--key", path(&key), "--proof", path(&proof)];
-    let check = [&check[..], &["--public", path(&public)]].concat();
-    verifies_within_a_second(home, &golden("v1-groth16"), &check);
+    for (folder, bundle) in [("", "v1-groth16"), ("bls12-381/", "v1-groth16-bls12-381")] {
+        let files = file(&format!("verifier/tests/vectors/groth16/{folder}"));
+        let vector = |name: &str| files.join(format!("bound.{name}.json"));
+        let [key, proof, public] = ["vk", "proof", "public"].map(vector);
+        let check = ["proof", "verify", "--json", "--key", path(&key), "--proof", path(&proof)];
+        let check = [&check[..], &["--public", path(&public)]].concat();
+        verifies_within_a_second(home, &golden(bundle), &check);
+    }
 
     let receipts = std::fs::read(file("verifier/tests/vectors/groth16/receipts.json")).unwrap();
     let receipts: Vec<Value> = serde_json::from_slice(&receipts).unwrap();

@@ -14,6 +14,7 @@ mod dispute;
 mod doctor;
 mod evidence;
 mod fog;
+mod groth16;
 mod jetton;
 mod jury;
 mod keys;

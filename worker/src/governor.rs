@@ -382,7 +382,7 @@ const fn stake_too_small(detail: String) -> Pass {
 /// Bytes of program and input together.
 #[must_use]
 pub fn payload_bytes(listing: &Listing) -> u64 {
-    let blobs = listing.program.blobs();
+    let blobs = listing.work_blobs();
     blobs.iter().fold(listing.input.bytes, |sum, blob| sum.saturating_add(blob.bytes))
 }
 

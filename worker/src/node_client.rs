@@ -196,12 +196,12 @@ pub(crate) fn open_payload(
     // Decoding allocates no more than the bytes that are there.
     let payload: Payload =
         borsh::from_slice(&plain).map_err(|_| dishonest("is malformed inside"))?;
-    let expected = listing.program.blobs();
+    let expected = listing.work_blobs();
     let right = |bytes: &[u8], blob: &fog_protocol::BlobRef| {
         bytes.len() as u64 == blob.bytes && Hash32::of(bytes) == blob.hash
     };
-    if payload.program.len() != expected.len()
-        || !payload.program.iter().zip(&expected).all(|(bytes, blob)| right(bytes, blob))
+    if payload.files.len() != expected.len()
+        || !payload.files.iter().zip(&expected).all(|(bytes, blob)| right(bytes, blob))
     {
         return Err(dishonest("holds another program than the listing names"));
     }

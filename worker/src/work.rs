@@ -264,11 +264,16 @@ impl Context {
         // Only this: a run that outlives a stopped worker must not keep its journal open.
         let (execute, worker) = (Arc::clone(&self.execute), self.identity.worker);
         let run = move || {
-            let Payload { program, input } = payload;
-            let made = produce(&listing, &program, &input, &worker, execute.as_ref())?;
-            match listing.policy {
-                // A prover that made a bad receipt costs the task, not the stake.
-                Policy::Receipt { .. } => checked(&listing, &worker, made),
+            let Payload { files, input } = payload;
+            let (program, key) = files.split_at(files.len().min(listing.program.blobs().len()));
+            let key = key.first().map(Vec::as_slice).unwrap_or_default();
+            let made = produce(&listing, program, &input, &worker, execute.as_ref())?;
+            match (&listing.policy, made.exit) {
+                // A prover that made a bad proof, or a listing by which no good one can be made,
+                // costs the task, not the stake.
+                (Policy::Receipt { .. }, _) | (Policy::Groth16 { .. }, GuestExit::Success) => {
+                    checked(&listing, &worker, key, made)
+                }
                 _ => Ok(made),
             }
         };
@@ -360,14 +365,23 @@ impl Context {
     }
 }
 
-/// A receipt that verifiers will take.
+/// A proof that verifiers will take.
 fn checked(
     listing: &Listing,
     worker: &Address,
+    key: &[u8],
     made: Execution,
 ) -> Result<Execution, ExecuteError> {
-    let refused = |why: String| ExecuteError::Sandbox(format!("the prover's receipt: {why}"));
-    match check_proof(listing, worker, &[], &made.output) {
+    let refused = |why: String| {
+        let reason = format!("verifiers would refuse it: {why}");
+        match listing.policy {
+            // The prover is the worker's own.
+            Policy::Receipt { .. } => ExecuteError::Sandbox(reason),
+            // Program, input and terms are the requestor's, and do not belong together.
+            _ => ExecuteError::Refused { code: "unprovable".to_owned(), reason },
+        }
+    };
+    match check_proof(listing, worker, key, &made.output) {
         Ok(None) => Ok(made),
         Ok(Some(code)) => Err(refused(code)),
         Err(malformed) => Err(refused(malformed.to_string())),

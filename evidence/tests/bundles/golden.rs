@@ -17,6 +17,7 @@ const GOLDEN: [(&str, &str); 18] = [
     ("an older draw", "v1-replay"),
     ("a proof", "v1-groth16"),
     ("a proof of another task", "v1-groth16-rejected"),
+    ("a proof over BLS12-381", "v1-groth16-bls12-381"),
     ("an older strategy", "v2-improves"),
     ("a receipt of SP1", "v2-receipt-sp1"),
     ("a receipt of RISC Zero", "v2-receipt-risc-zero"),

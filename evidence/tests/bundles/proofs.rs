@@ -21,14 +21,54 @@ use crate::{Honest, INPUT, MODULE, NONCE, RIGHT, Story, epoch, fails, sealed, st
 
 /// A component that gives its input backwards.
 pub(crate) const REVERSE: &[u8] = include_bytes!("../../../cli/guests/reverse.wasm");
-const KEY: &[u8] = include_bytes!("../../../verifier/tests/vectors/groth16/bound.vk.json");
-const ZKEY: &[u8] = include_bytes!("../../../verifier/tests/vectors/groth16/bound.zkey");
-const WITNESS: &[u8] = include_bytes!("../../../verifier/tests/vectors/groth16/bound.wasm");
-/// snarkjs' own proof of the same statement, bound to something else.
-const FOREIGN: [&str; 2] = [
-    include_str!("../../../verifier/tests/vectors/groth16/bound.proof.json"),
-    include_str!("../../../verifier/tests/vectors/groth16/bound.public.json"),
-];
+
+/// snarkjs' files of a circuit over one of the curves.
+struct Circuit {
+    curve: Curve,
+    key: &'static [u8],
+    zkey: &'static [u8],
+    witness: &'static [u8],
+    /// snarkjs' own proof of the same statement, bound to something else.
+    foreign: [&'static str; 2],
+}
+
+macro_rules! circuit {
+    ($curve:ident, $folder:literal) => {
+        Circuit {
+            curve: Curve::$curve,
+            key: include_bytes!(concat!(
+                "../../../verifier/tests/vectors/",
+                $folder,
+                "bound.vk.json"
+            )),
+            zkey: include_bytes!(concat!(
+                "../../../verifier/tests/vectors/",
+                $folder,
+                "bound.zkey"
+            )),
+            witness: include_bytes!(concat!(
+                "../../../verifier/tests/vectors/",
+                $folder,
+                "bound.wasm"
+            )),
+            foreign: [
+                include_str!(concat!(
+                    "../../../verifier/tests/vectors/",
+                    $folder,
+                    "bound.proof.json"
+                )),
+                include_str!(concat!(
+                    "../../../verifier/tests/vectors/",
+                    $folder,
+                    "bound.public.json"
+                )),
+            ],
+        }
+    };
+}
+
+const BN254: Circuit = circuit!(Bn254, "groth16/");
+const BLS12_381: Circuit = circuit!(Bls12381, "groth16/bls12-381/");
 const RECEIPTS: &str = include_str!("../../../verifier/tests/vectors/groth16/receipts.json");
 /// The circuit's input: the root of nine.
 const ROOT: &[u8] = br#"{"square": "9", "x": "3"}"#;
@@ -62,7 +102,7 @@ impl Task {
     fn new(policy: &Policy, program: Program, files: &[&[u8]], input: &'static [u8]) -> Self {
         let listing = Listing { program, input: BlobRef::of(input), ..crate::listing(policy) };
         let program = files.iter().map(|file| file.to_vec()).collect();
-        Self { listing, program, input, key: policy.file().map(|_| KEY) }
+        Self { listing, program, input, key: None }
     }
 
     /// What a verifier says of this result, and the bundle of that without files.
@@ -101,21 +141,26 @@ impl Task {
     }
 }
 
-fn circuit() -> Task {
-    let publics = vec![PublicInput::Binding, PublicInput::Fixed("9".to_owned())];
-    let policy = Policy::Groth16 { curve: Curve::Bn254, key: BlobRef::of(KEY), publics };
-    let program = Program::Circom { zkey: BlobRef::of(ZKEY), witness: BlobRef::of(WITNESS) };
-    Task::new(&policy, program, &[ZKEY, WITNESS], ROOT)
-}
+impl Circuit {
+    fn task(&self) -> Task {
+        let publics = vec![PublicInput::Binding, PublicInput::Fixed("9".to_owned())];
+        let policy = Policy::Groth16 { curve: self.curve, key: BlobRef::of(self.key), publics };
+        let program =
+            Program::Circom { zkey: BlobRef::of(self.zkey), witness: BlobRef::of(self.witness) };
+        let task = Task::new(&policy, program, &[self.zkey, self.witness], ROOT);
+        Task { key: Some(self.key), ..task }
+    }
 
-/// A worker's proof for this task, and somebody's for another.
-fn proofs() -> [String; 2] {
-    let bound = binding(&circuit().listing.id(), &worker());
-    let input = std::str::from_utf8(ROOT).unwrap();
-    let limits = ProveLimits::default();
-    let own = prove(ZKEY, WITNESS, input, &bound, &[9; 32], &limits).unwrap();
-    [[&own.proof_json[..], &own.public_json], FOREIGN]
-        .map(|[proof, public]| format!(r#"{{"proof":{proof},"public":{public}}}"#))
+    /// Of a worker's proof for this task, and of somebody's for another.
+    fn bundles(&self) -> [Bundle; 2] {
+        let bound = binding(&self.task().listing.id(), &worker());
+        let input = std::str::from_utf8(ROOT).unwrap();
+        let limits = ProveLimits::default();
+        let own = prove(self.zkey, self.witness, input, &bound, &[9; 32], &limits).unwrap();
+        [[&own.proof_json[..], &own.public_json], self.foreign]
+            .map(|[proof, public]| format!(r#"{{"proof":{proof},"public":{public}}}"#))
+            .map(|output| self.task().proven(&output))
+    }
 }
 
 #[derive(Deserialize)]
@@ -164,7 +209,8 @@ fn in_jetton() -> Task {
 }
 
 fn made() -> Vec<(&'static str, Bundle)> {
-    let [own, foreign] = proofs();
+    let [own, foreign] = BN254.bundles();
+    let [own_bls, foreign_bls] = BLS12_381.bundles();
     let [sp1, risc_zero, of_another] =
         [ZkVm::Sp1V61, ZkVm::RiscZeroV30, ZkVm::Sp1V5].map(Receipt::of);
     let other = Receipt { program: Hash32([0; 32]), ..Receipt::of(ZkVm::Sp1V5) };
@@ -175,8 +221,10 @@ fn made() -> Vec<(&'static str, Bundle)> {
         run(&job).fuel_used
     };
     vec![
-        ("a proof", circuit().proven(&own)),
-        ("a proof of another task", circuit().proven(&foreign)),
+        ("a proof", own),
+        ("a proof of another task", foreign),
+        ("a proof over BLS12-381", own_bls),
+        ("a proof over BLS12-381 of another task", foreign_bls),
         ("a receipt of SP1", sp1.task().proven(&sp1.result())),
         ("a receipt of RISC Zero", risc_zero.task().proven(&risc_zero.result())),
         ("a receipt of another program", other.task().proven(&of_another.result())),
@@ -201,6 +249,7 @@ fn what_is_wrong_is_rejected_and_says_why() {
         .collect();
     let reasons = [
         ("a proof of another task", "the proof is refused: proof_not_valid"),
+        ("a proof over BLS12-381 of another task", "the proof is refused: proof_not_valid"),
         ("a receipt of another program", "the proof is refused: receipt_not_valid"),
         (
             "a component, another result",
@@ -208,6 +257,27 @@ fn what_is_wrong_is_rejected_and_says_why() {
         ),
     ];
     assert_eq!(wrong, reasons.map(|(name, reason)| (name, reason.to_owned())));
+}
+
+/// A listing over one curve with key and proof over the other says nothing of the worker.
+#[test]
+fn the_curve_is_the_listings() {
+    for (circuit, other) in [(&BN254, Curve::Bls12381), (&BLS12_381, Curve::Bn254)] {
+        let task = circuit.task();
+        let Policy::Groth16 { key, publics, .. } = task.listing.policy.clone() else { panic!() };
+        let policy = Policy::Groth16 { curve: other, key, publics };
+        let listing = Listing { policy, ..task.listing.clone() };
+        assert_ne!(listing.id(), task.listing.id());
+        let finding = Finding::Proof { key: key.hash, fault: None };
+        let [own, _] = circuit.bundles();
+        let output = own.output.clone().unwrap();
+        let root = result_root(&listing.policy, GuestExit::Success, &output, 0);
+        let commitment = commitment_hash(&listing.id(), &worker(), &root, 0, &own.evidence.salt);
+        let evidence = Evidence { task: listing.id(), commitment, finding, ..own.evidence };
+        let task = Task { listing, ..task };
+        let forged = Bundle { key: own.key, output: own.output, ..task.bundle(evidence) };
+        assert_eq!(fails(&forged), "result");
+    }
 }
 
 /// Verifiers that say of a proof what it is not sign their own conviction: it is checked again.

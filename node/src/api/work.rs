@@ -49,13 +49,13 @@ pub(super) async fn payload(
         let message = format!("the task is {}: there is nothing to run now", work.status);
         return Err(Denied::new(Why::Conflict, "not_running", message));
     };
-    let mut program = Vec::new();
-    for blob in work.listing.program.blobs() {
-        program.push(app.shared.store.blob(blob).await?.ok_or_else(gone)?);
+    let mut files = Vec::new();
+    for blob in work.listing.work_blobs() {
+        files.push(app.shared.store.blob(blob).await?.ok_or_else(gone)?);
     }
     let input = app.shared.store.blob(work.listing.input).await?.ok_or_else(gone)?;
     let sealed = tokio::task::spawn_blocking(move || {
-        let bytes = borsh::to_vec(&Payload { program, input }).map_err(|_| gone())?;
+        let bytes = borsh::to_vec(&Payload { files, input }).map_err(|_| gone())?;
         seal(&work.seal_key, &seal_context(PAYLOAD_CONTEXT, &task), &bytes)
             .map_err(|error| Denied::new(Why::Invalid, "bad_seal_key", error.to_string()))
     })

@@ -56,6 +56,17 @@ async fn every_refusal_has_a_code() {
     bad.program = fog_protocol::Program::Wasi { module };
     let text = serde_json::to_vec(&Signed::new(bad, &world.requestor.key)).unwrap();
     assert_eq!(error(post(text).await.unwrap()).await, (422, "bad_program".to_owned()));
+    // A key by which no proof could be checked: there would be no verdict, for which the node's bond
+    // stands.
+    let blob = fog_protocol::BlobRef::of(b"no module");
+    for curve in [fog_protocol::Curve::Bn254, fog_protocol::Curve::Bls12381] {
+        let mut unprovable = world.listing(&node, b"x", 3);
+        unprovable.program = fog_protocol::Program::Circom { zkey: blob, witness: blob };
+        let publics = vec![fog_protocol::PublicInput::Binding];
+        unprovable.policy = fog_protocol::Policy::Groth16 { curve, key: blob, publics };
+        let text = serde_json::to_vec(&Signed::new(unprovable, &world.requestor.key)).unwrap();
+        assert_eq!(error(post(text).await.unwrap()).await, (422, "bad_policy".to_owned()));
+    }
     let mut forged = signed.clone();
     forged.value.salt = Hash32([9; 32]);
     let text = serde_json::to_vec(&forged).unwrap();

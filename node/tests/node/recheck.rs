@@ -104,7 +104,7 @@ async fn watched() -> World {
 /// What an honest run gives, found out by one.
 async fn honest(world: &World, node: &NodeHandle, worker: &Worker) -> Execution {
     let payload = fog_protocol::api::Payload {
-        program: vec![crate::world::MODULE.to_vec()],
+        files: vec![crate::world::MODULE.to_vec()],
         input: INPUT.to_vec(),
     };
     worker.run(&world.listing(node, INPUT, 0), payload).await

@@ -192,7 +192,7 @@ impl Worker {
             config.args = runner_args().into_iter().map(Into::into).collect();
             config.children = 1;
             let executor = Executor::start(config).unwrap();
-            produce(&listing, &payload.program, &payload.input, &worker, &executor).unwrap()
+            produce(&listing, &payload.files, &payload.input, &worker, &executor).unwrap()
         })
         .await
         .unwrap()

@@ -1,5 +1,6 @@
 //! What snarkjs accepts we accept; what it rejects we reject; JSON and bytes agree.
 
+use ark_bls12_381::Bls12_381;
 use ark_bn254::Bn254;
 use ark_ff::PrimeField;
 use ark_serialize::CanonicalSerialize;
@@ -110,6 +111,13 @@ fn g2<E: Vectors>(point: &Value) -> E::G2Affine {
     let (point, place) = E::g2(pair(0), pair(1));
     assert_eq!(place, Place::Group);
     point
+}
+
+/// The key in the bytes of arkworks, which the integration tests post.
+#[test]
+fn the_same_key_in_bytes() {
+    let written = Bls12_381::vector("bound.vk.bin");
+    assert_eq!(written, compressed(&ark::<Bls12_381>("bound").0));
 }
 
 /// An independent library reads the same.

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use axum::extract::ws::Message;
 use fog_protocol::{
-    Address, Hash32, Listing, Rail, SealKey, Units,
+    Address, BlobRef, Curve, Hash32, Listing, Policy, Program, PublicInput, Rail, SealKey, Units,
     api::{PAYLOAD_CONTEXT, Payload, seal_context},
     gateway::{MAX_FRAME_BYTES, PassReason, ServerFrame, WorkerFrame},
     seal,
@@ -126,7 +126,7 @@ async fn foreign_payloads_are_not_run() {
         listing
     };
     let payload = |program: &[&[u8]], input: &[u8]| Payload {
-        program: program.iter().map(|blob| blob.to_vec()).collect(),
+        files: program.iter().map(|blob| blob.to_vec()).collect(),
         input: input.to_vec(),
     };
     let same_length = b"the Module";
@@ -162,6 +162,29 @@ async fn foreign_payloads_are_not_run() {
     }
     assert!(line.try_next(Duration::from_millis(200)).await.is_none());
     assert_eq!(world.sandbox.runs.load(Ordering::SeqCst), 0);
+}
+
+/// Terms that no honest proof meets would cost its worker the stake: it commits to nothing.
+#[tokio::test]
+async fn what_verifiers_would_refuse_is_not_committed_to() {
+    const KEY: &[u8] =
+        include_bytes!("../../../verifier/tests/vectors/groth16/bls12-381/bound.vk.json");
+    let mut world = World::new().await;
+    let (mut handle, line) = world.bidding().await;
+    let module = BlobRef::of(MODULE);
+    let mut listing = listing(INPUT);
+    listing.program = Program::Circom { zkey: module, witness: module };
+    listing.policy = Policy::Groth16 {
+        curve: Curve::Bls12381,
+        key: BlobRef::of(KEY),
+        publics: vec![PublicInput::Binding, PublicInput::Free],
+    };
+    let files = vec![MODULE.to_vec(), MODULE.to_vec(), KEY.to_vec()];
+    world.sealed(&listing, &Payload { files, input: INPUT.to_vec() });
+    line.send(&assigned(&listing));
+    let abandoned = |event: &WorkerEvent| matches!(event, WorkerEvent::Abandoned { .. });
+    let event = wait_for(&mut handle, abandoned).await.to_string();
+    assert!(event.contains("verifiers would refuse it: result_not_a_proof"), "{event}");
 }
 
 #[tokio::test]

@@ -196,7 +196,7 @@ impl World {
 
     /// Puts the work of `listing`, sealed to the worker, on the node.
     pub(super) fn payload(&self, listing: &Listing, input: &[u8]) {
-        self.sealed(listing, &Payload { program: vec![MODULE.to_vec()], input: input.to_vec() });
+        self.sealed(listing, &Payload { files: vec![MODULE.to_vec()], input: input.to_vec() });
     }
 
     pub(super) fn sealed(&self, listing: &Listing, payload: &Payload) {
