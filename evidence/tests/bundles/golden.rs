@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{Honest, kinds, older};
 
 /// Files, by what is in them.
-const GOLDEN: [(&str, &str); 18] = [
+const GOLDEN: [(&str, &str); 20] = [
     ("an older draw", "v1-replay"),
     ("a proof", "v1-groth16"),
     ("a proof of another task", "v1-groth16-rejected"),

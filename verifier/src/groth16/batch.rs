@@ -13,7 +13,8 @@ use super::proof::{InputsOf, ProofOf, Validity, verify};
 /// them one by one does, times about two.
 pub const MAX_BATCH: usize = 256;
 
-type Item<E> = (ProofOf<E>, InputsOf<E>);
+/// A proof with its statement.
+pub(super) type Item<E> = (ProofOf<E>, InputsOf<E>);
 
 /// Checks each item against `key`, in order; the answer is what [`verify`] would say for each,
 /// except with probability below 2^-127 for each combination tried.

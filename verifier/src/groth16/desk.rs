@@ -16,7 +16,7 @@ use ark_bls12_381::Bls12_381;
 use ark_bn254::Bn254;
 use fog_protocol::Hash32;
 
-use super::batch::{MAX_BATCH, verify_batch};
+use super::batch::{Item, MAX_BATCH, verify_batch};
 use super::curve::SnarkCurve;
 use super::key::KeyOf;
 use super::malformed::Malformed;
@@ -83,7 +83,7 @@ pub(crate) struct Queue<E: SnarkCurve> {
 }
 
 struct Line<E: SnarkCurve> {
-    waiting: VecDeque<(Ticket, (ProofOf<E>, InputsOf<E>))>,
+    waiting: VecDeque<(Ticket, Item<E>)>,
     checking: usize,
 }
 

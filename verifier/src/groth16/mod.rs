@@ -1,5 +1,5 @@
 //! Groth16 over BN254 and BLS12-381: snarkjs' JSON or ark's compressed bytes in, a verdict out.
-//! Which curve is meant its caller says (of a task the listing), never the length of what is read.
+//! Which curve is meant its caller says: of a task the listing, of loose files [`curve_of_files`].
 //!
 //! ```text
 //! verification_key.json --VerifyingKey::from_snarkjs--> VerifyingKey --\

@@ -1,13 +1,17 @@
 //! From `input.json` to a proof that verifies, and every way that must fail.
 
-use ark_bls12_381::Bls12_381;
+use ark_bls12_381::{Bls12_381, Fq, Fr, G1Affine, G1Projective};
 use ark_bn254::Bn254;
+use ark_ec::CurveGroup as _;
+use ark_ff::{BigInt, BitIteratorBE, PrimeField as _, Zero as _};
+use ark_groth16::Groth16;
 use fog_protocol::PublicInput;
 use fog_verifier::groth16::{
     InputsOf, KeyOf, Malformed, NotValid, ProofOf, ProveError, ProveLimits, Proved, Validity,
     VerifyingKey, binding_scalar, check_task_proof, prove, verify,
 };
 
+use crate::vectors::{ark, compressed};
 use crate::{Dice, Files, Vectors, over_both, shipped};
 
 over_both!(
@@ -191,4 +195,56 @@ fn changed_modules_and_keys_never_panic_or_lie<E: Vectors>() {
     }
     // Some changes touch bytes that do not matter (names, contributions): not all may fail.
     assert!(proved < 60);
+}
+
+/// `A` plus a point of another order satisfies the equation, and every verifier refuses it: a zkey that
+/// makes such proofs would cost an honest worker its stake.
+#[test]
+fn a_zkey_that_leads_out_of_the_group_proves_nothing() {
+    let stray = Bls12_381::stray_g1().unwrap();
+    // r times it, by hand: quicker ways are right inside the group alone.
+    let torsion = BitIteratorBE::new(Fr::MODULUS).fold(G1Projective::zero(), |sum, bit| {
+        let twice = sum + sum;
+        if bit { twice + stray } else { twice }
+    });
+    let torsion = torsion.into_affine();
+    assert!(torsion.is_on_curve() && torsion != G1Affine::identity());
+    let (key, mut proof, inputs) = ark::<Bls12_381>("bound");
+    proof.a = (proof.a + torsion).into_affine();
+    let key = ark_groth16::prepare_verifying_key(&key);
+    assert!(Groth16::<Bls12_381>::verify_proof(&key, &proof, &inputs).unwrap());
+    assert!(ProofOf::<Bls12_381>::from_ark_bytes(&compressed(&proof)).is_err());
+
+    // The same of the point that the constant wire adds to A: the first of section 5.
+    let (mut zkey, wasm) = (Bls12_381::vector("bound.zkey"), Bls12_381::vector("bound.wasm"));
+    let at = section(&zkey, 5);
+    let number = |at: usize| {
+        let limb = |i: usize| u64::from_le_bytes(zkey[at + 8 * i..][..8].try_into().unwrap());
+        Fq::new_unchecked(BigInt([0, 1, 2, 3, 4, 5].map(limb)))
+    };
+    let first = G1Affine::new_unchecked(number(at), number(at + 48));
+    assert!(first.is_on_curve());
+    let moved = (first + torsion).into_affine();
+    let limbs = [moved.x, moved.y].map(|number| number.0.0);
+    for (place, limb) in zkey[at..].chunks_mut(8).zip(limbs.as_flattened()) {
+        place.copy_from_slice(&limb.to_le_bytes());
+    }
+    let limits = ProveLimits::default();
+    let input = r#"{"square": "9", "x": "3"}"#;
+    let made = prove(&zkey, &wasm, input, "5", &[0; 32], &limits);
+    assert_eq!(made, Err(ProveError::Unsatisfied));
+}
+
+/// Where the body of a zkey's section begins.
+fn section(zkey: &[u8], wanted: u32) -> usize {
+    let mut at = 12;
+    loop {
+        let id = u32::from_le_bytes(zkey[at..at + 4].try_into().unwrap());
+        let length = u64::from_le_bytes(zkey[at + 4..at + 12].try_into().unwrap());
+        at += 12;
+        if id == wanted {
+            return at;
+        }
+        at += usize::try_from(length).unwrap();
+    }
 }
