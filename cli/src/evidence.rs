@@ -6,9 +6,7 @@ use anyhow::{Context as _, bail};
 use fog_chain::{ChainClient, Tx};
 use fog_contracts::{heard, rail::place_of, task::op};
 use fog_evidence::{Bundle, Judgement, Report, Signers, Status, Step, Told, check, signers};
-use fog_protocol::{
-    Address, Epoch, Hash32, Listing, Signed, Tagged as _, TaskId, api::TaskView,
-};
+use fog_protocol::{Address, Epoch, Hash32, Listing, Signed, Tagged as _, TaskId, api::TaskView};
 use fog_requestor::NodeClient;
 use fog_verifier::{AuditBasis, Evidence, Executor, sandbox::process::RunnerConfig};
 use serde::Serialize;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use fog_protocol::{
-    Hash32, JettonAmount, JournalStart, Nano, Policy, RATE_ONE, TaskId, TaskStatus,
+    GuestExit, Hash32, JettonAmount, JournalStart, Nano, Policy, RATE_ONE, TaskId, TaskStatus,
     api::{RecheckView, TaskView},
 };
 use serde::Serialize;
@@ -57,6 +57,8 @@ struct Receipt {
     /// Which verifiers signed, once they have; their signatures were checked.
     signed_by: Option<SignedBy>,
     evidence: Option<Hash32>,
+    /// How the program ended: which limit it hit, and how far it got.
+    exit: Option<GuestExit>,
     result: Option<Hash32>,
 }
 
@@ -146,6 +148,7 @@ fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
         threshold,
         signed_by: None,
         evidence: view.verdict.as_ref().map(|verdict| verdict.evidence),
+        exit: view.exit,
         result: view.result_hash,
     }
 }
@@ -294,6 +297,9 @@ fn text(receipt: &Receipt) -> String {
     });
     if let Some(evidence) = receipt.evidence {
         lines.push(format!("evidence   {evidence} (fog task evidence ID --out FILE)"));
+    }
+    if let Some(exit) = receipt.exit {
+        lines.push(format!("ended      {exit}"));
     }
     if let Some(result) = receipt.result {
         lines.push(format!("result     sha256 {result}"));

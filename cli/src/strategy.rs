@@ -12,7 +12,7 @@ use fog_protocol::{Bound, Chunks, Cut, Decimal, Direction, Policy, TaskId, api::
 use fog_requestor::DraftPolicy;
 use fog_verifier::{
     Executor,
-    strategy::chunked::{ChunkProof, join, tree},
+    strategy::chunked::{ChunkProof, Joined, join, tree},
 };
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ use crate::{
 
 const MAX_EVALUATOR: u64 = 64 << 20;
 const MAX_PROOF: u64 = 64 << 20;
+/// Chunks whose ends are told one by one.
+const MOST_ENDS: usize = 10;
 
 /// What only these policies know.
 #[derive(Debug, Args)]
@@ -154,9 +156,12 @@ pub(crate) fn plain(view: &TaskView, bytes: Vec<u8>, output: &Output) -> Vec<u8>
     let Policy::Merkle { .. } = view.listing.policy else { return bytes };
     match join(&bytes) {
         None => bytes,
-        Some((joined, failed)) => {
-            if !failed.is_empty() {
-                output.note(&format!("the program failed on chunks {failed:?}"));
+        Some(Joined { output: joined, failed }) => {
+            for (chunk, end) in failed.iter().take(MOST_ENDS) {
+                output.note(&format!("chunk {chunk}: {end}"));
+            }
+            if let Some(more) = failed.len().checked_sub(MOST_ENDS).filter(|more| *more > 0) {
+                output.note(&format!("and {more} more chunks did not succeed"));
             }
             joined
         }

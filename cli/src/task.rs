@@ -495,6 +495,9 @@ pub(crate) fn describe(view: &TaskView, prices: &Prices) -> String {
         lines.push(format!("verdict   {}: {}", verdict.verdict, verdict.reason));
         lines.push(format!("evidence  {}", verdict.evidence));
     }
+    if let Some(exit) = view.exit {
+        lines.push(format!("ended     {exit}"));
+    }
     if let Some(recheck) = &view.recheck {
         lines.push(format!("later     {}", receipt::again(recheck, view.status)));
     }

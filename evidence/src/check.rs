@@ -5,8 +5,8 @@ use fog_contracts::{
 };
 use fog_protocol::{Address, Hash32, Reveal, Tagged as _};
 use fog_verifier::{
-    AuditBasis, Evidence, Execute, Finding, Submission, Work, check_proof, draw, find, produce,
-    result_root,
+    AsTold, AuditBasis, Evidence, Execute, Finding, Submission, Work, check_proof, draw, find,
+    produce, result_root,
 };
 use fog_wallet::{Wallet, WalletVersion};
 use serde::Serialize;
@@ -320,6 +320,11 @@ fn replay(bundle: &Bundle, execute: &dyn Execute) -> Found {
         return Found::Unknown("give --module and --input to run the program again".to_owned());
     };
     let worker = &evidence.worker;
+    let found = match &evidence.finding {
+        Finding::Replayed { exit, .. } => Some(*exit),
+        _ => None,
+    };
+    let execute = &AsTold::by(found.into_iter().chain([evidence.exit]), execute);
     let execution = match produce(listing, &bundle.program, input, worker, execute) {
         Ok(execution) => execution,
         Err(error) => return Found::Wrong(format!("the program could not be run: {error}")),

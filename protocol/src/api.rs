@@ -234,7 +234,7 @@ pub struct TaskView {
     pub result_bytes: Option<u64>,
     /// SHA-256 of the result, once accepted.
     pub result_hash: Option<Hash32>,
-    /// How the program ended, once accepted.
+    /// How the program ended, once accepted: of a limit it hit, which and how far it got.
     pub exit: Option<GuestExit>,
     /// The verdict.
     pub verdict: Option<VerdictView>,

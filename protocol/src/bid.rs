@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Hash32, Nano, Signature, TaskId, envelope::Tagged, tagged_hash};
+use crate::{Address, GuestExit, Hash32, Nano, Signature, TaskId, envelope::Tagged, tagged_hash};
 
 /// A worker's offer to do a task. Signed by the session key of the worker's `Stake` contract.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -50,33 +50,6 @@ pub struct Commit {
 
 impl Tagged for Commit {
     const TAG: &'static str = "fog/commit/v1";
-}
-
-/// How a guest ended. Part of what a worker commits to: a program that fails is a result too, and
-/// a worker that ran it faithfully is paid for it. Every case is deterministic; a host's own
-/// time limit is not, so it is never committed to.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
-)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum GuestExit {
-    /// It ended by itself with code 0.
-    Success,
-    /// It ended by itself with another code, or could not do its work.
-    Failed {
-        /// The exit code.
-        code: i32,
-    },
-    /// It did something WebAssembly forbids.
-    Trapped,
-    /// It used all its fuel.
-    OutOfFuel,
-    /// It asked for more memory than its limit.
-    OutOfMemory,
-    /// It called too deeply.
-    OutOfStack,
-    /// It wrote more than its limit.
-    TooMuchOutput,
 }
 
 /// The opening of a commitment, sealed to the node after the commitment was acknowledged.

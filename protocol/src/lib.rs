@@ -13,6 +13,7 @@ mod decimal;
 mod entry;
 mod envelope;
 mod epoch;
+mod exit;
 pub mod gateway;
 mod hash;
 mod keys;
@@ -28,7 +29,7 @@ mod zkvm;
 
 pub use address::{Address, AddressError, AddressForm};
 pub use auth::{AuthError, MAX_CLOCK_SKEW_SECONDS, RequestAuth};
-pub use bid::{Bid, Commit, GuestExit, Reveal, commitment_hash};
+pub use bid::{Bid, Commit, Reveal, commitment_hash};
 pub use decimal::{Decimal, NotANumber};
 pub use entry::{Entry, EntryError, EntryProof, EntryTree, EntryVerdict};
 pub use envelope::{EnvelopeError, Signed, Tagged};
@@ -36,6 +37,7 @@ pub use epoch::{
     EPOCH_GRACE_SECONDS, Epoch, EpochError, EpochRef, MAX_EPOCH_SECONDS, MAX_FUNDING_SECONDS,
     epoch_tasks, node_id,
 };
+pub use exit::{GuestExit, Limit};
 pub use hash::{Hash32, HashParseError, TaskId, tagged_hash};
 pub use keys::{KeyError, PublicKey, SecretKey, Signature};
 pub use listing::{

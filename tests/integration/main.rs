@@ -17,6 +17,7 @@ mod fog;
 mod jetton;
 mod jury;
 mod keys;
+mod limits;
 mod market;
 mod offline;
 mod oracle;

@@ -241,7 +241,7 @@ impl Evidence {
             }
             Finding::Replayed { exit, result_root, fuel_used, .. } => {
                 let what = if *exit != self.exit {
-                    format!("the program ends as {exit:?}, not {:?}", self.exit)
+                    format!("the program ends otherwise: {exit}, not {}", self.exit)
                 } else if *result_root != self.result_root {
                     "the output differs".to_owned()
                 } else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fog_protocol::{GuestExit, Program};
+use fog_protocol::{GuestExit, Limit, Program};
 
 use crate::{
     Execute, ExecuteError, Execution, Job, Provers, groth16,
@@ -136,7 +136,10 @@ impl Executor {
             Ok(Ok(ProofOutput { json, fuel_used })) => {
                 Ok(Execution { exit: GuestExit::Success, output: json, fuel_used })
             }
-            Ok(Err(NoProof::OutOfFuel)) => failed(GuestExit::OutOfFuel),
+            Ok(Err(NoProof::OutOfFuel)) => {
+                let fuel = job.limits.fuel;
+                failed(GuestExit::LimitHit { limit: Limit::Fuel, reached: fuel, allowed: fuel })
+            }
             Ok(Err(NoProof::Trapped)) => failed(GuestExit::Trapped),
             Ok(Err(NoProof::Input(_))) => failed(GuestExit::Failed { code: BAD_INPUT }),
             Ok(Err(NoProof::Program(_))) => failed(GuestExit::Failed { code: BAD_PROGRAM }),
@@ -187,18 +190,24 @@ fn execution(outcome: Outcome, limits: &Limits) -> Result<Execution, ExecuteErro
         Exit::Success => GuestExit::Success,
         Exit::GuestFailed { code } => GuestExit::Failed { code: code.cast_signed() },
         Exit::Trapped { .. } => GuestExit::Trapped,
-        Exit::LimitHit { limit, .. } => match limit {
-            LimitKind::Fuel => GuestExit::OutOfFuel,
-            LimitKind::Memory | LimitKind::Table => GuestExit::OutOfMemory,
-            LimitKind::Stack => GuestExit::OutOfStack,
-            LimitKind::Output | LimitKind::Stderr => GuestExit::TooMuchOutput,
-            LimitKind::Wall => {
-                return Err(ExecuteError::TooSlow(u64::from(limits.wall_ms) / 1000));
-            }
-            LimitKind::Module | LimitKind::Input => {
-                return Err(ExecuteError::Sandbox(format!("the {limit} limit was hit in a run")));
-            }
-        },
+        Exit::LimitHit { limit, reached, allowed } => {
+            let limit = match limit {
+                LimitKind::Fuel => Limit::Fuel,
+                LimitKind::Memory => Limit::MemoryBytes,
+                LimitKind::Stack => Limit::StackBytes,
+                LimitKind::Table => Limit::TableElements,
+                LimitKind::Output => Limit::OutputBytes,
+                LimitKind::Wall => {
+                    return Err(ExecuteError::TooSlow(u64::from(limits.wall_ms) / 1000));
+                }
+                // Looked at before a run; of stderr the end is kept, and nobody is stopped.
+                LimitKind::Module | LimitKind::Input | LimitKind::Stderr => {
+                    let cause = format!("the {limit} limit was hit in a run");
+                    return Err(ExecuteError::Sandbox(cause));
+                }
+            };
+            GuestExit::LimitHit { limit, reached, allowed }
+        }
     };
     let output = if exit == GuestExit::Success { outcome.output } else { Vec::new() };
     Ok(Execution { exit, output, fuel_used: outcome.fuel_used })

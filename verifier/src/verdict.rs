@@ -16,6 +16,7 @@ use fog_protocol::{
 use crate::{
     AuditBasis, Evidence, EvidenceError, Finding,
     execute::{Execute, ExecuteError},
+    figures::AsTold,
     groth16,
     produce::{produce, result_root},
     proof_check, receipt_check,
@@ -147,6 +148,14 @@ impl Submission {
 
     pub(crate) const fn claim(&self) -> Ran {
         Ran { exit: self.exit, result_root: self.result_root, fuel_used: self.fuel_used }
+    }
+
+    /// The ends that it tells: of the program, or of its runs on each chunk.
+    fn ends(&self, policy: &Policy) -> Vec<GuestExit> {
+        match policy {
+            Policy::Merkle { .. } => chunked::ends(&self.output),
+            _ => vec![self.exit],
+        }
     }
 
     fn evidence(&self, basis: AuditBasis, rate_ppm: u32, finding: Finding) -> Evidence {
@@ -314,6 +323,7 @@ pub fn find(
     if !policy.is_proof() && matches!(work.basis, AuditBasis::NotDrawn { .. }) {
         return Ok(Finding::NotChecked);
     }
+    let execute = &AsTold::by(submission.ends(policy), execute);
     match policy {
         Policy::Replay { .. } => replay(work, submission, execute),
         Policy::Improves { .. } => improves::find(work, submission, execute),

@@ -17,6 +17,8 @@ mod components;
 mod corpus;
 #[path = "sandbox/determinism.rs"]
 mod determinism;
+#[path = "sandbox/ends.rs"]
+mod ends;
 #[path = "sandbox/generated.rs"]
 mod generated;
 #[path = "sandbox/guests.rs"]

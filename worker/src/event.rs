@@ -289,10 +289,9 @@ impl WorkerEvent {
             Self::Lost { reason, .. } => write!(f, "lost: {reason}"),
             Self::Assigned { commit_by, .. } => write!(f, "assigned, commit by {commit_by}"),
             Self::Running { .. } => f.write_str("running"),
-            Self::Executed { exit, fuel_used, output_bytes, millis, .. } => write!(
-                f,
-                "executed in {millis} ms: {exit:?}, {fuel_used} fuel, {output_bytes} bytes"
-            ),
+            Self::Executed { exit, fuel_used, output_bytes, millis, .. } => {
+                write!(f, "executed in {millis} ms: {exit}, {fuel_used} fuel, {output_bytes} bytes")
+            }
             Self::Committed { commitment, .. } => write!(f, "committed to {commitment}"),
             Self::Submitted { .. } => f.write_str("result submitted"),
             Self::Closed { status, in_jetton: Some(paid), reason, .. } => {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{Honest, kinds, older};
 
 /// Files, by what is in them.
-const GOLDEN: [(&str, &str); 18] = [
+const GOLDEN: [(&str, &str); 19] = [
     ("an older draw", "v1-replay"),
     ("a proof", "v1-groth16"),
     ("a proof of another task", "v1-groth16-rejected"),
@@ -32,6 +32,7 @@ const GOLDEN: [(&str, &str); 18] = [
     ("copies agree and are not drawn", "v3-copies"),
     ("a component", "v3-component"),
     ("paid in a jetton", "v3-jetton"),
+    ("a limit hit", "v3-limit"),
 ];
 
 fn tests() -> PathBuf {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod golden;
+mod limits;
 mod proofs;
 mod signers;
 
@@ -59,6 +60,7 @@ impl Execute for Honest {
             EVALUATOR if job.input.ends_with(RIGHT) => b"5\n".to_vec(),
             EVALUATOR => b"9\n".to_vec(),
             proofs::REVERSE => return Ok(proofs::run(job)),
+            limits::GREEDY => return Ok(limits::run()),
             module => {
                 assert_eq!((module, job.input), (MODULE, INPUT));
                 RIGHT.to_vec()
@@ -492,6 +494,7 @@ fn kinds() -> Vec<(&'static str, Bundle)> {
     kinds.extend(strategies());
     kinds.extend(equal_copies());
     kinds.extend(proofs::kinds());
+    kinds.extend(limits::kinds());
     kinds
 }
 

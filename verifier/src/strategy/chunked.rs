@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     AuditBasis, Evidence, EvidenceError, Finding, Submission, VerifyError, Work,
     execute::{Execute, ExecuteError, Execution, Job},
+    figures::AsTold,
     merkle,
 };
 
@@ -151,6 +152,7 @@ impl ChunkProof {
         }) else {
             return Ok(None);
         };
+        let execute = &AsTold::by([self.result.exit], execute);
         Ok(Some(run(&job, chunks, self.index, chunk, execute)? == self.result))
     }
 }
@@ -172,14 +174,30 @@ pub(crate) fn read(exit: GuestExit, output: &[u8], fuel_used: u64) -> Option<Tre
     sound.then_some(tree)
 }
 
-/// What a program that was run in one piece would have put out: the chunks' outputs one after the
-/// other, and the chunks that did not succeed. `None` if the file is not a list of chunk results.
+/// How the program ended on each chunk, as a result's file tells it; nothing if it is not one.
+pub(crate) fn ends(output: &[u8]) -> Vec<GuestExit> {
+    let chunks = tree(output).map(|tree| tree.chunks).unwrap_or_default();
+    chunks.iter().map(|chunk| chunk.exit).collect()
+}
+
+/// The results of all chunks as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// What a program that was run in one piece would have put out: the chunks' outputs one after the
+    /// other.
+    pub output: Vec<u8>,
+    /// The chunks that did not succeed, with how they ended.
+    pub failed: Vec<(u64, GuestExit)>,
+}
+
+/// Joins the results of all chunks. `None` if the file is not a list of chunk results.
 #[must_use]
-pub fn join(output: &[u8]) -> Option<(Vec<u8>, Vec<u64>)> {
+pub fn join(output: &[u8]) -> Option<Joined> {
     let Tree { chunks } = tree(output)?;
-    let failed = chunks.iter().zip(0..).filter(|(chunk, _)| chunk.exit != GuestExit::Success);
-    let failed = failed.map(|(_, index)| index).collect();
-    Some((chunks.into_iter().flat_map(|chunk| chunk.output).collect(), failed))
+    let ends = chunks.iter().map(|chunk| chunk.exit).zip(0..);
+    let failed = ends.filter(|(exit, _)| *exit != GuestExit::Success);
+    let failed = failed.map(|(exit, index)| (index, exit)).collect();
+    Some(Joined { output: chunks.into_iter().flat_map(|chunk| chunk.output).collect(), failed })
 }
 
 /// Runs every chunk.
@@ -454,9 +472,9 @@ mod tests {
     #[test]
     fn outputs_are_joined_and_failures_named() {
         let (tree, output) = (grown(6), borsh::to_vec(&grown(6).chunks).unwrap());
-        let (joined, failed) = join(&output).unwrap();
+        let Joined { output: joined, failed } = join(&output).unwrap();
         assert_eq!(joined.len(), tree.chunks.iter().map(|chunk| chunk.output.len()).sum::<usize>());
-        assert_eq!(failed, [4]);
+        assert_eq!(failed, [(4, GuestExit::Trapped)]);
     }
 
     /// The odds in the receipt: 1 - (1 - f)^samples.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use fog_protocol::{BlobRef, GuestExit, Hash32, Program, ResourceLimits};
+use fog_protocol::{BlobRef, GuestExit, Hash32, Limit, Program, ResourceLimits};
 use fog_verifier::{
     Execute as _, Executor, Job as TaskJob,
     sandbox::{
@@ -288,7 +288,8 @@ fn a_posted_component_is_run_by_its_execute() {
     assert_eq!(executor.execute(&task).unwrap(), execution);
     let starved = ResourceLimits { fuel: 1_000, ..ResourceLimits::default() };
     let execution = executor.execute(&TaskJob { limits: starved, ..task }).unwrap();
-    assert_eq!(execution.exit, GuestExit::OutOfFuel);
+    let end = GuestExit::LimitHit { limit: Limit::Fuel, reached: 1_000, allowed: 1_000 };
+    assert_eq!(execution.exit, end);
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! Posted tasks that hit a limit: their requestor is told which one, and how far they got, as
+//! `fog run` says it.
+
+use std::path::Path;
+
+use serde_json::json as value;
+
+use crate::{
+    dev::dev,
+    fog::{file, fog, json, run},
+};
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_posted_task_says_which_limit_it_hit_and_how_far_it_got() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    network.import(home, 1, "worker");
+    network.import(home, 0, "requestor");
+    network.ok(home, &["worker", "stake", "100", "--wallet", "worker", "--json"]);
+    let _worker = network.worker(home);
+    let (wordcount, reverse) = (file("cli/guests/wordcount.wasm"), file("cli/guests/reverse.wasm"));
+    let input = home.join("input");
+    std::fs::write(&input, "the fog comes\n".repeat(150_000)).unwrap();
+
+    for (module, flag, most, limit, named, unit) in [
+        (&wordcount, "--fuel", "1000", "fuel", "fuel", "units"),
+        (&reverse, "--memory", "1", "memory_bytes", "memory", "bytes"),
+    ] {
+        let work = ["--module", path(module), "--input", path(&input), flag, most];
+        let ran = json(&run(fog(home).args([&["run", "--json"][..], &work].concat())));
+        assert_eq!(
+            (&ran["outcome"], &ran["limit"]),
+            (&"limit_hit".into(), &named.into()),
+            "{ran:#}"
+        );
+
+        let terms = ["--price", "0.5", "--window", "5s", "--wait", "--json"];
+        let post = [&["task", "post", "--wallet", "requestor"], &work[..], &terms].concat();
+        let view = network.ok(home, &post);
+        // Who ran it faithfully is paid: a program that fails is a result, too.
+        assert_eq!(view["status"], "paid", "{view:#}");
+        let (reached, allowed) = (&ran["reached"], &ran["allowed"]);
+        let end = value!({
+            "kind": "limit_hit", "limit": limit, "reached": reached, "allowed": allowed
+        });
+        assert_eq!(view["exit"], end, "{view:#}");
+        let id = view["id"].as_str().unwrap();
+        assert_eq!(network.ok(home, &["task", "receipt", id, "--json"])["exit"], end);
+        let words = format!("the {named} limit was hit: {reached} of {allowed} {unit}");
+        for command in ["show", "receipt"] {
+            let shown = run(&mut network.fog(home, &["task", command, id]));
+            let shown = String::from_utf8(shown.stdout).unwrap();
+            assert!(shown.contains(&words), "{shown}");
+        }
+    }
+
+    // In chunks: each has its share of the limits, and says where it ended.
+    let work = ["--module", path(&wordcount), "--input", path(&input), "--fuel", "2000"];
+    let cut = ["--policy", "merkle", "--chunk", "1000000", "--price", "0.5", "--window", "5s"];
+    let post = ["task", "post", "--wallet", "requestor", "--json", "--wait"];
+    let view = network.ok(home, &[&post[..], &work, &cut].concat());
+    let out = home.join("out");
+    let fetch = ["task", "result", view["id"].as_str().unwrap(), "--wallet", "requestor", "--out"];
+    let output = run(&mut network.fog(home, &[&fetch[..], &[path(&out)]].concat()));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    // 2,100,000 bytes are at most three chunks of a million.
+    let words = "chunk 2: the fuel limit was hit: 666 of 666 units";
+    assert!(said.contains(words), "{said}");
+}
