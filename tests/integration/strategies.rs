@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{
-    dev::{Dev, Guard, dev},
+    dev::{Dev, Guard, dev, until},
     fog::{file, fog, json, run, verifies_within_a_second},
 };
 
@@ -113,7 +113,10 @@ fn every_strategy_from_the_post_to_the_evidence() {
     let told = receipt(&network, home, id);
     assert_eq!(told["strategy"], "redundant");
     let write = ["task", "evidence", id, "--json", "--out", path(&bundle)];
-    network.ok(home, &[&write[..], &work, &["--result", path(&plain)]].concat());
+    let write = [&write[..], &work, &["--result", path(&plain)]].concat();
+    // Copies that agree are drawn: their evidence holds the seed, which is told after its epoch.
+    network.ok(home, &["testnet", "warp", "2h", "--json"]);
+    until("the seed to be told", || run(&mut network.fog(home, &write)).status.success());
 
     // A result in chunks is read as if it were one.
     let plain = home.join("plain");
