@@ -404,6 +404,8 @@ fn what_years_of_rent_left_is_buried() {
         }
     }
     let (first, last) = (left.first().unwrap(), left.last().unwrap());
+    // Five years of a tombstone's rent, in nanogram.
+    assert_eq!(*first, 9_624_024);
     assert!(last < first, "no month left less than a tombstone gets: {left:?}");
 }
 
