@@ -8,9 +8,11 @@ use crate::fog::{fog, json, run};
 
 fn demo(args: &[&str]) -> (i32, Value) {
     let home = tempfile::tempdir().unwrap();
+    let password = home.path().join("password");
+    std::fs::write(&password, "another\n").unwrap();
     let output = run(fog(home.path())
-        // Whoever starts it may have set a node and a wallet of its own.
-        .envs([("FOG_WITNESS", "http://127.0.0.1:1"), ("FOG_CONFIRMATIONS", "9")])
+        // The caller's own, with which no key of a local network opens.
+        .env("FOG_PASSWORD_FILE", &password)
         .args(["demo", "--json"])
         .args(args));
     (output.status.code().unwrap(), json(&output))

@@ -25,11 +25,7 @@ fn a_receipt_of_a_zkvm_is_a_result() {
     let scene = Scene { network: &network, home, command: &[] };
     scene.ok("worker", &["worker", "stake", "20"]);
 
-    let receipts = std::fs::read(file("verifier/tests/vectors/groth16/receipts.json")).unwrap();
-    let receipts: Vec<Value> = serde_json::from_slice(&receipts).unwrap();
-    let receipts = receipts.iter().filter(|it| VMS.iter().any(|vm| it["vm"] == *vm));
-    let real: Vec<_> = receipts.map(|receipt| Real::write(&scene, receipt)).collect();
-    assert_eq!(real.len(), VMS.len());
+    let real = Real::each(&scene);
     let log = scene.file("worker.log");
     let mut worker = network.fog(home, &["worker", "up", "--wallet", "worker", "--json"]);
     worker.args(["--prover-seconds", "60"]);
@@ -76,10 +72,7 @@ fn who_hands_in_another_receipt_than_its_own_is_slashed() {
     network.import(home, 1, "worker");
     let scene = Scene { network: &network, home, command: &[] };
     scene.ok("worker", &["worker", "stake", "20"]);
-    let receipts = std::fs::read(file("verifier/tests/vectors/groth16/receipts.json")).unwrap();
-    let receipts: Vec<Value> = serde_json::from_slice(&receipts).unwrap();
-    let receipts = receipts.iter().filter(|it| VMS.iter().any(|vm| it["vm"] == *vm));
-    let real: Vec<_> = receipts.map(|receipt| Real::write(&scene, receipt)).collect();
+    let real = Real::each(&scene);
     let mut worker = network.fog(home, &["worker", "up", "--wallet", "worker"]);
     worker.args(["--prover-seconds", "60", "--adversary", "wrong-task"]);
     worker.args(real.iter().flat_map(|real| ["--prover".to_owned(), real.prover()]));
@@ -116,6 +109,16 @@ struct Real {
 }
 
 impl Real {
+    /// The published receipts of both makers.
+    fn each(scene: &Scene<'_>) -> Vec<Self> {
+        let receipts = std::fs::read(file("verifier/tests/vectors/groth16/receipts.json")).unwrap();
+        let receipts: Vec<Value> = serde_json::from_slice(&receipts).unwrap();
+        let receipts = receipts.iter().filter(|it| VMS.iter().any(|vm| it["vm"] == *vm));
+        let real: Vec<_> = receipts.map(|receipt| Self::write(scene, receipt)).collect();
+        assert_eq!(real.len(), VMS.len());
+        real
+    }
+
     fn write(scene: &Scene<'_>, receipt: &Value) -> Self {
         let text = |name: &str| receipt[name].as_str().unwrap().to_owned();
         let (vm, program, seal) = (text("vm"), text("program"), text("seal"));
