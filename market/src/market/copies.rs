@@ -108,12 +108,13 @@ impl Market {
             .collect();
         let (mut undrawn, mut accepted) = (Vec::new(), Vec::new());
         for (id, address) in others {
+            let may_fall = self.may_recheck(id);
             let Ok(worker) = self.worker_mut(&address) else { continue };
             if worker.undrawn.remove(&id) {
                 worker.audits.insert(id);
                 undrawn.push(id);
             }
-            if worker.unchecked.remove(&id) {
+            if may_fall && worker.unchecked.remove(&id) {
                 accepted.push(id);
             }
         }

@@ -1,6 +1,6 @@
 //! Copies that agree: a draw over each, and what one that is found wrong means for the others.
 
-use fog_market::{Action, Event, Rechecked, Settlement, Trust};
+use fog_market::{Action, Event, Rechecked, Rechecks, Settlement, Trust};
 use fog_protocol::{Group, Hash32, Listing, Nano, Policy, RATE_ONE, Signed, TaskId, TaskStatus};
 use fog_verifier::{
     AuditBasis, Finding, draw,
@@ -134,6 +134,22 @@ fn workers_in_league_fall_together() {
     world.open_nonce(tasks[3]);
     world.verdict(tasks[3], Result_::Wrong);
     assert_eq!(world.status(&tasks[3]), TaskStatus::Rejected);
+    world.assert_replays();
+}
+
+/// Where a ruling could not be signed any more nothing is looked at that a ruling would have to follow.
+#[test]
+fn what_is_accepted_is_not_looked_at_where_nobody_could_rule() {
+    let (mut world, tasks) = handed_in(&[Result_::Wrong; 2], &[false, true]);
+    world.open_nonce(tasks[0]);
+    world.verdict(tasks[0], Result_::Wrong);
+    accept_on_chain(&mut world, tasks[0]);
+    let rechecks = Rechecks::NoQuorum;
+    world.ok(Event::TrustSet { trust: Box::new(Trust { rechecks, ..Trust::default() }) });
+    world.open_nonce(tasks[1]);
+    world.verdict(tasks[1], Result_::Wrong);
+    assert_eq!(world.status(&tasks[1]), TaskStatus::Rejected);
+    assert_eq!(world.market.task(&tasks[0]).unwrap().recheck(), None);
     world.assert_replays();
 }
 
