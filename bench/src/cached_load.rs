@@ -86,10 +86,10 @@ fn cost(sandbox: &Sandbox, cache: &ArtifactCache, module: &[u8]) -> Result<Cost>
     cache.put(&artifact, fingerprint)?;
     let hash = artifact.module_hash();
     let load = || {
-        let kept = cache.get(hash, fingerprint).context("the cache lost the code")?;
-        anyhow::Ok(black_box(sandbox.load(&kept, &limits)?))
+        let kept = cache.get(hash, &limits, fingerprint).context("the cache lost the code")?;
+        anyhow::Ok(black_box(sandbox.load(&kept)?))
     };
-    let kept = cache.get(hash, fingerprint).context("the cache lost the code")?;
+    let kept = cache.get(hash, &limits, fingerprint).context("the cache lost the code")?;
     let outcome = sandbox.execute(&load()?, Job::new([]))??;
     ensure!(outcome.exit == Exit::Success, "the loaded code ends as {:?}", outcome.exit);
     let mut least = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
@@ -100,7 +100,7 @@ fn cost(sandbox: &Sandbox, cache: &ArtifactCache, module: &[u8]) -> Result<Cost>
         let (spent, compiled) = timed(|| sandbox.compile(module, &limits));
         black_box(compiled??);
         least.1 = least.1.min(spent);
-        let again = || sandbox.load(&kept, &limits).map(drop);
+        let again = || sandbox.load(&kept).map(drop);
         let (spent, result) = timed(|| (0..LOADS).try_for_each(|_| again()));
         result?;
         least.2 = least.2.min(spent / f64::from(LOADS));

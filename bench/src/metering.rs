@@ -57,7 +57,7 @@ pub(crate) fn measure() -> Result<Reading> {
         ..SandboxConfig::default()
     });
     let limits = Limits::default();
-    let metered = sandbox.load(&sandbox.compile(&module, &limits)??, &limits)?;
+    let metered = sandbox.load(&sandbox.compile(&module, &limits)??)?;
     let mut fuel = 0;
     let ours = || {
         let outcome = sandbox.execute(&metered, Job::new([]))??;

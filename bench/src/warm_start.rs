@@ -23,8 +23,8 @@ impl Side {
     fn new(allocation: Allocation) -> Result<Self> {
         let sandbox = Sandbox::new(SandboxConfig { allocation, ..SandboxConfig::default() });
         let limits = Job::new([]).limits;
-        let empty = sandbox.load(&sandbox.compile(&wat::parse_str(EMPTY)?, &limits)??, &limits)?;
-        let wordcount = sandbox.load(&sandbox.compile(WORDCOUNT, &limits)??, &limits)?;
+        let empty = sandbox.load(&sandbox.compile(&wat::parse_str(EMPTY)?, &limits)??)?;
+        let wordcount = sandbox.load(&sandbox.compile(WORDCOUNT, &limits)??)?;
         Ok(Self { sandbox, empty, wordcount })
     }
 

@@ -33,6 +33,8 @@ mod locked;
 mod process;
 #[path = "sandbox/refused.rs"]
 mod refused;
+#[path = "sandbox/stack.rs"]
+mod stack;
 #[path = "sandbox/support.rs"]
 mod support;
 #[path = "sandbox/wall.rs"]

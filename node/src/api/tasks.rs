@@ -189,7 +189,7 @@ async fn check_program(app: &App, listing: &Listing) -> Result<(), Denied> {
             let message = format!("the program is refused ({code}): {reason}");
             Err(Denied::new(Why::Invalid, "bad_program", message))
         }
-        Err(error @ (ExecuteError::TooSlow(_) | ExecuteError::Sandbox(_))) => {
+        Err(error) => {
             tracing::warn!(%error, "a program could not be looked at");
             Err(Denied::new(Why::Unavailable, "sandbox", "the sandbox is busy: try again later"))
         }

@@ -57,6 +57,10 @@ pub struct ModuleFacts {
     pub functions: u64,
 }
 
+/// What code is compiled from: a module's SHA-256, and the counted stack, see
+/// [`stack`](super::stack).
+pub(super) type Source = ([u8; 32], u32);
+
 /// Compiled code. Only [`Sandbox::compile`](super::Sandbox::compile) and the authenticated
 /// [`ArtifactCache`](super::ArtifactCache) make one: code from elsewhere would run unchecked.
 #[derive(Clone)]
@@ -64,6 +68,7 @@ pub struct Artifact {
     pub(super) code: Code,
     pub(super) facts: ModuleFacts,
     pub(super) module_hash: [u8; 32],
+    pub(super) stack_bytes: u32,
 }
 
 /// Where compiled code is.
@@ -80,6 +85,10 @@ impl Artifact {
     #[must_use]
     pub fn module_hash(&self) -> [u8; 32] {
         self.module_hash
+    }
+
+    pub(super) fn source(&self) -> Source {
+        (self.module_hash, self.stack_bytes)
     }
 
     /// What is known about the module.
@@ -103,7 +112,8 @@ impl Artifact {
             Code::Bytes(bytes) => (CodeWire::Bytes(bytes.to_vec()), None),
             Code::File { file, length } => (CodeWire::File { length: *length }, Some(&**file)),
         };
-        (ArtifactWire { code, facts: self.facts, module_hash: self.module_hash }, file)
+        let Self { facts, module_hash, stack_bytes, .. } = *self;
+        (ArtifactWire { code, facts, module_hash, stack_bytes }, file)
     }
 }
 
@@ -114,6 +124,7 @@ pub(super) struct ArtifactWire {
     code: CodeWire,
     facts: ModuleFacts,
     module_hash: [u8; 32],
+    stack_bytes: u32,
 }
 
 #[derive(Clone, BorshSerialize, BorshDeserialize)]
@@ -133,7 +144,8 @@ impl ArtifactWire {
             CodeWire::Bytes(bytes) => Code::Bytes(bytes.into()),
             CodeWire::File { length } => Code::File { file: Arc::new(file()?), length },
         };
-        Ok(Artifact { code, facts: self.facts, module_hash: self.module_hash })
+        let Self { facts, module_hash, stack_bytes, .. } = self;
+        Ok(Artifact { code, facts, module_hash, stack_bytes })
     }
 }
 

@@ -18,7 +18,10 @@ use std::{
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
-use super::artifact::{Artifact, Code, ModuleFacts};
+use super::{
+    artifact::{Artifact, Code, ModuleFacts},
+    limits::Limits,
+};
 
 const KEY_FILE: &str = "key";
 const KEY_BYTES: usize = 32;
@@ -83,19 +86,25 @@ impl ArtifactCache {
         Ok(Self { directory: directory.into(), key })
     }
 
-    /// The artifact of a module for an engine, if it is here and carries our MAC. A file that
-    /// does not is removed.
+    /// The artifact of a module for an engine and the stack of these limits, if it is here and
+    /// carries our MAC. A file that does not is removed.
     #[must_use]
-    pub fn get(&self, module_hash: [u8; 32], fingerprint: [u8; 32]) -> Option<Artifact> {
-        let name = name(module_hash, fingerprint);
+    pub fn get(
+        &self,
+        module_hash: [u8; 32],
+        limits: &Limits,
+        fingerprint: [u8; 32],
+    ) -> Option<Artifact> {
+        let stack_bytes = limits.stack_class();
+        let name = name(module_hash, stack_bytes, fingerprint);
         let path = self.directory.join(&name);
         let file = open_regular(&path)?;
-        let artifact = self.authenticated(&name, file, module_hash);
-        if artifact.is_none() {
+        let known = self.authenticated(&name, file);
+        if known.is_none() {
             tracing::warn!(file = name, "compiled code without our MAC removed from the cache");
             fs::remove_file(&path).ok();
         }
-        artifact
+        known.map(|(code, facts)| Artifact { code, facts, module_hash, stack_bytes })
     }
 
     /// Keeps an artifact; the oldest files make room.
@@ -103,7 +112,7 @@ impl ArtifactCache {
     /// # Errors
     /// [`CacheError::Io`]. The cache is only quicker, callers may go on without.
     pub fn put(&self, artifact: &Artifact, fingerprint: [u8; 32]) -> Result<(), CacheError> {
-        let name = name(artifact.module_hash, fingerprint);
+        let name = name(artifact.module_hash, artifact.stack_bytes, fingerprint);
         let path = self.directory.join(&name);
         let io_error = |source| CacheError::Io { path: path.clone(), source };
         // Code in a file came from this cache, or from one like it.
@@ -128,7 +137,7 @@ impl ArtifactCache {
         written.map_err(io_error)
     }
 
-    fn authenticated(&self, name: &str, file: File, hash: [u8; 32]) -> Option<Artifact> {
+    fn authenticated(&self, name: &str, file: File) -> Option<(Code, ModuleFacts)> {
         let bytes = file.metadata().ok()?.len();
         let length = bytes.checked_sub(FOOTER_BYTES as u64)?;
         if bytes > MAX_FILE_BYTES {
@@ -152,8 +161,7 @@ impl ArtifactCache {
             return None;
         }
         let facts = borsh::from_slice::<ModuleFacts>(facts).ok()?;
-        let code = Code::File { file: file.into(), length };
-        Some(Artifact { code, facts, module_hash: hash })
+        Some((Code::File { file: file.into(), length }, facts))
     }
 
     fn make_room(&self) -> io::Result<()> {
@@ -174,15 +182,16 @@ impl ArtifactCache {
     }
 }
 
-/// Over code, facts and name. The name stands for module and engine: one file never passes for
+/// Over code, facts and name. The name stands for module, stack and engine: one file never passes for
 /// another. It comes last because BLAKE3 is quickest when long input starts at a boundary.
 fn seal(mac: &mut blake3::Hasher, facts: &[u8], name: &str) -> blake3::Hash {
     mac.update(facts).update(name.as_bytes()).update(b"fog/sandbox/artifact/v3").finalize()
 }
 
-fn name(module_hash: [u8; 32], fingerprint: [u8; 32]) -> String {
+fn name(module_hash: [u8; 32], stack_bytes: u32, fingerprint: [u8; 32]) -> String {
     let mut hash = Sha256::new();
     hash.update(module_hash);
+    hash.update(stack_bytes.to_le_bytes());
     hash.update(fingerprint);
     format!("{}.code", hex::encode(hash.finalize()))
 }

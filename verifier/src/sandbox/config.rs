@@ -18,8 +18,8 @@ pub enum Allocation {
     OnDemand,
 }
 
-/// How hard the compiler tries. Outcomes are the same at every level, but for guests that come
-/// within a compiler's frame of the end of their stack.
+/// How hard the compiler tries. Outcomes are the same at every level, but for
+/// [`Exit::OutOfHostStack`](super::Exit).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Optimisation {
     /// Quickest code: what workers and verifiers use.

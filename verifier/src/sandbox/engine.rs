@@ -2,6 +2,7 @@
 
 use std::{
     hash::Hash,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -15,7 +16,7 @@ use wasmtime::{
 use crate::lru::Lru;
 
 use super::{
-    artifact::{Artifact, Code, Floats, GuestKind, ModuleFacts, ShaHasher},
+    artifact::{Artifact, Code, Floats, GuestKind, ModuleFacts, ShaHasher, Source},
     component,
     config::{Allocation, Nans, Optimisation, SandboxConfig, SandboxError},
     host::HostState,
@@ -23,14 +24,13 @@ use super::{
     job::Job,
     limits::Limits,
     outcome::{Outcome, Refusal},
-    trusted, wasi,
+    stack, trusted, wasi,
 };
 
-/// Compiled code is for this target without the host's own CPU features: frames, and so the
-/// depth at which the stack ends, are the same on every host.
+/// Compiled code is for this target without the host's own CPU features: the same on every host.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Bumped when what is compiled or charged changes.
-const SANDBOX_VERSION: u32 = 5;
+const SANDBOX_VERSION: u32 = 6;
 /// What of a fiber's stack is left for the host's own frames.
 const HOST_STACK: usize = 1 << 20;
 
@@ -38,15 +38,8 @@ pub(super) fn engine_error(error: wasmtime::Error) -> SandboxError {
     SandboxError::Engine(format!("{error:#}"))
 }
 
-/// Settings that need an engine of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Profile {
-    floats: Floats,
-    stack_bytes: u32,
-}
-
 #[derive(Clone)]
-struct ProfileEngine {
+struct FloatsEngine {
     engine: Engine,
     linker: Arc<Linker<HostState>>,
 }
@@ -72,13 +65,15 @@ impl Guest {
 pub struct Prepared {
     pub(super) guest: Guest,
     pub(super) facts: ModuleFacts,
+    pub(super) stack_bytes: u32,
 }
 
 /// Runs guests in this process. Share it freely; it is for processes that hold no key.
 pub struct Sandbox {
     pub(super) config: SandboxConfig,
-    engines: Mutex<Vec<(Profile, ProfileEngine)>>,
-    ready: Mutex<Lru<([u8; 32], u32), Prepared>>,
+    /// Modules with floats are compiled by other settings than those without.
+    engines: Mutex<Vec<(Floats, FloatsEngine)>>,
+    ready: Mutex<Lru<Source, Prepared>>,
 }
 
 impl Sandbox {
@@ -104,7 +99,7 @@ impl Sandbox {
         let prepared = match self.ready(hash, &job.limits) {
             Some(prepared) => prepared,
             None => match self.compile(module, &job.limits)? {
-                Ok(artifact) => self.load(&artifact, &job.limits)?,
+                Ok(artifact) => self.load(&artifact)?,
                 Err(refusal) => return Ok(Err(refusal)),
             },
         };
@@ -125,15 +120,17 @@ impl Sandbox {
             Ok(facts) => facts,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let engine = self.engine(Profile {
-            floats: facts.floats,
-            stack_bytes: self.config.max_limits.stack_class(),
-        })?;
+        let stack_bytes = limits.stack_class();
+        let counted = match stack::counted(module, facts.kind, stack_bytes) {
+            Ok(counted) => counted,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let engine = self.engine(facts.floats)?;
         let compiled = match facts.kind {
             GuestKind::Command => {
-                Module::from_binary(&engine.engine, module).and_then(|module| module.serialize())
+                Module::from_binary(&engine.engine, &counted).and_then(|module| module.serialize())
             }
-            GuestKind::Component => match Component::from_binary(&engine.engine, module) {
+            GuestKind::Component => match Component::from_binary(&engine.engine, &counted) {
                 Ok(component) => {
                     if let Err(refusal) = component::check_exports(&component) {
                         return Ok(Err(refusal));
@@ -154,16 +151,16 @@ impl Sandbox {
             code: Code::Bytes(code.into()),
             facts,
             module_hash: Sha256::digest(module).into(),
+            stack_bytes,
         }))
     }
 
-    /// Makes compiled code ready to run with the stack of these limits.
+    /// Makes compiled code ready to run.
     ///
     /// # Errors
     /// [`SandboxError::Engine`] when the code is of another engine.
-    pub fn load(&self, artifact: &Artifact, limits: &Limits) -> Result<Prepared, SandboxError> {
-        let stack_bytes = limits.stack_class();
-        let engine = self.engine(Profile { floats: artifact.facts.floats, stack_bytes })?;
+    pub fn load(&self, artifact: &Artifact) -> Result<Prepared, SandboxError> {
+        let engine = self.engine(artifact.facts.floats)?;
         let guest = match artifact.facts.kind {
             GuestKind::Command => trusted::load(&engine.engine, artifact)
                 .and_then(|module| engine.linker.instantiate_pre(&module))
@@ -172,8 +169,9 @@ impl Sandbox {
                 .and_then(|component| component::ready(&engine.engine, &component))
                 .map(Guest::Component),
         };
-        let prepared = Prepared { guest: guest.map_err(engine_error)?, facts: artifact.facts };
-        lock(&self.ready).put((artifact.module_hash, stack_bytes), prepared.clone());
+        let Artifact { facts, stack_bytes, .. } = *artifact;
+        let prepared = Prepared { guest: guest.map_err(engine_error)?, facts, stack_bytes };
+        lock(&self.ready).put(artifact.source(), prepared.clone());
         Ok(prepared)
     }
 
@@ -191,27 +189,26 @@ impl Sandbox {
         let mut hasher = ShaHasher::new();
         SANDBOX_VERSION.hash(&mut hasher);
         for floats in [Floats::None, Floats::Canonical] {
-            let stack_bytes = self.config.max_limits.stack_class();
-            let engine = self.engine(Profile { floats, stack_bytes })?;
+            let engine = self.engine(floats)?;
             engine.engine.precompile_compatibility_hash().hash(&mut hasher);
         }
         Ok(hasher.digest())
     }
 
-    fn engine(&self, profile: Profile) -> Result<ProfileEngine, SandboxError> {
+    fn engine(&self, floats: Floats) -> Result<FloatsEngine, SandboxError> {
         let mut engines = lock(&self.engines);
-        if let Some((_, engine)) = engines.iter().find(|(p, _)| *p == profile) {
+        if let Some((_, engine)) = engines.iter().find(|(of, _)| *of == floats) {
             return Ok(engine.clone());
         }
-        let engine = Engine::new(&self.engine_config(profile)?).map_err(engine_error)?;
+        let engine = Engine::new(&self.engine_config(floats)?).map_err(engine_error)?;
         let mut linker = Linker::new(&engine);
         wasi::define(&mut linker).map_err(engine_error)?;
-        let made = ProfileEngine { engine, linker: Arc::new(linker) };
-        engines.push((profile, made.clone()));
+        let made = FloatsEngine { engine, linker: Arc::new(linker) };
+        engines.push((floats, made.clone()));
         Ok(made)
     }
 
-    fn engine_config(&self, profile: Profile) -> Result<Config, SandboxError> {
+    fn engine_config(&self, floats: Floats) -> Result<Config, SandboxError> {
         let max = &self.config.max_limits;
         let mut config = Config::new();
         config.target(TARGET).map_err(engine_error)?;
@@ -219,21 +216,22 @@ impl Sandbox {
         config.wasm_features(COMPONENT_FEATURES, true);
         config.consume_fuel(true);
         config.operator_cost(fuel_prices());
-        let stack = profile.stack_bytes as usize;
+        let stack = stack::native(max.stack_class());
         config.max_wasm_stack(stack);
         // A host call may call the guest once more (a component's `realloc`), and that call has a
         // whole stack of its own, below what is used already.
         config.async_stack_size(2 * stack + HOST_STACK);
         let everywhere = self.config.nans == Nans::Everywhere;
-        config.cranelift_nan_canonicalization(profile.floats == Floats::Canonical || everywhere);
+        config.cranelift_nan_canonicalization(floats == Floats::Canonical || everywhere);
         config.cranelift_opt_level(match self.config.optimisation {
             Optimisation::Speed => OptLevel::Speed,
             Optimisation::Size => OptLevel::SpeedAndSize,
             Optimisation::Off => OptLevel::None,
         });
         config.parallel_compilation(false);
-        // Nobody reads backtraces of guests, and code without tables for them loads faster.
-        config.wasm_backtrace_max_frames(None);
+        // Of a backtrace the innermost function counts alone, see `stack::is_end`; code without
+        // tables for the rest loads faster.
+        config.wasm_backtrace_max_frames(Some(NonZeroUsize::MIN));
         config.generate_address_map(false);
         config.native_unwind_info(false);
         if let Allocation::Pooled { instances } = self.config.allocation {

@@ -43,12 +43,12 @@ pub fn inspect(module: &[u8], limits: &Limits) -> Result<ModuleFacts, Refusal> {
         GuestKind::Command => FEATURES,
         GuestKind::Component => COMPONENT_FEATURES,
     };
-    Validator::new_with_features(features).validate_all(module).map_err(invalid)?;
+    Validator::new_with_features(features).validate_all(module)?;
     let facts = match kind {
         GuestKind::Command => {
             let mut survey = Survey::new(bytes, kind);
             for payload in Parser::new(0).parse_all(module) {
-                survey.payload(payload.map_err(invalid)?)?;
+                survey.payload(payload?)?;
             }
             survey.finish()?
         }
@@ -64,14 +64,14 @@ fn inspect_component(bytes: &[u8]) -> Result<ModuleFacts, Refusal> {
     // What is being read, innermost last; `None` is a component.
     let mut open: Vec<Option<Survey>> = Vec::new();
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(invalid)? {
+        match payload? {
             Payload::Version { encoding, .. } => open.push(match encoding {
                 Encoding::Module => Some(Survey::new(0, GuestKind::Component)),
                 Encoding::Component => None,
             }),
             Payload::ComponentImportSection(section) if open.len() == 1 => {
                 for import in section {
-                    check_import(&import.map_err(invalid)?)?;
+                    check_import(&import?)?;
                 }
             }
             Payload::End(_) => {
@@ -155,8 +155,10 @@ fn kind_of(module: &[u8]) -> Result<GuestKind, Refusal> {
     }
 }
 
-fn invalid(error: BinaryReaderError) -> Refusal {
-    Refusal::InvalidModule { reason: error.to_string() }
+impl From<BinaryReaderError> for Refusal {
+    fn from(error: BinaryReaderError) -> Self {
+        Self::InvalidModule { reason: error.to_string() }
+    }
 }
 
 /// What has been seen of the module so far.
@@ -189,7 +191,7 @@ impl Survey {
         match payload {
             Payload::TypeSection(section) => {
                 for group in section {
-                    for sub in group.map_err(invalid)?.into_types() {
+                    for sub in group?.into_types() {
                         self.types.push(match sub.composite_type.inner {
                             CompositeInnerType::Func(func) => Some(func),
                             _ => None,
@@ -199,7 +201,7 @@ impl Survey {
             }
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
-                    let import = import.map_err(invalid)?;
+                    let import = import?;
                     self.import(import.module, import.name, import.ty)?;
                 }
             }
@@ -207,25 +209,25 @@ impl Survey {
                 bounded("functions", section.count().into(), MAX_FUNCTIONS)?;
                 self.facts.functions = section.count().into();
                 for index in section {
-                    self.functions.push(index.map_err(invalid)?);
+                    self.functions.push(index?);
                 }
             }
             Payload::MemorySection(section) => {
                 for memory in section {
-                    let pages = memory.map_err(invalid)?.initial;
+                    let pages = memory?.initial;
                     self.facts.memory_bytes = pages.saturating_mul(PAGE);
                 }
             }
             Payload::TableSection(section) => {
                 bounded("tables", section.count().into(), MAX_TABLES.into())?;
                 for table in section {
-                    let elements = table.map_err(invalid)?.ty.initial;
+                    let elements = table?.ty.initial;
                     self.facts.table_elements = self.facts.table_elements.max(elements);
                 }
             }
             Payload::ExportSection(section) => {
                 for export in section {
-                    let export = export.map_err(invalid)?;
+                    let export = export?;
                     if export.name == "_start" && export.kind == ExternalKind::Func {
                         self.start_found = Some(export.index);
                     }
@@ -277,9 +279,9 @@ impl Survey {
         if self.facts.floats == Floats::Canonical {
             return Ok(());
         }
-        let mut reader = body.get_operators_reader().map_err(invalid)?;
+        let mut reader = body.get_operators_reader()?;
         while !reader.eof() {
-            if makes_floats(&reader.read().map_err(invalid)?) {
+            if makes_floats(&reader.read()?) {
                 self.facts.floats = Floats::Canonical;
                 break;
             }

@@ -18,8 +18,9 @@ pub struct Limits {
     pub fuel: u64,
     /// Linear memory, bytes.
     pub memory_bytes: u64,
-    /// Native stack of the guest, bytes; rounded down to a power of two between
-    /// [`Limits::SMALLEST_STACK`] and [`Limits::LARGEST_STACK`].
+    /// Stack of the guest as WebAssembly sees it, bytes: 32 a call, and 8 for each parameter, local
+    /// and operand. Rounded down to a power of two between [`Limits::SMALLEST_STACK`] and
+    /// [`Limits::LARGEST_STACK`].
     pub stack_bytes: u32,
     /// Time on the wall, milliseconds.
     pub wall_ms: u32,
@@ -101,7 +102,7 @@ impl Limits {
         }
     }
 
-    /// The stack size that engines are built with, see [`Limits::stack_bytes`].
+    /// The stack size that guests are compiled with, see [`Limits::stack_bytes`].
     pub(super) fn stack_class(&self) -> u32 {
         let bounded = self.stack_bytes.clamp(Self::SMALLEST_STACK, Self::LARGEST_STACK);
         1 << (31 - bounded.leading_zeros())

@@ -32,6 +32,7 @@ mod limits;
 mod outcome;
 pub mod process;
 mod run;
+mod stack;
 mod trusted;
 mod wasi;
 

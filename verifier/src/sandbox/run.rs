@@ -1,6 +1,6 @@
 //! One run of a guest, and what its end means.
 
-use wasmtime::{InstancePre, PoolConcurrencyLimitError, Store, Trap};
+use wasmtime::{InstancePre, PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 
 use super::{
     artifact::GuestKind,
@@ -12,6 +12,7 @@ use super::{
     job::Job,
     limits::Limits,
     outcome::{Exit, LimitKind, Outcome, Refusal, TrapKind},
+    stack,
 };
 
 impl Sandbox {
@@ -31,6 +32,9 @@ impl Sandbox {
             return Ok(Err(refusal));
         }
         let limits = job.limits;
+        if prepared.stack_bytes != limits.stack_class() {
+            return Err(SandboxError::Engine("the guest was compiled for another stack".into()));
+        }
         let (kind, call) = (prepared.facts.kind, job.call);
         if kind == GuestKind::Command && call != Call::Execute {
             return Ok(Err(Refusal::NoSuchCall { function: call.name().into() }));
@@ -71,6 +75,9 @@ impl Sandbox {
             Err(error) => classify(&error, kind, state.refused, &limits)?,
         };
         state.trim_stderr();
+        let by_itself = matches!(exit, Exit::Success | Exit::GuestFailed { .. });
+        // Compiled code looks at its fuel at calls and at turns of loops, not after the last of them.
+        let exit = if by_itself && left == 0 { out_of_fuel(&limits) } else { exit };
         let keeps_output = matches!(exit, Exit::Success | Exit::GuestFailed { .. });
         let mut outcome = Outcome::new(exit, used, state.memory_bytes);
         outcome.stderr_tail = state.stderr;
@@ -92,6 +99,16 @@ async fn start(pre: &InstancePre<HostState>, store: &mut Store<HostState>) -> wa
 /// an older figure, and how old depends on where slices end.
 fn leaves_the_counter_behind(error: &wasmtime::Error) -> bool {
     error.downcast_ref::<Trap>().is_some_and(|trap| *trap != Trap::UnreachableCodeReached)
+}
+
+fn out_of_fuel(limits: &Limits) -> Exit {
+    Exit::LimitHit { limit: LimitKind::Fuel, reached: limits.fuel, allowed: limits.fuel }
+}
+
+/// Whether the guest trapped where its counted stack ends.
+fn at_end_of_stack(error: &wasmtime::Error) -> bool {
+    let innermost = error.downcast_ref::<WasmBacktrace>().and_then(|trace| trace.frames().first());
+    innermost.is_some_and(|frame| stack::is_end(frame.func_name()))
 }
 
 /// What an error of Wasmtime says about the guest.
@@ -123,8 +140,14 @@ fn classify(
         };
     };
     let kind = match trap {
-        Trap::OutOfFuel => return hit(LimitKind::Fuel, limits.fuel),
-        Trap::StackOverflow => return hit(LimitKind::Stack, limits.stack_bytes.into()),
+        Trap::OutOfFuel => return Ok(out_of_fuel(limits)),
+        Trap::StackOverflow => {
+            let bytes = stack::native(limits.stack_class()) as u64;
+            return Ok(Exit::OutOfHostStack { bytes });
+        }
+        Trap::UnreachableCodeReached if at_end_of_stack(error) => {
+            return hit(LimitKind::Stack, limits.stack_bytes.into());
+        }
         Trap::UnreachableCodeReached => TrapKind::Unreachable,
         Trap::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
         Trap::TableOutOfBounds => TrapKind::TableOutOfBounds,

@@ -135,7 +135,7 @@ fn evaluate(
         Ok(done) if done.exit == GuestExit::Success => Ok(answer(&done.output)),
         // An evaluator that cannot be run is the listing's fault, and the same everywhere.
         Ok(_) | Err(ExecuteError::Refused { .. }) => Ok(None),
-        Err(error @ (ExecuteError::TooSlow(_) | ExecuteError::Sandbox(_))) => Err(error),
+        Err(error) => Err(error),
     }
 }
 

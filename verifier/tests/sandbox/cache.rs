@@ -29,13 +29,13 @@ fn what_is_kept_comes_back_and_runs() {
     ArtifactCache::open(&directory).unwrap().put(&artifact, FINGERPRINT).unwrap();
 
     let cache = ArtifactCache::open(&directory).unwrap();
-    let back = cache.get(artifact.module_hash(), FINGERPRINT).unwrap();
+    let back = cache.get(artifact.module_hash(), &small(), FINGERPRINT).unwrap();
     let sandbox = sandbox(Allocation::OnDemand);
-    let prepared = sandbox.load(&back, &small()).unwrap();
+    let prepared = sandbox.load(&back).unwrap();
     let outcome = sandbox.execute(&prepared, job(b"fog fog")).unwrap().unwrap();
     assert_eq!(outcome.output, b"fog\t2\n");
-    assert!(cache.get(artifact.module_hash(), [6; 32]).is_none(), "another engine");
-    assert!(cache.get([1; 32], FINGERPRINT).is_none(), "another module");
+    assert!(cache.get(artifact.module_hash(), &small(), [6; 32]).is_none(), "another engine");
+    assert!(cache.get([1; 32], &small(), FINGERPRINT).is_none(), "another module");
 }
 
 #[test]
@@ -95,11 +95,11 @@ fn touched_and_foreign_code_is_never_loaded() {
     ];
     for (n, bytes) in attempts.iter().enumerate() {
         fs::write(&path, bytes).unwrap();
-        assert!(cache.get(hash, FINGERPRINT).is_none(), "attempt {n}");
+        assert!(cache.get(hash, &small(), FINGERPRINT).is_none(), "attempt {n}");
         assert!(!path.exists(), "attempt {n} is removed");
     }
     fs::write(&path, &genuine).unwrap();
-    assert!(cache.get(hash, FINGERPRINT).is_some());
+    assert!(cache.get(hash, &small(), FINGERPRINT).is_some());
 }
 
 #[test]
@@ -113,5 +113,5 @@ fn code_of_one_module_does_not_pass_for_another() {
     fs::remove_file(code_file(&directory)).unwrap();
     cache.put(&good, FINGERPRINT).unwrap();
     fs::write(code_file(&directory), evil_bytes).unwrap();
-    assert!(cache.get(good.module_hash(), FINGERPRINT).is_none());
+    assert!(cache.get(good.module_hash(), &small(), FINGERPRINT).is_none());
 }

@@ -162,8 +162,8 @@ fn components_are_as_deterministic_as_commands() {
     same("cached", &|module, job| {
         let artifact = shared().compile(module, &job.limits).unwrap().unwrap();
         cache.put(&artifact, [1; 32]).unwrap();
-        let kept = cache.get(artifact.module_hash(), [1; 32]).unwrap();
-        let prepared = shared().load(&kept, &job.limits).unwrap();
+        let kept = cache.get(artifact.module_hash(), &job.limits, [1; 32]).unwrap();
+        let prepared = shared().load(&kept).unwrap();
         shared().execute(&prepared, job).unwrap().unwrap()
     });
     let mut children = config();

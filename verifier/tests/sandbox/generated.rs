@@ -73,8 +73,8 @@ impl Way {
         let fingerprint = self.sandbox.fingerprint().unwrap();
         let artifact = self.sandbox.compile(module, &quick().limits).unwrap()?;
         cache.put(&artifact, fingerprint).unwrap();
-        let kept = cache.get(artifact.module_hash(), fingerprint).unwrap();
-        let prepared = self.sandbox.load(&kept, &quick().limits).unwrap();
+        let kept = cache.get(artifact.module_hash(), &quick().limits, fingerprint).unwrap();
+        let prepared = self.sandbox.load(&kept).unwrap();
         self.sandbox.execute(&prepared, quick()).unwrap()
     }
 }
@@ -157,9 +157,6 @@ fn generated_modules_end_the_same_in_every_way() {
 }
 
 /// `cargo test -p fog-verifier --test sandbox -- --ignored five_thousand --nocapture`
-///
-/// It fails at module 1971, which recurses: unoptimised frames are larger, and end the stack before the
-/// fuel is gone.
 #[test]
 #[ignore = "takes minutes: the longer run of the test above"]
 fn five_thousand_generated_modules_end_the_same_in_every_way() {

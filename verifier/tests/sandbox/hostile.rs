@@ -104,10 +104,8 @@ fn deep_stacks_end_by_the_stack_limit() {
     for module in &modules {
         assert_eq!(limit_of(module), LimitKind::Stack);
     }
-    // All fuel is charged: where exactly the stack ends is the compiler's affair.
     let outcome = run(&modules[0], job(b""));
     assert_eq!(outcome.exit, over(LimitKind::Stack, small().stack_bytes.into()));
-    assert_eq!(outcome.fuel_used, small().fuel);
     // A larger stack lets the same guest go deeper.
     let deepest = |stack_bytes| {
         let limits = Limits { stack_bytes, ..small() };

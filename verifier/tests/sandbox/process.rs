@@ -70,7 +70,7 @@ fn a_child_maps_code_from_the_cache_even_when_its_file_is_gone() {
     assert_eq!(code_files().len(), 1);
 
     let mapped = RunnerPool::start(cached()).unwrap();
-    mapped.compile(WORDCOUNT, &Limits::default()).unwrap().unwrap();
+    mapped.compile(WORDCOUNT, &small()).unwrap().unwrap();
     fs::remove_file(&code_files()[0]).unwrap();
     let second = mapped.run(WORDCOUNT, job(b"fog fog")).unwrap().unwrap();
     assert_eq!((second.exit, second.output), (first.exit, first.output));
@@ -275,7 +275,7 @@ fn a_compile_that_takes_too_long_is_refused() {
 #[test]
 fn a_compile_that_takes_too_much_memory_is_refused() {
     let _alone = alone();
-    let compile_memory = 64 << 20;
+    let compile_memory = 80 << 20;
     let pool = RunnerPool::start(RunnerConfig { compile_memory, ..config() }).unwrap();
     let refusal = pool.run(&bomb(20_000), job(b"")).unwrap().unwrap_err();
     assert_eq!(refusal, Refusal::CompileMemory { limit: compile_memory });

@@ -151,7 +151,7 @@ fn the_clock_ends_what_nothing_else_does_and_soon() {
         let job = with(ENDLESS, WALL_MS);
         // Compiled first: that has a limit of its own.
         let prepared = sandbox.compile(&module, &job.limits).unwrap().unwrap();
-        let prepared = sandbox.load(&prepared, &job.limits).unwrap();
+        let prepared = sandbox.load(&prepared).unwrap();
         let start = Instant::now();
         let outcome = sandbox.execute(&prepared, job).unwrap().unwrap();
         let late = start.elapsed().saturating_sub(Duration::from_millis(WALL_MS.into()));
@@ -243,6 +243,5 @@ fn a_guest_called_back_at_the_end_of_its_stack_ends_by_its_limit() {
         let Exit::LimitHit { limit: LimitKind::Stack, .. } = outcome.exit else {
             panic!("{depth}: {outcome:?}");
         };
-        assert_eq!(outcome.fuel_used, limits.fuel);
     }
 }

@@ -63,7 +63,7 @@ fn serve() -> io::Result<()> {
             (Role::Runner, ToChild::Run { module_hash, job }) => {
                 let prepared = match sandbox.ready(module_hash, &job.limits) {
                     Some(prepared) => Ok(prepared),
-                    None => fetch(&mut parent, &sandbox, module_hash, &job.limits)?,
+                    None => fetch(&mut parent, &sandbox, module_hash)?,
                 };
                 match prepared {
                     Ok(prepared) => run(&sandbox, &prepared, job),
@@ -114,7 +114,6 @@ fn fetch(
     parent: &mut UnixStream,
     sandbox: &Sandbox,
     module_hash: [u8; 32],
-    limits: &Limits,
 ) -> io::Result<Result<Prepared, String>> {
     frame::write(parent, &FromChild::WantsArtifact)?;
     let ToChild::Artifact(wire) = frame::read(parent)? else {
@@ -124,7 +123,7 @@ fn fetch(
     if artifact.module_hash() != module_hash {
         return Ok(Err("the parent sent another module".into()));
     }
-    Ok(sandbox.load(&artifact, limits).map_err(|error| error.to_string()))
+    Ok(sandbox.load(&artifact).map_err(|error| error.to_string()))
 }
 
 fn run(sandbox: &Sandbox, prepared: &Prepared, job: Job) -> FromChild {

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::lru::Lru;
 
 use super::super::{
-    artifact::Artifact,
+    artifact::{Artifact, Source},
     cache::ArtifactCache,
     inspect::check_facts,
     job::Job,
@@ -43,7 +43,7 @@ struct Shared {
     confinement: Confinement,
     state: Mutex<State>,
     freed: Condvar,
-    artifacts: Mutex<Lru<[u8; 32], Arc<Artifact>>>,
+    artifacts: Mutex<Lru<Source, Arc<Artifact>>>,
     cache: Option<ArtifactCache>,
 }
 
@@ -121,12 +121,12 @@ impl RunnerPool {
         limits: &Limits,
     ) -> Result<Result<Arc<Artifact>, Refusal>, RunnerError> {
         let hash: [u8; 32] = Sha256::digest(module).into();
-        if let Some(artifact) = self.shared.known(hash) {
+        if let Some(artifact) = self.shared.known(hash, limits) {
             return Ok(check_facts(&artifact.facts, limits).map(|()| artifact));
         }
         let _slot = self.shared.compile_slot()?;
         // Another caller may have compiled it meanwhile.
-        if let Some(artifact) = self.shared.known(hash) {
+        if let Some(artifact) = self.shared.known(hash, limits) {
             return Ok(check_facts(&artifact.facts, limits).map(|()| artifact));
         }
         if let Err(refusal) = limits.check_within(&self.shared.config.max_limits) {
@@ -192,16 +192,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self, hash: [u8; 32]) -> Option<Arc<Artifact>> {
-        let found = self.artifacts.lock().unwrap_or_else(PoisonError::into_inner).get(&hash);
+    fn known(&self, hash: [u8; 32], limits: &Limits) -> Option<Arc<Artifact>> {
+        let of = (hash, limits.stack_class());
+        let found = self.artifacts.lock().unwrap_or_else(PoisonError::into_inner).get(&of);
         if found.is_some() {
             return found;
         }
-        let artifact = Arc::new(self.cache.as_ref()?.get(hash, self.fingerprint)?);
+        let artifact = Arc::new(self.cache.as_ref()?.get(hash, limits, self.fingerprint)?);
         self.artifacts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .put(hash, Arc::clone(&artifact));
+            .put(of, Arc::clone(&artifact));
         Some(artifact)
     }
 
@@ -215,7 +216,7 @@ impl Shared {
         self.artifacts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .put(artifact.module_hash(), Arc::clone(&artifact));
+            .put(artifact.source(), Arc::clone(&artifact));
         artifact
     }
 

@@ -99,11 +99,7 @@ pub(super) fn components() -> Vec<Hostile> {
             &["compile_timeout", "compile_memory", "compiler_failed", "invalid_module"],
             component(&doubling(20), "", ""),
         ),
-        little(
-            "a component a thousand components deep",
-            &["invalid_module", "no_execute"],
-            nested(1_000),
-        ),
+        little("a component a thousand components deep", &["too_many"], nested(1_000)),
         little(
             "ten thousand types",
             BOMB,
