@@ -5,6 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fog_protocol::{Curve, Hash32, HashParseError, Nano, TaskId, UnknownZkVm, ZkVm};
 
+mod limits;
+
+pub(crate) use limits::LimitArgs;
+
 /// A marketplace for computation between strangers, settled on TON: results are verified before
 /// money moves.
 #[derive(Debug, Parser)]
@@ -121,12 +125,8 @@ pub(crate) struct RunArgs {
     /// Seed of the guest's random generator.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Most fuel it may use.
-    #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) fuel: u64,
-    /// Most memory it may use, in MiB.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
-    pub(crate) memory: u64,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 }
 
 #[derive(Debug, Args)]
@@ -544,12 +544,8 @@ pub(crate) struct PostArgs {
     /// With `--rail account`: your account at the node [default: the setting, FOG_ACCOUNT].
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) account: Option<fog_protocol::Address>,
-    /// Most fuel the program may use.
-    #[arg(long, default_value_t = 1_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) fuel: u64,
-    /// Most memory the program may use, in MiB.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
-    pub(crate) memory: u64,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
     /// A zkVM's program, with the `receipt` policy.
     #[arg(long, value_name = "FILE", requires_all = ["zkvm", "program_id"])]
     pub(crate) elf: Option<PathBuf>,

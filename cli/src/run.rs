@@ -68,7 +68,7 @@ struct Ran {
 }
 
 pub(crate) fn run(args: &RunArgs, output: &Output) -> anyhow::Result<ExitCode> {
-    let limits = Limits { fuel: args.fuel, memory_bytes: args.memory << 20, ..Limits::default() };
+    let limits = Limits::for_listing(&args.limits.limits());
     // Read one byte more than is accepted: the sandbox then refuses with its own words.
     let module = files::read(&args.module, limits.module_bytes + 1)?;
     let (call, input) = match (args.split, args.merge) {
@@ -119,7 +119,7 @@ fn finish(outcome: Outcome, args: &RunArgs, output: &Output) -> anyhow::Result<E
     };
     let facts = format!(
         "output {} bytes, sha256 {}\nfuel   {} of {}\nmemory {} bytes",
-        ran.output_bytes, ran.output_hash, ran.fuel_used, args.fuel, ran.memory_bytes
+        ran.output_bytes, ran.output_hash, ran.fuel_used, args.limits.fuel, ran.memory_bytes
     );
     let line = outcome.exit.to_string();
     let report = match outcome.exit {

@@ -4,8 +4,8 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use fog_protocol::{
-    Durations, Hash32, JournalStart, Nano, PublicInput, RATE_ONE, Rail, ResourceLimits, TaskId,
-    TaskStatus, api::TaskView,
+    Durations, Hash32, JournalStart, Nano, PublicInput, RATE_ONE, Rail, TaskId, TaskStatus,
+    api::TaskView,
 };
 use fog_requestor::{
     Draft, DraftPolicy, DraftProgram, NodeClient, Openings, Prepared, Requestor, RequestorError,
@@ -163,11 +163,7 @@ fn draft(args: &PostArgs, rail: Rail) -> anyhow::Result<Draft> {
     Ok(Draft {
         program,
         input: files::read(&args.input, MAX_INPUT)?,
-        limits: ResourceLimits {
-            fuel: args.fuel,
-            memory_bytes: args.memory << 20,
-            ..ResourceLimits::default()
-        },
+        limits: args.limits.limits(),
         price,
         policy,
         durations: durations(args.deadline, args.window)?,

@@ -17,6 +17,7 @@ mod exit;
 pub mod gateway;
 mod hash;
 mod keys;
+mod limits;
 mod listing;
 mod money;
 mod opening;
@@ -40,9 +41,9 @@ pub use epoch::{
 pub use exit::{GuestExit, Limit};
 pub use hash::{Hash32, HashParseError, TaskId, tagged_hash};
 pub use keys::{KeyError, PublicKey, SecretKey, Signature};
+pub use limits::ResourceLimits;
 pub use listing::{
     BlobRef, Curve, Durations, Listing, ListingError, Policy, Program, PublicInput, RATE_ONE,
-    ResourceLimits,
 };
 pub use money::{AmountError, NANO_PER_GRAM, Nano};
 pub use opening::{NonceOpening, OpeningError};

@@ -6,7 +6,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Decimal, EpochRef, Hash32, JettonAmount, Nano, PublicKey, Rail, TaskId,
+    Address, Decimal, EpochRef, Hash32, JettonAmount, Nano, PublicKey, Rail, ResourceLimits,
+    TaskId,
     envelope::Tagged,
     strategy::{self, Bound, Chunks, Direction},
     zkvm::{JournalStart, ZkVm},
@@ -25,11 +26,10 @@ const JETTON_VERSION: u16 = 3;
 const STRATEGY_VERSION: u16 = 4;
 /// The version of listings that name the epoch of their draw, on any rail and with any policy.
 const EPOCH_VERSION: u16 = 5;
+/// The version of listings with an epoch that lower a limit which the versions before cannot name.
+const LIMITS_VERSION: u16 = 6;
 /// What a listing says whose version promises an epoch that it lacks: [`Listing::check`] refuses it.
 const NO_EPOCH: EpochRef = EpochRef { number: u64::MAX, seed_hash: Hash32([0; 32]) };
-const MAX_FUEL: u64 = 1_000_000_000_000;
-const MAX_MEMORY: u64 = 4 << 30;
-const MAX_OUTPUT: u64 = 64 << 20;
 const MAX_PUBLICS: usize = 64;
 const MAX_DURATION: u32 = 30 * 24 * 3600;
 
@@ -37,7 +37,7 @@ const MAX_DURATION: u32 = 30 * 24 * 3600;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListingError {
     /// Another version of the listing's format.
-    #[error("listing version {0} is unknown: this software speaks {VERSION} to {EPOCH_VERSION}")]
+    #[error("listing version {0} is unknown: this software speaks {VERSION} to {LIMITS_VERSION}")]
     Version(u16),
     /// A version that is not the one of rail and policy.
     #[error("a listing of this rail with a `{policy}` policy has version {wanted}, not {version}")]
@@ -60,12 +60,28 @@ pub enum ListingError {
     },
     /// Version and epoch do not fit.
     #[error(
-        "a listing that names an epoch has version {EPOCH_VERSION}, not {version}, and no other"
+        "a listing that names an epoch has version {EPOCH_VERSION} or {LIMITS_VERSION}, not \
+             {version}, and no other"
     )]
     Epoch {
         /// The listing's version.
         version: u16,
     },
+    /// Version and limits do not fit.
+    #[error(
+        "a listing that lowers `stack_bytes` or `table_elements` has version {LIMITS_VERSION}, not \
+             {version}, and no other"
+    )]
+    LowerLimits {
+        /// The listing's version.
+        version: u16,
+    },
+    /// Limits for a program that nobody runs again.
+    #[error(
+        "`stack_bytes` and `table_elements` cannot be lowered where a proof is checked: nobody runs \
+             the program again; leave them out"
+    )]
+    LimitsOfProof,
     /// A policy that only a task's own contract can judge.
     #[error("on the account rail no contract checks a proof: post it with `--rail escrow`")]
     NoContract,
@@ -173,26 +189,6 @@ impl Program {
             Self::Circuit { key } => vec![*key],
             Self::ZkVm { elf, .. } => vec![*elf],
         }
-    }
-}
-
-/// Upper bounds for one execution; a worker's and a verifier's own limits may only lower them.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
-)]
-#[serde(deny_unknown_fields)]
-pub struct ResourceLimits {
-    /// Wasmtime fuel (about one unit an instruction): the CPU time that decides.
-    pub fuel: u64,
-    /// Linear memory in bytes.
-    pub memory_bytes: u64,
-    /// Result size in bytes.
-    pub output_bytes: u64,
-}
-
-impl Default for ResourceLimits {
-    fn default() -> Self {
-        Self { fuel: 1_000_000_000, memory_bytes: 256 << 20, output_bytes: 16 << 20 }
     }
 }
 
@@ -479,13 +475,15 @@ pub struct Listing {
 }
 
 /// The rail comes after all that version 1 has, and only from version 2 on; then, from version 5
-/// on, the epoch.
+/// on, the epoch, and from version 6 on the limits that it lowers.
 impl BorshSerialize for Listing {
     fn serialize<W: io::Write>(&self, writer: &mut W) -> io::Result<()> {
         let head = (&self.version, &self.network, &self.market, &self.operator, &self.requestor);
-        let work = (&self.requestor_key, &self.program, &self.input, &self.limits);
+        let limits = &self.limits;
+        let work = (&self.requestor_key, &self.program, &self.input);
+        let room = (&limits.fuel, &limits.memory_bytes, &limits.output_bytes);
         let terms = (&self.price_cap, &self.policy, &self.durations, &self.nonce_hash, &self.salt);
-        BorshSerialize::serialize(&(head, work, terms), writer)?;
+        BorshSerialize::serialize(&(head, work, room, terms), writer)?;
         if self.version < RAIL_VERSION {
             return Ok(());
         }
@@ -493,17 +491,26 @@ impl BorshSerialize for Listing {
         if self.version < EPOCH_VERSION {
             return Ok(());
         }
-        BorshSerialize::serialize(&self.epoch.unwrap_or(NO_EPOCH), writer)
+        BorshSerialize::serialize(&self.epoch.unwrap_or(NO_EPOCH), writer)?;
+        if self.version < LIMITS_VERSION {
+            return Ok(());
+        }
+        BorshSerialize::serialize(&(&limits.stack_bytes, &limits.table_elements), writer)
     }
 }
 
 impl BorshDeserialize for Listing {
     fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
         let (version, network, market, operator, requestor) = read(reader)?;
-        let (requestor_key, program, input, limits) = read(reader)?;
+        let (requestor_key, program, input) = read(reader)?;
+        let (fuel, memory_bytes, output_bytes) = read(reader)?;
         let (price_cap, policy, durations, nonce_hash, salt) = read(reader)?;
         let rail = if version >= RAIL_VERSION { read(reader)? } else { Rail::Escrow };
         let epoch = if version >= EPOCH_VERSION { Some(read(reader)?) } else { None };
+        let (stack_bytes, table_elements) =
+            if version >= LIMITS_VERSION { read(reader)? } else { ResourceLimits::MOST };
+        let limits =
+            ResourceLimits { fuel, memory_bytes, output_bytes, stack_bytes, table_elements };
         Ok(Self {
             version,
             network,
@@ -547,10 +554,17 @@ impl Listing {
     /// The format's version with the epoch of a draw.
     pub const EPOCH_VERSION: u16 = EPOCH_VERSION;
 
+    /// The format's version with an epoch and limits that versions before cannot name.
+    pub const LIMITS_VERSION: u16 = LIMITS_VERSION;
+
     /// The same listing with this epoch, whose seed decides its draw.
     #[must_use]
     pub fn with_epoch(self, epoch: EpochRef) -> Self {
-        Self { version: EPOCH_VERSION, epoch: Some(epoch), ..self }
+        Self { version: Self::drawn_version(&self.limits), epoch: Some(epoch), ..self }
+    }
+
+    const fn drawn_version(limits: &ResourceLimits) -> u16 {
+        if limits.lowers_more() { LIMITS_VERSION } else { EPOCH_VERSION }
     }
 
     /// The epoch whose seed decides its draw, as far as the task's id follows from it.
@@ -603,15 +617,22 @@ impl Listing {
     /// # Errors
     /// The first field that is outside its bounds.
     pub fn check(&self) -> Result<(), ListingError> {
-        if !(VERSION..=EPOCH_VERSION).contains(&self.version) {
+        if !(VERSION..=LIMITS_VERSION).contains(&self.version) {
             return Err(ListingError::Version(self.version));
         }
         let (version, policy) = (self.version, self.policy.name());
-        if self.epoch.is_some() != (version == EPOCH_VERSION) || self.epoch == Some(NO_EPOCH) {
+        if self.epoch.is_some() != (version >= EPOCH_VERSION) || self.epoch == Some(NO_EPOCH) {
             return Err(ListingError::Epoch { version });
         }
+        if self.limits.lowers_more() && self.policy.is_proof() {
+            return Err(ListingError::LimitsOfProof);
+        }
+        let lowers = version == LIMITS_VERSION;
+        if lowers != self.limits.lowers_more() {
+            return Err(ListingError::LowerLimits { version });
+        }
         let wanted = match self.epoch {
-            Some(_) => EPOCH_VERSION,
+            Some(_) => Self::drawn_version(&self.limits),
             None => Self::version_of(&self.rail, &self.policy),
         };
         if version != wanted && [version, wanted].contains(&STRATEGY_VERSION) {
@@ -631,9 +652,7 @@ impl Listing {
             let given = u64::try_from(units.get()).unwrap_or(most);
             within("rail.units", given, 1, most)?;
         }
-        within("limits.fuel", self.limits.fuel, 1, MAX_FUEL)?;
-        within("limits.memory_bytes", self.limits.memory_bytes, 64 << 10, MAX_MEMORY)?;
-        within("limits.output_bytes", self.limits.output_bytes, 1, MAX_OUTPUT)?;
+        self.limits.check()?;
         within("price_cap", self.price_cap.get(), 1, Nano::MAX.get())?;
         let d = &self.durations;
         for (field, seconds) in [
@@ -708,7 +727,12 @@ impl Listing {
     }
 }
 
-fn within(field: &'static str, given: u64, min: u64, max: u64) -> Result<(), ListingError> {
+pub(crate) fn within(
+    field: &'static str,
+    given: u64,
+    min: u64,
+    max: u64,
+) -> Result<(), ListingError> {
     if (min..=max).contains(&given) {
         Ok(())
     } else {

@@ -221,7 +221,7 @@ pub struct EntryPage {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -229,7 +229,7 @@ mod tests {
         BlobRef, Durations, ListingError, Policy, Program, PublicKey, ResourceLimits, Tagged as _,
     };
 
-    fn listing(rail: Rail) -> Listing {
+    pub(crate) fn listing(rail: Rail) -> Listing {
         Listing {
             version: rail.listing_version(),
             network: -3,

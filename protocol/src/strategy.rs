@@ -150,8 +150,8 @@ impl Chunks {
         let most = self.most(input_bytes);
         ResourceLimits {
             fuel: limits.fuel / most,
-            memory_bytes: limits.memory_bytes,
             output_bytes: (limits.output_bytes / most).saturating_sub(CHUNK_OVERHEAD),
+            ..*limits
         }
     }
 }

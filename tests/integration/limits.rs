@@ -24,12 +24,27 @@ fn a_posted_task_says_which_limit_it_hit_and_how_far_it_got() {
     network.ok(home, &["worker", "stake", "100", "--wallet", "worker", "--json"]);
     let _worker = network.worker(home);
     let (wordcount, reverse) = (file("cli/guests/wordcount.wasm"), file("cli/guests/reverse.wasm"));
+    let assembled = |name: &str, fields: &str| {
+        let at = home.join(name);
+        std::fs::write(&at, wat::parse_str(format!("(module {fields})")).unwrap()).unwrap();
+        at
+    };
+    let deep = assembled("deep.wasm", "(func $f (export \"_start\") (call $f))");
+    let wide = assembled(
+        "wide.wasm",
+        "(table 1 funcref) (func (export \"_start\")
+           (if (i32.eq (table.grow (ref.null func) (i32.const 6000)) (i32.const -1))
+             (then unreachable)))",
+    );
     let input = home.join("input");
     std::fs::write(&input, "the fog comes\n".repeat(150_000)).unwrap();
 
     for (module, flag, most, limit, named, unit) in [
         (&wordcount, "--fuel", "1000", "fuel", "fuel", "units"),
         (&reverse, "--memory", "1", "memory_bytes", "memory", "bytes"),
+        (&reverse, "--max-output", "1", "output_bytes", "output size", "bytes"),
+        (&deep, "--stack", "64", "stack_bytes", "stack", "bytes"),
+        (&wide, "--table", "5000", "table_elements", "table elements", "elements"),
     ] {
         let work = ["--module", path(module), "--input", path(&input), flag, most];
         let ran = json(&run(fog(home).args([&["run", "--json"][..], &work].concat())));

@@ -210,7 +210,12 @@ proptest! {
         reserve: u64, free: u64, pending in 0u8..8, work_ms: u64, within_ms: u64,
     ) {
         let mut listing = listing();
-        listing.limits = ResourceLimits { fuel, memory_bytes: memory, output_bytes: output };
+        listing.limits = ResourceLimits {
+            fuel,
+            memory_bytes: memory,
+            output_bytes: output,
+            ..ResourceLimits::default()
+        };
         listing.input.bytes = input;
         listing.price_cap = Nano::new(cap);
         listing.durations.commit = commit;

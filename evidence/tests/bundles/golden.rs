@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{Honest, kinds, older};
 
 /// Files, by what is in them.
-const GOLDEN: [(&str, &str); 20] = [
+const GOLDEN: [(&str, &str); 21] = [
     ("an older draw", "v1-replay"),
     ("a proof", "v1-groth16"),
     ("a proof of another task", "v1-groth16-rejected"),
@@ -34,6 +34,7 @@ const GOLDEN: [(&str, &str); 20] = [
     ("a component", "v3-component"),
     ("paid in a jetton", "v3-jetton"),
     ("a limit hit", "v3-limit"),
+    ("a limit that its listing lowers", "v3-limit-lowered"),
 ];
 
 fn tests() -> PathBuf {

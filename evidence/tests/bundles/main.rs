@@ -61,6 +61,7 @@ impl Execute for Honest {
             EVALUATOR => b"9\n".to_vec(),
             proofs::REVERSE => return Ok(proofs::run(job)),
             limits::GREEDY => return Ok(limits::run()),
+            limits::DEEP => return Ok(limits::run_deep(job.limits.stack_bytes)),
             module => {
                 assert_eq!((module, job.input), (MODULE, INPUT));
                 RIGHT.to_vec()

@@ -95,7 +95,7 @@ impl ArtifactCache {
         limits: &Limits,
         fingerprint: [u8; 32],
     ) -> Option<Artifact> {
-        let stack_bytes = limits.stack_class();
+        let stack_bytes = limits.stack_bytes;
         let name = name(module_hash, stack_bytes, fingerprint);
         let path = self.directory.join(&name);
         let file = open_regular(&path)?;

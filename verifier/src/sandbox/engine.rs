@@ -120,7 +120,7 @@ impl Sandbox {
             Ok(facts) => facts,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let stack_bytes = limits.stack_class();
+        let stack_bytes = limits.stack_bytes;
         let counted = match stack::counted(module, facts.kind, stack_bytes) {
             Ok(counted) => counted,
             Err(refusal) => return Ok(Err(refusal)),
@@ -178,7 +178,7 @@ impl Sandbox {
     /// The module with this SHA-256, if it was loaded lately for such a stack.
     #[must_use]
     pub fn ready(&self, module_hash: [u8; 32], limits: &Limits) -> Option<Prepared> {
-        lock(&self.ready).get(&(module_hash, limits.stack_class()))
+        lock(&self.ready).get(&(module_hash, limits.stack_bytes))
     }
 
     /// Identifies the engine version and all settings that compiled code depends on.
@@ -216,7 +216,7 @@ impl Sandbox {
         config.wasm_features(COMPONENT_FEATURES, true);
         config.consume_fuel(true);
         config.operator_cost(fuel_prices());
-        let stack = stack::native(max.stack_class());
+        let stack = stack::native(max.stack_bytes);
         config.max_wasm_stack(stack);
         // A host call may call the guest once more (a component's `realloc`), and that call has a
         // whole stack of its own, below what is used already.

@@ -19,8 +19,7 @@ pub struct Limits {
     /// Linear memory, bytes.
     pub memory_bytes: u64,
     /// Stack of the guest as WebAssembly sees it, bytes: 32 a call, and 8 for each parameter, local
-    /// and operand. Rounded down to a power of two between [`Limits::SMALLEST_STACK`] and
-    /// [`Limits::LARGEST_STACK`].
+    /// and operand.
     pub stack_bytes: u32,
     /// Time on the wall, milliseconds.
     pub wall_ms: u32,
@@ -37,11 +36,6 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The smallest stack a guest can be given, bytes.
-    pub const SMALLEST_STACK: u32 = 16 << 10;
-    /// The largest stack a guest can be given, bytes.
-    pub const LARGEST_STACK: u32 = 1 << 20;
-
     /// Limits of a listing: what it names is taken from there, the rest from the defaults.
     #[must_use]
     pub fn for_listing(terms: &ResourceLimits) -> Self {
@@ -49,6 +43,8 @@ impl Limits {
             fuel: terms.fuel,
             memory_bytes: terms.memory_bytes,
             output_bytes: terms.output_bytes,
+            stack_bytes: terms.stack_bytes,
+            table_elements: terms.table_elements,
             ..Self::default()
         }
     }
@@ -101,22 +97,18 @@ impl Limits {
             LimitKind::Stderr => self.stderr_bytes.into(),
         }
     }
-
-    /// The stack size that guests are compiled with, see [`Limits::stack_bytes`].
-    pub(super) fn stack_class(&self) -> u32 {
-        let bounded = self.stack_bytes.clamp(Self::SMALLEST_STACK, Self::LARGEST_STACK);
-        1 << (31 - bounded.leading_zeros())
-    }
 }
 
 impl Default for Limits {
+    /// What a listing that names nothing gets.
     fn default() -> Self {
+        let terms = ResourceLimits::default();
         Self {
-            fuel: 1_000_000_000,
-            memory_bytes: 256 * MIB,
-            stack_bytes: Self::LARGEST_STACK,
+            fuel: terms.fuel,
+            memory_bytes: terms.memory_bytes,
+            stack_bytes: terms.stack_bytes,
             wall_ms: 30_000,
-            table_elements: 100_000,
+            table_elements: terms.table_elements,
             module_bytes: 16 * MIB,
             input_bytes: 64 * MIB,
             output_bytes: 64 * MIB,

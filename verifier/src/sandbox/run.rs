@@ -32,7 +32,7 @@ impl Sandbox {
             return Ok(Err(refusal));
         }
         let limits = job.limits;
-        if prepared.stack_bytes != limits.stack_class() {
+        if prepared.stack_bytes != limits.stack_bytes {
             return Err(SandboxError::Engine("the guest was compiled for another stack".into()));
         }
         let (kind, call) = (prepared.facts.kind, job.call);
@@ -142,7 +142,7 @@ fn classify(
     let kind = match trap {
         Trap::OutOfFuel => return Ok(out_of_fuel(limits)),
         Trap::StackOverflow => {
-            let bytes = stack::native(limits.stack_class()) as u64;
+            let bytes = stack::native(limits.stack_bytes) as u64;
             return Ok(Exit::OutOfHostStack { bytes });
         }
         Trap::UnreachableCodeReached if at_end_of_stack(error) => {

@@ -146,7 +146,7 @@ impl Counter {
         let mut out = Vec::new();
         wasm_encoder::ValType::I32.encode(&mut out);
         out.push(1); // it changes
-        Instruction::I32Const(stack_bytes.cast_signed()).encode(&mut out);
+        Instruction::I32Const(i32::try_from(stack_bytes).unwrap_or(i32::MAX)).encode(&mut out);
         Instruction::End.encode(&mut out);
         out
     }

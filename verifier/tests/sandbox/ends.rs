@@ -12,10 +12,18 @@ use super::{
 };
 
 const MIB: u64 = 1 << 20;
+const STACK: u32 = 48 << 10;
+const TABLE: u32 = 5_000;
 
 fn execute(module: &[u8], execute: &dyn Execute) -> Execution {
     let program = Program::Wasi { module: BlobRef::of(module) };
-    let limits = ResourceLimits { fuel: 1_000_000, memory_bytes: 2 * MIB, output_bytes: 100 };
+    let limits = ResourceLimits {
+        fuel: 1_000_000,
+        memory_bytes: 2 * MIB,
+        output_bytes: 100,
+        stack_bytes: STACK,
+        table_elements: TABLE,
+    };
     let job = Job {
         program: &program,
         blobs: &[module.to_vec()],
@@ -61,8 +69,7 @@ fn every_limit_that_stops_a_task_is_told_with_how_far_it_got() {
     let endless = bare("", "(loop $again (br $again))");
     let deep = bare("(func $f (export \"f\") (call $f) (call $f))", "(call $f)");
     let chatty = command("(loop $again (call $put (i32.const 16) (i32.const 60)) (br $again))");
-    let stack = Limits::default().stack_bytes.into();
-    let tables = u64::from(Limits::default().table_elements);
+    let (stack, tables) = (STACK.into(), TABLE.into());
     let cases = [
         (greedy, Limit::MemoryBytes, 3 * MIB, 2 * MIB, GuestExit::OutOfMemory),
         (wide(), Limit::TableElements, 200_001, tables, GuestExit::OutOfMemory),

@@ -103,7 +103,7 @@ fn every_way_out_of_a_function_gives_the_stack_back() {
                (br_if $more (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))
                  (i32.const 100000))))",
         );
-        let limits = Limits { stack_bytes: Limits::SMALLEST_STACK, ..small() };
+        let limits = Limits { stack_bytes: 16 << 10, ..small() };
         let outcome = everywhere(&module, &Job { limits, ..job(b"") });
         assert_eq!(outcome.exit, Exit::Success, "way {n}");
     }

@@ -238,7 +238,7 @@ fn a_guest_called_back_at_the_end_of_its_stack_ends_by_its_limit() {
     };
     // From a stack that is hardly used to one that does not reach to the call.
     for depth in [1, 10_000, 15_000, 20_000, 25_000, 30_000, 100_000] {
-        let limits = Limits { stack_bytes: Limits::LARGEST_STACK, ..small() };
+        let limits = Limits { stack_bytes: 1 << 20, ..small() };
         let outcome = pool.run(&deep(depth), Job { limits, ..job(b"") }).unwrap().unwrap();
         let Exit::LimitHit { limit: LimitKind::Stack, .. } = outcome.exit else {
             panic!("{depth}: {outcome:?}");

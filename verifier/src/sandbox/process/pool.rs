@@ -193,7 +193,7 @@ impl Shared {
     }
 
     fn known(&self, hash: [u8; 32], limits: &Limits) -> Option<Arc<Artifact>> {
-        let of = (hash, limits.stack_class());
+        let of = (hash, limits.stack_bytes);
         let found = self.artifacts.lock().unwrap_or_else(PoisonError::into_inner).get(&of);
         if found.is_some() {
             return found;
