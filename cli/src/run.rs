@@ -42,12 +42,6 @@ enum Report {
         #[serde(flatten)]
         ran: Ran,
     },
-    OutOfHostStack {
-        /// What the host has, bytes.
-        bytes: u64,
-        #[serde(flatten)]
-        ran: Ran,
-    },
     Refused {
         code: String,
         cause: String,
@@ -130,7 +124,6 @@ fn finish(outcome: Outcome, args: &RunArgs, output: &Output) -> anyhow::Result<E
             let unit = limit.unit();
             Report::LimitHit { limit: limit.to_string(), reached, allowed, unit, ran }
         }
-        Exit::OutOfHostStack { bytes } => Report::OutOfHostStack { bytes, ran },
     };
     if output.is_json() {
         output.document(&report, String::new)?;

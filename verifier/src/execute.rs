@@ -98,10 +98,6 @@ pub enum ExecuteError {
     /// The host's time limit ran out; that is not deterministic, so it is no result.
     #[error("the program ran longer than the {0} s this host allows")]
     TooSlow(u64),
-    /// Its compiled code needed more native stack than this host has, bytes: no result either, since
-    /// how much it needs is the compiler's affair.
-    #[error("the program's compiled code needs more than the {0} bytes of stack this host has")]
-    TooDeep(u64),
     /// The sandbox process failed; running it again may work.
     #[error("the sandbox failed: {0}")]
     Sandbox(String),

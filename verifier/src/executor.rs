@@ -208,7 +208,6 @@ fn execution(outcome: Outcome, limits: &Limits) -> Result<Execution, ExecuteErro
             };
             GuestExit::LimitHit { limit, reached, allowed }
         }
-        Exit::OutOfHostStack { bytes } => return Err(ExecuteError::TooDeep(bytes)),
     };
     let output = if exit == GuestExit::Success { outcome.output } else { Vec::new() };
     Ok(Execution { exit, output, fuel_used: outcome.fuel_used })

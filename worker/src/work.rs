@@ -127,7 +127,7 @@ impl From<ExecuteError> for Failure {
     fn from(error: ExecuteError) -> Self {
         match error {
             ExecuteError::Refused { .. } => Self::Impossible(error.to_string()),
-            ExecuteError::TooSlow(_) | ExecuteError::TooDeep(_) => Self::TooSlow(error.to_string()),
+            ExecuteError::TooSlow(_) => Self::TooSlow(error.to_string()),
             ExecuteError::Sandbox(_) => Self::Own(error.to_string()),
         }
     }

@@ -18,8 +18,8 @@ pub enum Allocation {
     OnDemand,
 }
 
-/// How hard the compiler tries. Outcomes are the same at every level, but for
-/// [`Exit::OutOfHostStack`](super::Exit).
+/// How hard the compiler tries. Outcomes are the same at every level, but for guests whose compiled
+/// code needs several times the stack that they name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Optimisation {
     /// Quickest code: what workers and verifiers use.

@@ -16,9 +16,9 @@ pub struct Outcome {
     pub output_hash: [u8; 32],
     /// The end of stderr, at most `Limits::stderr_bytes`. For people; never part of a verdict.
     pub stderr_tail: Vec<u8>,
-    /// Fuel burnt, host calls included. A guest that hits the fuel limit, or traps by anything but
-    /// `unreachable`, is charged all it had: what is known of its fuel at a trap depends on the
-    /// compiler.
+    /// Fuel burnt, host calls included. A guest that hits the fuel limit, comes to the end of the
+    /// native stack, or traps by anything but `unreachable`, is charged all it had: what is known of
+    /// its fuel at a trap depends on the compiler.
     pub fuel_used: u64,
     /// Linear memory it had in the end, bytes; memory never shrinks.
     pub memory_bytes: u64,
@@ -83,20 +83,13 @@ pub enum Exit {
         /// The limit of this run, in its unit.
         allowed: u64,
     },
-    /// Its compiled code needed more native stack than there is, though by its own terms it had
-    /// stack left: the compiler keeps much that the module computes again.
-    OutOfHostStack {
-        /// What there is, bytes.
-        bytes: u64,
-    },
 }
 
 impl Exit {
-    /// Whether every honest host must come to this end. The wall limit and the native stack are a
-    /// host's own.
+    /// Whether every honest host must come to this end. Only the wall limit is a host's own.
     #[must_use]
     pub fn is_deterministic(&self) -> bool {
-        !matches!(self, Self::LimitHit { limit: LimitKind::Wall, .. } | Self::OutOfHostStack { .. })
+        !matches!(self, Self::LimitHit { limit: LimitKind::Wall, .. })
     }
 }
 
@@ -190,9 +183,6 @@ impl fmt::Display for Exit {
             Self::Trapped { message, .. } => write!(f, "the guest trapped: {message}"),
             Self::LimitHit { limit, reached, allowed } => {
                 write!(f, "the {limit} limit was hit: {reached} of {allowed} {}", limit.unit())
-            }
-            Self::OutOfHostStack { bytes } => {
-                write!(f, "compiled code needed more than the host's {bytes} bytes of stack")
             }
         }
     }

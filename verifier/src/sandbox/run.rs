@@ -141,10 +141,8 @@ fn classify(
     };
     let kind = match trap {
         Trap::OutOfFuel => return Ok(out_of_fuel(limits)),
-        Trap::StackOverflow => {
-            let bytes = stack::native(limits.stack_bytes) as u64;
-            return Ok(Exit::OutOfHostStack { bytes });
-        }
+        // The end of the native stack, see `stack`.
+        Trap::StackOverflow => return hit(LimitKind::Stack, limits.stack_bytes.into()),
         Trap::UnreachableCodeReached if at_end_of_stack(error) => {
             return hit(LimitKind::Stack, limits.stack_bytes.into());
         }

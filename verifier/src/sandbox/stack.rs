@@ -9,9 +9,10 @@
 //!
 //! The price of a frame: [`FRAME`] and, for each parameter, each local and the most operands at
 //! once, [`SLOT`]. Functions that call nothing are free, since only one of them is there at a time.
-//! The native stack ([`native`]) is larger by so much that compiled code reaches its end
-//! only where a compiler keeps what the module computes again: that end proves nothing about a
-//! guest, as running out of time proves nothing.
+//! The native stack ([`native`]) is larger by so much that compiled code reaches its end only where
+//! the compiler keeps what the module computes again. That is the stack limit, too; workers and
+//! verifiers compile alike and come to the same end, but another optimisation level does not: nobody
+//! signs a rejection then, since the independent run disagrees.
 
 use std::collections::BTreeMap;
 

@@ -72,7 +72,6 @@ fn ended(result: &Result<Outcome, Refusal>, limits: &Limits) -> String {
         Exit::Success => "success".into(),
         Exit::GuestFailed { .. } => "exit".into(),
         Exit::Trapped { message, .. } => message.clone(),
-        Exit::OutOfHostStack { .. } => "host's stack".into(),
         Exit::LimitHit { limit, reached, allowed } => {
             assert_eq!(*allowed, limits.of(*limit), "{outcome:?}");
             assert!(reached >= allowed, "{outcome:?}");
