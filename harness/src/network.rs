@@ -42,13 +42,13 @@ pub enum NetworkError {
     #[error(transparent)]
     Client(#[from] fog_chain::ChainError),
     /// The market could not be deployed.
-    #[error("the market could not be deployed: {0}")]
+    #[error("the market could not be deployed")]
     Deploy(#[from] fog_requestor::PayError),
     /// Cells.
     #[error(transparent)]
     Contract(#[from] fog_contracts::ContractError),
     /// The node does not start.
-    #[error("the node does not start: {0}")]
+    #[error("the node does not start")]
     Node(#[from] fog_node::NodeError),
     /// The node does not answer.
     #[error(transparent)]
