@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use fog_protocol::{
     GuestExit, Hash32, JettonAmount, JournalStart, Nano, Policy, RATE_ONE, TaskId, TaskStatus,
-    api::{RecheckView, TaskView},
+    api::{GivenUpView, RecheckView, TaskView},
 };
 use serde::Serialize;
 
@@ -60,6 +60,9 @@ struct Receipt {
     /// How the program ended: which limit it hit, and how far it got.
     exit: Option<GuestExit>,
     result: Option<Hash32>,
+    /// Its worker gave it up, and says why; nobody checked that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given_up: Option<GivenUpView>,
 }
 
 /// Who says whether a result is right.
@@ -150,6 +153,7 @@ fn of(view: &TaskView, verifiers: usize, threshold: u8) -> Receipt {
         evidence: view.verdict.as_ref().map(|verdict| verdict.evidence),
         exit: view.exit,
         result: view.result_hash,
+        given_up: view.given_up.clone(),
     }
 }
 
@@ -301,6 +305,9 @@ fn text(receipt: &Receipt) -> String {
     }
     if let Some(exit) = receipt.exit {
         lines.push(format!("ended      {exit}"));
+    }
+    if let Some(given_up) = &receipt.given_up {
+        lines.push(format!("given up   {given_up} (nobody checked that)"));
     }
     if let Some(result) = receipt.result {
         lines.push(format!("result     sha256 {result}"));

@@ -444,7 +444,15 @@ async fn verified(requestor: &Requestor, view: &TaskView) -> anyhow::Result<Vec<
     if view.result_hash.is_none() {
         return Err(exit_with(
             1,
-            format!("task {} is {}: it has no verified result", view.id, view.status),
+            match &view.given_up {
+                Some(said) => format!(
+                    "task {} is {}: it has no verified result; {said} (nobody checked that)",
+                    view.id, view.status
+                ),
+                None => {
+                    format!("task {} is {}: it has no verified result", view.id, view.status)
+                }
+            },
         ));
     }
     Ok(requestor.result(view).await?)
@@ -509,6 +517,9 @@ pub(crate) fn describe(view: &TaskView, prices: &Prices) -> String {
     }
     for refusal in &view.refusals {
         lines.push(format!("refused   {}: {}", refusal.worker, refusal.reason));
+    }
+    if let Some(given_up) = &view.given_up {
+        lines.push(format!("given up  {given_up} (nobody checked that)"));
     }
     for step in &view.history {
         lines.push(format!("  {:14} {}", step.status, step.note));

@@ -28,7 +28,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Durations, Epoch, GuestExit, Hash32, JettonAmount, JettonRate, Listing, Nano,
+    Address, Durations, Epoch, GivenUp, GuestExit, Hash32, JettonAmount, JettonRate, Listing, Nano,
     NonceOpening, PublicKey, SealPublicKey, Signed, TaskId, TaskStatus,
 };
 
@@ -208,6 +208,24 @@ pub struct RecheckView {
     pub evidence: Option<Hash32>,
 }
 
+/// Why a worker gave a task up, by what it says itself: nobody checked it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUpView {
+    /// Who says it.
+    pub worker: Address,
+    /// When it came (chain time).
+    pub at: u64,
+    /// What it says.
+    #[serde(flatten)]
+    pub said: GivenUp,
+}
+
+impl std::fmt::Display for GivenUpView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "worker {} says: {}", self.worker, self.said)
+    }
+}
+
 /// A task as anybody may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskView {
@@ -241,6 +259,9 @@ pub struct TaskView {
     /// Was its worker caught after it had been accepted without a look? Of a single task only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recheck: Option<RecheckView>,
+    /// Its worker gave it up, and said why: of a single task only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<GivenUpView>,
     /// Chain time at which the present state times out.
     pub deadline: Option<u64>,
     /// Amount slashed from the worker's stake.

@@ -8,8 +8,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Bid, Commit, Hash32, Listing, Nano, SealPublicKey, Signed, TaskId, TaskStatus,
-    envelope::Tagged,
+    Address, Bid, Commit, GivenUp, Hash32, Listing, Nano, SealPublicKey, Signed, TaskId,
+    TaskStatus, envelope::Tagged,
 };
 
 /// Largest frame in bytes, either way.
@@ -120,6 +120,15 @@ pub enum WorkerFrame {
         task: TaskId,
         /// The contract's `Prove` message, base64 of its cells.
         message: String,
+    },
+    /// The worker gives up a task that is assigned to it, and says why. Shown as its claim, the first
+    /// of a task; nothing follows from it, its deadline least of all. Not answered; said again on
+    /// each connection until the task is closed.
+    GiveUp {
+        /// The task.
+        task: TaskId,
+        /// Why: [`GivenUp::check`] holds.
+        given_up: GivenUp,
     },
     /// After a restart: tasks in the worker's journal; the node answers each with
     /// [`ServerFrame::Assigned`], [`ServerFrame::Committed`] or [`ServerFrame::Closed`].

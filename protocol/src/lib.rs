@@ -15,6 +15,7 @@ mod envelope;
 mod epoch;
 mod exit;
 pub mod gateway;
+mod given_up;
 mod hash;
 mod keys;
 mod limits;
@@ -39,6 +40,7 @@ pub use epoch::{
     epoch_tasks, node_id,
 };
 pub use exit::{GuestExit, Limit};
+pub use given_up::{BadGivenUp, GiveUpCause, GivenUp};
 pub use hash::{Hash32, HashParseError, TaskId, tagged_hash};
 pub use keys::{KeyError, PublicKey, SecretKey, Signature};
 pub use limits::ResourceLimits;

@@ -1,17 +1,84 @@
 //! Posted tasks that hit a limit: their requestor is told which one, and how far they got, as
 //! `fog run` says it.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json as value;
 
 use crate::{
-    dev::dev,
+    dev::{Guard, dev, until},
     fog::{file, fog, json, run},
 };
 
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// Divides without end: all its fuel lasts for seconds.
+const SLOW: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x05\x03\x01\0\x01\
+    \x07\x13\x02\x06memory\x02\0\x06_start\0\0\x0a\x15\x01\x13\x01\x01\x7e\x03\x40\
+    \x42\x7f\x20\0\x42\x01\x84\x80\x21\0\x0c\0\x0b\x0b";
+
+/// Kills what `process` has started, as a host does that runs out of memory.
+fn kill_children(process: &Guard) {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", process.0.id())).unwrap();
+    for thread in threads.flatten() {
+        let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        for child in children.split_whitespace() {
+            let pid = Pid::from_raw(child.parse().unwrap()).unwrap();
+            // It may be gone already.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+/// A host's own limits make no result, but the requestor hears of them.
+#[test]
+fn who_posts_what_its_worker_gives_up_is_told_why() {
+    let home = tempfile::tempdir().unwrap();
+    let (home, data) = (home.path(), home.path().join("network"));
+    let network = dev(home, &data);
+    network.import(home, 1, "worker");
+    network.import(home, 0, "requestor");
+    network.ok(home, &["worker", "stake", "100", "--wallet", "worker", "--json"]);
+    let worker = network.worker(home);
+    let (module, input) = (home.join("slow.wasm"), home.join("input"));
+    std::fs::write(&module, SLOW).unwrap();
+    std::fs::write(&input, "").unwrap();
+    let work = ["--module", path(&module), "--input", path(&input)];
+    let post = ["task", "post", "--wallet", "requestor", "--price", "0.5", "--json"];
+    let posted = network.ok(home, &[&post[..], &work].concat());
+    let id = posted["id"].as_str().unwrap();
+
+    let show = || network.ok(home, &["task", "show", id, "--json"]);
+    until("the task to run", || show()["status"] == "running");
+    let since = Instant::now();
+    let mut view = show();
+    while view["given_up"].is_null() {
+        assert!(since.elapsed() < Duration::from_secs(60), "{view:#}");
+        kill_children(&worker);
+        view = show();
+    }
+    let given_up = &view["given_up"];
+    assert_eq!(given_up["cause"], value!({ "kind": "host" }), "{view:#}");
+    assert_eq!((&given_up["worker"], &view["status"]), (&view["worker"], &"running".into()));
+    let receipt = network.ok(home, &["task", "receipt", id, "--json"]);
+    assert_eq!(&receipt["given_up"], given_up);
+    let words = format!(
+        "worker {} says: its host could not run the program to its end: {}",
+        view["worker"].as_str().unwrap(),
+        given_up["detail"].as_str().unwrap()
+    );
+    assert!(words.contains("process died"), "{words}");
+    for command in ["show", "receipt"] {
+        let shown = run(&mut network.fog(home, &["task", command, id]));
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        assert!(shown.contains(&words), "{shown}");
+    }
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The one way a task's program is run, by workers and verifiers alike: the same job gives the
 //! same exit, output and fuel everywhere.
 
+use std::time::Duration;
+
 use fog_protocol::{
-    Address, BLIND_BYTES, GuestExit, Hash32, Listing, Policy, Program, ResourceLimits, TaskId,
-    journal_binding, tagged_hash,
+    Address, BLIND_BYTES, GiveUpCause, GivenUp, GuestExit, Hash32, Listing, Policy, Program,
+    ResourceLimits, TaskId, journal_binding, tagged_hash,
 };
 
 use crate::groth16;
@@ -96,11 +98,46 @@ pub enum ExecuteError {
         reason: String,
     },
     /// The host's time limit ran out; that is not deterministic, so it is no result.
-    #[error("the program ran longer than the {0} s this host allows")]
-    TooSlow(u64),
+    #[error("the program ran longer than this host allows: {reached_ms} of {allowed_ms} ms")]
+    TooSlow {
+        /// How long it had run, in milliseconds.
+        reached_ms: u64,
+        /// What the host allows, in milliseconds.
+        allowed_ms: u64,
+    },
     /// The sandbox process failed; running it again may work.
     #[error("the sandbox failed: {0}")]
     Sandbox(String),
+}
+
+impl ExecuteError {
+    /// The host's time limit ran out, and who ran it had to be killed: it ran as long as it might.
+    #[must_use]
+    pub fn killed_after(wall: Duration) -> Self {
+        let allowed_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+        Self::TooSlow { reached_ms: allowed_ms, allowed_ms }
+    }
+
+    /// What a worker tells the requestor that can commit to no result because of this.
+    #[must_use]
+    pub fn given_up(&self) -> GivenUp {
+        match self {
+            Self::Refused { code, reason } => {
+                GivenUp::new(GiveUpCause::Refused { code: code.clone() }, reason)
+            }
+            Self::TooSlow { reached_ms, allowed_ms } => {
+                let (reached_ms, allowed_ms) = (*reached_ms, *allowed_ms);
+                GivenUp::new(GiveUpCause::WallTime { reached_ms, allowed_ms }, "")
+            }
+            Self::Sandbox(cause) => GivenUp::new(GiveUpCause::Host, &without_paths(cause)),
+        }
+    }
+}
+
+/// Where a worker's programs and folders lie is nobody's matter.
+fn without_paths(cause: &str) -> String {
+    let shown = |word| if str::contains(word, ['/', '\\']) { "(path)" } else { word };
+    cause.split_whitespace().map(shown).collect::<Vec<_>>().join(" ")
 }
 
 /// Runs jobs. Implemented over sandbox processes by [`crate::Executor`].
@@ -110,4 +147,24 @@ pub trait Execute: Send + Sync {
     /// # Errors
     /// [`ExecuteError`].
     fn execute(&self, job: &Job<'_>) -> Result<Execution, ExecuteError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever keeps a worker from a result can be told as it is.
+    #[test]
+    fn every_end_without_a_result_can_be_told() {
+        let ends = [
+            ExecuteError::Refused { code: "not_wasm".into(), reason: "upload\nthe .wasm".into() },
+            ExecuteError::TooSlow { reached_ms: 30_004, allowed_ms: 30_000 },
+            ExecuteError::Sandbox(format!("/home/me/prover: {}", "died ".repeat(200))),
+        ];
+        for end in ends {
+            let told = end.given_up();
+            assert_eq!(told.check(), Ok(()), "{told:?}");
+            assert!(!told.detail.contains("home"), "{told:?}");
+        }
+    }
 }

@@ -105,7 +105,7 @@ impl Executor {
                     let unit = limit.unit();
                     tracing::info!(seed, %limit, reached, allowed, unit, "a guest hit a limit");
                 }
-                execution(outcome, &limits)
+                execution(outcome)
             }
             Ok(Err(refusal)) => {
                 tracing::info!(code = refusal.code(), %refusal, "a guest is refused");
@@ -113,7 +113,8 @@ impl Executor {
             }
             // Killed at its wall limit: another run would be, too.
             Err(RunnerError::Hung) => {
-                Err(ExecuteError::TooSlow(u64::from(limits.wall_ms).div_ceil(1_000)))
+                let wall = Duration::from_millis(limits.wall_ms.into());
+                Err(ExecuteError::killed_after(wall))
             }
             Err(error) => Err(ExecuteError::Sandbox(error.to_string())),
         }
@@ -144,7 +145,7 @@ impl Executor {
             Ok(Err(NoProof::Input(_))) => failed(GuestExit::Failed { code: BAD_INPUT }),
             Ok(Err(NoProof::Program(_))) => failed(GuestExit::Failed { code: BAD_PROGRAM }),
             Ok(Err(NoProof::Host(cause))) => Err(ExecuteError::Sandbox(cause)),
-            Err(RunnerError::Hung) => Err(ExecuteError::TooSlow(PROVE_WALL.as_secs())),
+            Err(RunnerError::Hung) => Err(ExecuteError::killed_after(PROVE_WALL)),
             Err(error) => Err(ExecuteError::Sandbox(error.to_string())),
         }
     }
@@ -185,7 +186,7 @@ fn refused(refusal: &sandbox::Refusal) -> ExecuteError {
 }
 
 /// The part of an outcome that can be committed to.
-fn execution(outcome: Outcome, limits: &Limits) -> Result<Execution, ExecuteError> {
+fn execution(outcome: Outcome) -> Result<Execution, ExecuteError> {
     let exit = match outcome.exit {
         Exit::Success => GuestExit::Success,
         Exit::GuestFailed { code } => GuestExit::Failed { code: code.cast_signed() },
@@ -198,7 +199,8 @@ fn execution(outcome: Outcome, limits: &Limits) -> Result<Execution, ExecuteErro
                 LimitKind::Table => Limit::TableElements,
                 LimitKind::Output => Limit::OutputBytes,
                 LimitKind::Wall => {
-                    return Err(ExecuteError::TooSlow(u64::from(limits.wall_ms) / 1000));
+                    let (reached_ms, allowed_ms) = (reached, allowed);
+                    return Err(ExecuteError::TooSlow { reached_ms, allowed_ms });
                 }
                 // Looked at before a run; of stderr the end is kept, and nobody is stopped.
                 LimitKind::Module | LimitKind::Input | LimitKind::Stderr => {

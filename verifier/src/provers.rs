@@ -71,7 +71,7 @@ impl Provers {
         fs::create_dir(&out).map_err(failed)?;
         let child = start(command, &elf, &input, binding, &out).map_err(failed)?;
         if !self.ended_well(child).map_err(failed)? {
-            return Err(ExecuteError::TooSlow(self.wall.as_secs()));
+            return Err(ExecuteError::killed_after(self.wall));
         }
         let read = |name: &str, most: u64| read_bounded(&out.join(name), most).map_err(failed);
         let result = ReceiptResult {

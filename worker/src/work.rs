@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fog_contracts::{channel::ChannelData, proof};
 use fog_protocol::{
-    Address, GuestExit, Hash32, Listing, Policy, Rail, Reveal, TaskId, api::Payload,
-    gateway::WorkerFrame,
+    Address, GiveUpCause, GivenUp, GuestExit, Hash32, Listing, Policy, Rail, Reveal, TaskId,
+    api::Payload, gateway::WorkerFrame,
 };
 use fog_verifier::{Execute, ExecuteError, Execution, Provers, check_proof, produce};
 use tokio::{
@@ -96,23 +96,62 @@ pub(crate) enum Failure {
     Node(String),
     /// This machine's fault; another attempt may work.
     Own(String),
-    /// This machine's fault, and it would be the same again.
-    TooSlow(String),
+    /// The program did not run to an end that can be committed to.
+    Run(ExecuteError),
     /// Nobody can do it.
     Impossible(String),
     /// The disk does not take the result.
     Disk(String),
 }
 
+/// What helps against a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// This machine's fault; another attempt may work.
+    Again,
+    /// This machine's fault, and it would be the same again.
+    OtherHost,
+    /// Nothing that this machine can do.
+    None,
+}
+
 impl Failure {
-    pub(crate) fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> String {
         match self {
             Self::NotOurs(reason)
             | Self::Node(reason)
             | Self::Own(reason)
-            | Self::TooSlow(reason)
             | Self::Impossible(reason)
-            | Self::Disk(reason) => reason,
+            | Self::Disk(reason) => reason.clone(),
+            Self::Run(error) => error.to_string(),
+        }
+    }
+
+    /// Whose fault it is, and whether another attempt may work.
+    pub(crate) const fn remedy(&self) -> Remedy {
+        match self {
+            Self::Own(_) | Self::Disk(_) | Self::Run(ExecuteError::Sandbox(_)) => Remedy::Again,
+            Self::Run(ExecuteError::TooSlow { .. }) => Remedy::OtherHost,
+            Self::NotOurs(_)
+            | Self::Node(_)
+            | Self::Impossible(_)
+            | Self::Run(ExecuteError::Refused { .. }) => Remedy::None,
+        }
+    }
+
+    /// What the requestor is told. Of this machine no more than it needs: its disk and its prover
+    /// are its owner's matter.
+    pub(crate) fn given_up(&self) -> GivenUp {
+        match self {
+            Self::NotOurs(reason) => GivenUp::new(GiveUpCause::NotAssigned, reason),
+            Self::Node(reason) => GivenUp::new(GiveUpCause::NoPayload, reason),
+            Self::Own(_) => GivenUp::new(GiveUpCause::Host, "its own software failed"),
+            Self::Disk(_) => GivenUp::new(GiveUpCause::Host, "its disk did not take the result"),
+            Self::Impossible(reason) => {
+                let code = "unprovable".to_owned();
+                GivenUp::new(GiveUpCause::Refused { code }, reason)
+            }
+            Self::Run(error) => error.given_up(),
         }
     }
 }
@@ -125,11 +164,7 @@ impl From<JournalError> for Failure {
 
 impl From<ExecuteError> for Failure {
     fn from(error: ExecuteError) -> Self {
-        match error {
-            ExecuteError::Refused { .. } => Self::Impossible(error.to_string()),
-            ExecuteError::TooSlow(_) => Self::TooSlow(error.to_string()),
-            ExecuteError::Sandbox(_) => Self::Own(error.to_string()),
-        }
+        Self::Run(error)
     }
 }
 

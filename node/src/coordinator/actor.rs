@@ -77,6 +77,8 @@ pub(crate) struct Actor {
     pub(super) received: HashMap<TaskId, Hash32>,
     /// Tasks whose proof is stored, and on its way.
     pub(super) proven: HashSet<TaskId>,
+    /// Tasks whose worker said that it gave them up.
+    pub(super) given_up: HashSet<TaskId>,
     /// Tasks whose commitment the chain has told of.
     pub(super) heard_commits: HashSet<TaskId>,
     /// Chain time up to which the stored cursor says that the wallet was read.
@@ -115,6 +117,7 @@ impl Actor {
             shown_workers: BTreeMap::new(),
             received: HashMap::new(),
             proven: HashSet::new(),
+            given_up: HashSet::new(),
             heard_commits: HashSet::new(),
             seen_at: 0,
             unmatched: HashMap::new(),
@@ -306,6 +309,10 @@ impl Actor {
             Command::Prove { task, worker, message, reply } => {
                 let decided = self.prove(task, &worker, message)?;
                 self.answer(reply, decided);
+            }
+            Command::GiveUp { task, worker, given_up, reply } => {
+                let kept = self.given_up(task, worker, given_up);
+                self.answer(reply, kept);
             }
             Command::Resume { worker, tasks } => {
                 for task in tasks {

@@ -2,8 +2,8 @@
 
 use fog_contracts::channel::ChannelData;
 use fog_protocol::{
-    AccountView, Address, Bid, Commit, Group, Hash32, Listing, Nano, NonceOpening, PublicKey,
-    SealPublicKey, Signed, TaskId, TaskStatus, VoucherFile, gateway::PassReason,
+    AccountView, Address, Bid, Commit, GivenUp, Group, Hash32, Listing, Nano, NonceOpening,
+    PublicKey, SealPublicKey, Signed, TaskId, TaskStatus, VoucherFile, gateway::PassReason,
 };
 use fog_verifier::{Conclusion, Judgement, strategy::redundant::Opening};
 use tokio::sync::{mpsc, oneshot};
@@ -166,6 +166,17 @@ pub(crate) enum Command {
         worker: Address,
         /// The contract's message.
         message: Vec<u8>,
+        /// Answered when it is stored.
+        reply: Reply<()>,
+    },
+    /// The worker of a task says why it gives it up.
+    GiveUp {
+        /// The task.
+        task: TaskId,
+        /// Who.
+        worker: Address,
+        /// Why.
+        given_up: GivenUp,
         /// Answered when it is stored.
         reply: Reply<()>,
     },

@@ -16,6 +16,7 @@ mod actor;
 mod command;
 mod epochs;
 mod facts;
+mod given_up;
 mod perform;
 mod project;
 mod rail;

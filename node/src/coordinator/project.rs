@@ -159,6 +159,7 @@ impl Actor {
             self.escrows.remove(&shown.escrow);
         }
         self.received.remove(id);
+        self.given_up.remove(id);
         self.epochs.remove(id);
         self.heard_commits.remove(id);
         self.unmatched.remove(id);

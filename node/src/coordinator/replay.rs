@@ -129,6 +129,8 @@ impl Actor {
         self.unshut = unshut.into_iter().map(|epoch| (epoch.number, epoch)).collect();
         self.received = self.shared.store.received().await?.into_iter().collect();
         self.proven = self.shared.store.proven().await?.into_iter().collect();
+        let given_up = self.shared.store.given_up_tasks().await?.into_iter();
+        self.given_up = given_up.filter(|task| self.market.task(task).is_some()).collect();
         self.shared.clock.advance(self.market.clock());
         self.load_rail().await?;
         let online: Vec<Address> = self

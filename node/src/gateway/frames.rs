@@ -74,6 +74,12 @@ pub(super) async fn handle(
             let proven = shared.coordinator.ask(ask).await;
             proven.map(|()| None).map_err(|denied| (Some(task), denied))
         }
+        WorkerFrame::GiveUp { task, given_up } => {
+            let worker = joined.worker;
+            let ask = |reply| Command::GiveUp { task, worker, given_up, reply };
+            let kept = shared.coordinator.ask(ask).await;
+            kept.map(|()| None).map_err(|denied| (Some(task), denied))
+        }
         WorkerFrame::Resume { tasks } if tasks.len() > MAX_RESUMED => {
             Err(refused(None, "too_many_tasks", "at most 256 tasks are resumed at once"))
         }

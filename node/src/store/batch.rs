@@ -4,7 +4,7 @@
 use fog_market::Recheck;
 use fog_protocol::{
     Address, Hash32, Nano, PublicKey, TaskId, TaskStatus,
-    api::{Refusal, TxRef},
+    api::{GivenUpView, Refusal, TxRef},
 };
 use sqlx::{Sqlite, Transaction};
 
@@ -261,6 +261,8 @@ pub(crate) enum Step {
     /// Replaces the note of the task's last line while it is open.
     Unmatched(HistoryRow),
     Refusal(TaskId, Refusal),
+    /// What its worker says of giving the task up.
+    GivenUp(TaskId, GivenUpView),
     Transactions(TaskId, Vec<TxRef>),
     Message(FinalMessage),
     Intent(NewIntent),
@@ -407,6 +409,7 @@ async fn write_step(tx: &mut Tx, step: &Step) -> Result<(), sqlx::Error> {
             .await?;
             Ok(())
         }
+        Step::GivenUp(task, row) => super::given_up::write(tx, task, row).await,
         Step::Transactions(task, rows) => write_transactions(tx, task, rows).await,
         Step::Message(row) => super::outbox::finish_message(tx, row).await,
         Step::Intent(row) => super::outbox::insert(tx, row).await,

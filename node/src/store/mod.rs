@@ -6,6 +6,7 @@ mod batch;
 mod blobs;
 mod epochs;
 mod files;
+mod given_up;
 mod log;
 mod outbox;
 mod pledges;

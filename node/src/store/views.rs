@@ -34,6 +34,7 @@ impl Store {
         self.fill(&mut views).await?;
         let Some(mut view) = views.pop() else { return Ok(None) };
         view.recheck = self.recheck(&view).await?;
+        view.given_up = self.given_up(&view).await?;
         Ok(Some(view))
     }
 
@@ -325,6 +326,7 @@ fn bare_view(row: &SqliteRow) -> Result<TaskView, sqlx::Error> {
         exit: exit.filter(|_| accepted),
         verdict,
         recheck: None,
+        given_up: None,
         deadline: row.try_get::<Option<i64>, _>("deadline")?.map(to_u64).transpose()?,
         slashed: row.try_get::<Option<i64>, _>("slashed")?.map(to_nano).transpose()?,
         refusals: Vec::new(),

@@ -2,7 +2,10 @@
 
 use fog_contracts::{CHALLENGE_VALUE, TaskState, dispute};
 use fog_node::NodeHandle;
-use fog_protocol::{Hash32, Nano, NonceOpening, Signed, TaskId, TaskStatus, gateway::ServerFrame};
+use fog_protocol::{
+    GiveUpCause, GivenUp, Hash32, Nano, NonceOpening, Signed, TaskId, TaskStatus,
+    gateway::{ServerFrame, WorkerFrame},
+};
 
 use super::{
     worker::Worker,
@@ -53,6 +56,68 @@ async fn a_worker_that_never_commits_loses_a_little_and_the_requestor_is_refunde
     assert_eq!(view.slashed, Some(lost));
     assert_eq!(lost, offered.reserve.mul_div(1, 100).unwrap(), "a bounded penalty");
     assert_eq!(after.reserved.get(), 0);
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+/// What a worker says of giving up is its requestor's to read. It costs what silence costs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_says_why_it_gives_a_task_up_and_loses_what_it_would_have_lost() {
+    let world = World::new(2).await;
+    let node = world.node().await;
+    let before = world.stake(0).await;
+    let posted = world.post(&node, b"slow", 7).await;
+    let task = posted.task;
+    world.fund(&world.listing(&node, b"slow", 7)).await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let offered = worker.win().await;
+    let mut other = Worker::join(&world, &node, 1).await;
+    let cause = GiveUpCause::WallTime { reached_ms: 30_012, allowed_ms: 30_000 };
+    let given_up = GivenUp::new(cause.clone(), "");
+    let give_up = |given_up: GivenUp| WorkerFrame::GiveUp { task, given_up };
+
+    // Nobody else's word is kept, nor what could not be shown.
+    other.say(&give_up(given_up.clone())).await;
+    assert_eq!(other.refusal().await, "not_assigned");
+    let unknown = WorkerFrame::GiveUp { task: TaskId(Hash32([9; 32])), given_up: given_up.clone() };
+    worker.say(&unknown).await;
+    assert_eq!(worker.refusal().await, "unknown_task");
+    for detail in ["x".repeat(GivenUp::MOST_CHARS + 1), "\u{1b}[2J".to_owned()] {
+        worker.say(&give_up(GivenUp { cause: GiveUpCause::Host, detail })).await;
+        assert_eq!(worker.refusal().await, "bad_give_up");
+    }
+    let code = "No code".to_owned();
+    worker.say(&give_up(GivenUp::new(GiveUpCause::Refused { code }, ""))).await;
+    assert_eq!(worker.refusal().await, "bad_give_up");
+    assert_eq!(world.view(&node, &task).await.given_up, None);
+
+    worker.say(&give_up(given_up.clone())).await;
+    let told = until("the word", || async { world.view(&node, &task).await.given_up }).await;
+    assert_eq!((told.worker, &told.said), (worker.address, &given_up));
+    // The first counts; saying more adds nothing, not even after a restart.
+    worker.say(&give_up(GivenUp::new(GiveUpCause::Host, "other"))).await;
+    worker.time().await;
+    node.shutdown();
+    node.join().await.unwrap();
+    let node = world.node().await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    worker.say(&give_up(GivenUp::new(GiveUpCause::Host, "other"))).await;
+    worker.time().await;
+    let view = world.view(&node, &task).await;
+    assert_eq!(view.given_up.as_ref(), Some(&told));
+    assert_eq!(view.status, TaskStatus::Running, "nothing follows from it");
+    let said = format!(
+        "worker {} says: the wall time limit of its host was hit: 30012 of 30000 ms",
+        worker.address
+    );
+    let notes: Vec<_> = view.history.iter().filter(|step| step.note.contains("says")).collect();
+    assert_eq!(notes.iter().map(|step| step.note.as_str()).collect::<Vec<_>>(), [said.as_str()]);
+
+    world.chain.warp(700).await.unwrap();
+    let view = world.reaches(&node, &task, TaskStatus::Refunded).await;
+    let lost = before.stake.checked_sub(world.stake(0).await.stake).unwrap();
+    assert_eq!((view.slashed, Some(lost)), (Some(lost), offered.reserve.mul_div(1, 100)));
+    assert_eq!(view.given_up, Some(told));
     node.shutdown();
     node.join().await.unwrap();
 }

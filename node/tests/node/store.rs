@@ -71,6 +71,7 @@ const MESSAGE: &str = "
     INSERT INTO messages (id, seqno, boc, body_hash, valid_until, state)
         VALUES (1, 0, x'01', zeroblob(32), 10, 'signed');";
 
+const GIVEN_UP: &str = "INSERT INTO given_up VALUES (zeroblob(32), 'w', 0, x'02', '')";
 const SHUT: &str = "INSERT INTO shut_epochs VALUES (0, 1, 1, zeroblob(32))";
 
 #[tokio::test]
@@ -132,6 +133,9 @@ async fn forbidden_writes_are_refused() {
         ),
         (&[TASK, VERDICT], CHALLENGE),
         (&[TASK, VERDICT, RULING, CHALLENGE], CHALLENGE),
+        // The first word counts.
+        (&[TASK, GIVEN_UP], GIVEN_UP),
+        (&[TASK, GIVEN_UP], "UPDATE given_up SET worker = 'v'"),
         // Nothing begins in an epoch whose seed may have been told.
         (&[TASK, SHUT], "INSERT INTO task_epochs VALUES (zeroblob(32), 0)"),
         (&[TASK, SHUT], "DELETE FROM shut_epochs"),

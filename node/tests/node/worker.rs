@@ -148,6 +148,15 @@ impl Worker {
         Signed::new(bid, &self.key)
     }
 
+    /// The code with which the last frame was refused.
+    pub(crate) async fn refusal(&mut self) -> String {
+        self.wait(|frame| match frame {
+            ServerFrame::Error { code, .. } => Some(code),
+            _ => None,
+        })
+        .await
+    }
+
     /// Chain time, by asking.
     pub(crate) async fn time(&mut self) -> u64 {
         self.say(&WorkerFrame::Ping { running: 0 }).await;

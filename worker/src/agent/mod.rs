@@ -21,7 +21,7 @@ use std::{
 };
 
 use fog_protocol::{
-    Address, Nano, TaskId,
+    Address, GivenUp, Nano, TaskId,
     gateway::{PassReason, ServerFrame, WorkerFrame},
 };
 use tokio::{
@@ -113,6 +113,8 @@ pub(crate) struct Volatile {
     attempts: BTreeMap<TaskId, u32>,
     not_before: BTreeMap<TaskId, Instant>,
     commit_sent: BTreeMap<TaskId, Instant>,
+    /// What was given up, until its task is closed: the node may not have heard why.
+    given_up: BTreeMap<TaskId, GivenUp>,
     assigned_at: BTreeMap<TaskId, Instant>,
     resumed: Instant,
     probed: Instant,
@@ -146,6 +148,7 @@ impl Volatile {
             attempts: BTreeMap::new(),
             not_before: BTreeMap::new(),
             commit_sent: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             assigned_at: BTreeMap::new(),
             resumed: now,
             probed: now,
@@ -283,6 +286,7 @@ impl Agent {
         self.tell(WorkerEvent::Connected { node: session.node, probation_left });
         self.resume();
         self.state.commit_sent.clear();
+        self.send_given_up();
         self.send_commitments().await;
     }
 
@@ -320,6 +324,8 @@ impl Agent {
             }
             ServerFrame::Error { code, message, task } => {
                 if let Some(task) = task {
+                    // It heard, and will not hear more.
+                    self.state.given_up.remove(&task);
                     // A refused bid does not win: what it promised is free again.
                     self.forget_bid(task).await;
                 }

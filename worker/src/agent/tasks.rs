@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use fog_contracts::jetton_task::JettonTask;
 use fog_protocol::{
-    Address, Commit, JettonAmount, Listing, Nano, Policy, TaskId, TaskStatus, gateway::WorkerFrame,
+    Address, Commit, GiveUpCause, GivenUp, JettonAmount, Listing, Nano, Policy, TaskId, TaskStatus,
+    gateway::WorkerFrame,
 };
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -13,7 +14,7 @@ use super::{ACK_PATIENCE, Agent, LATE_PATIENCE};
 use crate::{
     event::WorkerEvent,
     journal::{Contradiction, Ending, Entry, JournalError, Outcome, Phase, Record},
-    work::{Assignment, Failure, Reason, Report},
+    work::{Assignment, Failure, Reason, Remedy, Report},
 };
 
 /// How often a task is tried after a failure of this machine.
@@ -23,6 +24,8 @@ const ATTEMPT_PAUSE: Duration = Duration::from_secs(2);
 /// Seconds past its deadline until a task that was never closed is let go.
 const LET_GO_SECONDS: u64 = 24 * 3600;
 const LONGEST_REASON: usize = 300;
+/// Tasks that were given up and not closed yet, of which the node is told again.
+const GIVEN_UP_MOST: usize = 64;
 /// How long the work of a lost result is tried to be had again.
 const REDO_PATIENCE: Duration = Duration::from_secs(600);
 
@@ -200,16 +203,20 @@ impl Agent {
                 }
                 Err(JournalError::Contradiction(error)) => {
                     self.state.unsaved.remove(&task);
-                    let reason = match error {
-                        Contradiction::SecondCommitment { .. } => format!(
-                            "{error}: the program gave another result this time; its result is \
-                             withheld, please report it"
-                        ),
+                    let (cause, reason) = match error {
+                        Contradiction::SecondCommitment { .. } => {
+                            let reason = format!(
+                                "{error}: the program gave another result this time; its result \
+                                 is withheld, please report it"
+                            );
+                            (GiveUpCause::OtherResult, reason)
+                        }
                         Contradiction::Order { .. }
                         | Contradiction::OtherPins
-                        | Contradiction::Full => error.to_string(),
+                        | Contradiction::Full => (GiveUpCause::Host, error.to_string()),
                     };
-                    self.abandon(task, reason).await;
+                    let told = GivenUp::new(cause, "");
+                    self.abandon(task, told, reason).await;
                 }
                 Err(error) => {
                     // It stays here and is tried again: better late than uncommitted.
@@ -335,6 +342,7 @@ impl Agent {
         amount: Nano,
         reason: String,
     ) {
+        self.state.given_up.remove(&task);
         let bid = self
             .store()
             .read(|state| state.get(&task).map(|e| matches!(e.phase, Phase::Bid { .. })));
@@ -391,30 +399,29 @@ impl Agent {
     }
 
     async fn on_failure(&mut self, task: TaskId, failure: Failure) {
-        let reason = failure.reason().to_owned();
-        let again = match failure {
-            Failure::Own(_) | Failure::Disk(_) => {
+        let reason = failure.reason();
+        let again = match failure.remedy() {
+            Remedy::Again => {
                 self.own_failure();
                 let attempts = self.state.attempts.entry(task).or_default();
                 *attempts += 1;
                 *attempts < ATTEMPTS
             }
-            Failure::TooSlow(_) => {
+            Remedy::OtherHost => {
                 self.own_failure();
                 false
             }
-            Failure::NotOurs(_) => {
-                self.tell(WorkerEvent::Refused { task: Some(task), reason: reason.clone() });
-                false
-            }
-            Failure::Node(_) | Failure::Impossible(_) => false,
+            Remedy::None => false,
         };
+        if let Failure::NotOurs(reason) = &failure {
+            self.tell(WorkerEvent::Refused { task: Some(task), reason: reason.clone() });
+        }
         if again {
             self.state.not_before.insert(task, Instant::now() + ATTEMPT_PAUSE);
             self.state.queue.push_back(task);
             self.tell(WorkerEvent::Retrying { task, reason });
         } else {
-            self.abandon(task, reason).await;
+            self.abandon(task, failure.given_up(), reason).await;
         }
     }
 
@@ -426,14 +433,31 @@ impl Agent {
         }
     }
 
-    async fn abandon(&mut self, task: TaskId, reason: String) {
+    /// Gives `task` up: the journal keeps the `reason`, the node is told what the requestor may know.
+    async fn abandon(&mut self, task: TaskId, told: GivenUp, reason: String) {
         self.drop_work(&task);
+        self.say_given_up(task, told);
         self.drop_claim(&task);
         let kept: String = reason.chars().take(LONGEST_REASON).collect();
         if let Err(error) = self.store().close(task, Ending::Abandoned { reason: kept }).await {
             self.on_disk_trouble(&error);
         }
         self.tell(WorkerEvent::Abandoned { task, reason });
+    }
+
+    fn say_given_up(&mut self, task: TaskId, given_up: GivenUp) {
+        self.send(WorkerFrame::GiveUp { task, given_up: given_up.clone() });
+        self.state.given_up.insert(task, given_up);
+        while self.state.given_up.len() > GIVEN_UP_MOST {
+            self.state.given_up.pop_first();
+        }
+    }
+
+    /// Says again what the node may not have heard.
+    pub(super) fn send_given_up(&self) {
+        for (task, given_up) in &self.state.given_up {
+            self.send(WorkerFrame::GiveUp { task: *task, given_up: given_up.clone() });
+        }
     }
 
     /// Work whose commitment can no longer be on chain in time, and tasks nobody closed.
@@ -461,7 +485,8 @@ impl Agent {
             late.collect::<Vec<_>>()
         });
         for (task, reason) in late {
-            self.abandon(task, reason.to_owned()).await;
+            let told = GivenUp::new(GiveUpCause::Late, reason);
+            self.abandon(task, told, reason.to_owned()).await;
         }
     }
 }

@@ -4,7 +4,8 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use axum::extract::ws::Message;
 use fog_protocol::{
-    Address, BlobRef, Curve, Hash32, Listing, Policy, Program, PublicInput, Rail, SealKey, Units,
+    Address, BlobRef, Curve, GiveUpCause, Hash32, Listing, Policy, Program, PublicInput, Rail,
+    SealKey, Units,
     api::{PAYLOAD_CONTEXT, Payload, seal_context},
     gateway::{MAX_FRAME_BYTES, PassReason, ServerFrame, WorkerFrame},
     seal,
@@ -112,6 +113,7 @@ async fn foreign_assignments_are_refused() {
     line.send(&assigned(&good));
     let event = wait_for(&mut handle, |event| matches!(event, WorkerEvent::Abandoned { .. })).await;
     assert!(event.to_string().contains("assigned to"), "{event}");
+    assert_eq!(line.given_up().await, (good.id(), GiveUpCause::NotAssigned));
     assert!(line.try_next(Duration::from_millis(200)).await.is_none());
     assert_eq!(world.sandbox.runs.load(Ordering::SeqCst), 0);
 }
@@ -143,6 +145,7 @@ async fn foreign_payloads_are_not_run() {
         let abandoned = |event: &WorkerEvent| matches!(event, WorkerEvent::Abandoned { .. });
         let event = wait_for(&mut handle, abandoned).await;
         assert!(event.to_string().contains(why), "{event} does not name {why}");
+        assert_eq!(line.given_up().await, (listing.id(), GiveUpCause::NoPayload));
     }
     // Sealed to another worker; for another task; not sealed at all.
     let bytes = borsh::to_vec(&payload(&[MODULE], INPUT)).unwrap();
@@ -159,6 +162,7 @@ async fn foreign_payloads_are_not_run() {
         let abandoned = |event: &WorkerEvent| matches!(event, WorkerEvent::Abandoned { .. });
         let event = wait_for(&mut handle, abandoned).await;
         assert!(event.to_string().contains("does not open"), "{event}");
+        assert_eq!(line.given_up().await, (listing.id(), GiveUpCause::NoPayload));
     }
     assert!(line.try_next(Duration::from_millis(200)).await.is_none());
     assert_eq!(world.sandbox.runs.load(Ordering::SeqCst), 0);

@@ -1,14 +1,14 @@
 //! Whole lives of a task, with the worker stopped and started again at every step.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use axum::http::StatusCode;
 use fog_protocol::{
-    Commit, Nano, Reveal, Signed, TaskStatus,
+    Commit, GiveUpCause, Nano, Reveal, Signed, TaskStatus,
     api::{REVEAL_CONTEXT, seal_context},
     gateway::{PassReason, ServerFrame, WorkerFrame},
 };
-use fog_verifier::Submission;
+use fog_verifier::{ExecuteError, Submission};
 
 use super::{
     node::{Line, Node},
@@ -207,9 +207,50 @@ async fn own_failures_are_tried_again_and_then_stop_the_bidding() {
         |event| matches!(event, WorkerEvent::NotBidding { reason } if reason.contains("failed in a row")),
     );
     stopped.await;
+    assert_eq!(line.given_up().await, (listing.id(), GiveUpCause::Host));
     line.send(&offer(&listing));
     let WorkerFrame::Pass { reason, .. } = line.next().await else { panic!("no pass") };
     assert_eq!(reason, PassReason::Busy);
+}
+
+/// Whatever keeps the worker from a result, the node is told, and what it needs is said to it.
+#[tokio::test]
+async fn the_node_is_told_why_a_task_is_given_up() {
+    let too_slow = GiveUpCause::WallTime { reached_ms: 30_004, allowed_ms: 30_000 };
+    let refused = GiveUpCause::Refused { code: "not_wasm".into() };
+    let ends = [
+        (ExecuteError::TooSlow { reached_ms: 30_004, allowed_ms: 30_000 }, too_slow),
+        (ExecuteError::Refused { code: "not_wasm".into(), reason: "no".into() }, refused),
+        (ExecuteError::Sandbox("killed by signal 9".into()), GiveUpCause::Host),
+    ];
+    for (end, cause) in ends {
+        let mut world = World::new().await;
+        let listing = listing(INPUT);
+        world.payload(&listing, INPUT);
+        *world.sandbox.end.lock().unwrap() = Some(end);
+        let (mut handle, mut line) = world.bidding().await;
+        line.send(&assigned(&listing));
+        let WorkerFrame::GiveUp { task, given_up } = line.next().await else { panic!("silent") };
+        assert_eq!((task, &given_up.cause), (listing.id(), &cause));
+        assert_eq!(given_up.check(), Ok(()));
+
+        // On another connection again, as long as the task is not closed.
+        drop(line);
+        wait_for(&mut handle, |event| matches!(event, WorkerEvent::Disconnected { .. })).await;
+        let mut line = world.node.challenged().await;
+        line.send(&ServerFrame::Welcome { probation_left: 3 });
+        let again = line.next().await;
+        assert_eq!(again, WorkerFrame::GiveUp { task, given_up });
+        let (status, reason) = (TaskStatus::Refunded, String::from("late"));
+        line.send(&ServerFrame::Closed { task, status, amount: Nano::ZERO, reason });
+        line.send(&offer(&listing));
+        line.next().await;
+        drop(line);
+        let mut line = world.node.challenged().await;
+        line.send(&ServerFrame::Welcome { probation_left: 3 });
+        let more = line.try_next(Duration::from_millis(300)).await;
+        assert!(!matches!(more, Some(WorkerFrame::GiveUp { .. })), "{more:?}");
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use axum::{
     routing::{get, put},
 };
 use fog_protocol::{
-    Hash32, PROTOCOL_VERSION, SealKey, Signed, TaskId,
+    GiveUpCause, Hash32, PROTOCOL_VERSION, SealKey, Signed, TaskId,
     api::NodeInfo,
     gateway::{Hello, ServerFrame, WorkerFrame},
 };
@@ -176,6 +176,17 @@ impl Line {
             }
         };
         timeout(wait, next).await.ok().flatten()
+    }
+
+    /// The next frame, which says that a task is given up: which, and what ended it.
+    pub(super) async fn given_up(&mut self) -> (TaskId, GiveUpCause) {
+        match self.next().await {
+            WorkerFrame::GiveUp { task, given_up } => {
+                given_up.check().unwrap();
+                (task, given_up.cause)
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Waits until the worker hangs up.

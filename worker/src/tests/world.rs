@@ -123,6 +123,8 @@ pub(super) struct Sandbox {
     pub(super) runs: AtomicU32,
     /// Runs that fail before one works.
     pub(super) failures: AtomicU32,
+    /// How every run ends, if none works.
+    pub(super) end: Mutex<Option<ExecuteError>>,
     closed: Mutex<bool>,
     opened: Condvar,
 }
@@ -144,6 +146,9 @@ impl Execute for Sandbox {
         let closed = self.closed.lock().unwrap();
         let patience = Duration::from_secs(20);
         drop(self.opened.wait_timeout_while(closed, patience, |closed| *closed).unwrap());
+        if let Some(end) = self.end.lock().unwrap().clone() {
+            return Err(end);
+        }
         let failing = |left: u32| left.checked_sub(1);
         if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, failing).is_ok() {
             return Err(ExecuteError::Sandbox("scripted".into()));

@@ -659,7 +659,7 @@ impl Simulation {
         let result = self.result_of(worker);
         let judged = if fails {
             let error = if self.dice.percent(50) {
-                ExecuteError::TooSlow(10)
+                ExecuteError::TooSlow { reached_ms: 10_001, allowed_ms: 10_000 }
             } else {
                 ExecuteError::Sandbox("its process was killed".to_owned())
             };
