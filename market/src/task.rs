@@ -486,6 +486,13 @@ impl Task {
         }
     }
 
+    /// Chain time before which nobody rules on its verdict: the end of the window of the verdict that was
+    /// disputed. None if nothing was, or if the dispute was heard of before the verdict.
+    #[must_use]
+    pub const fn rules_from(&self) -> Option<u64> {
+        self.rules_from
+    }
+
     /// Does the verdict on chain wait for a ruling?
     #[must_use]
     pub const fn is_disputed(&self) -> bool {

@@ -79,6 +79,8 @@ pub(crate) struct Actor {
     pub(super) proven: HashSet<TaskId>,
     /// Tasks whose worker said that it gave them up.
     pub(super) given_up: HashSet<TaskId>,
+    /// Chain times before which nobody rules on disputed verdicts, as their contracts were read.
+    pub(super) rules_from: HashMap<TaskId, u64>,
     /// Tasks whose commitment the chain has told of.
     pub(super) heard_commits: HashSet<TaskId>,
     /// Chain time up to which the stored cursor says that the wallet was read.
@@ -118,6 +120,7 @@ impl Actor {
             received: HashMap::new(),
             proven: HashSet::new(),
             given_up: HashSet::new(),
+            rules_from: HashMap::new(),
             heard_commits: HashSet::new(),
             seen_at: 0,
             unmatched: HashMap::new(),

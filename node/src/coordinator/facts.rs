@@ -58,13 +58,16 @@ impl Actor {
             }
             Fact::Channel { from, notice } => self.channel_told(&from, &notice)?,
             Fact::Excess { from } => self.channel_moved(&from, None),
-            Fact::Read { task, events, transactions, thrown_back } if self.is_pledge(&task) => {
+            Fact::Read { task, events, transactions, thrown_back, .. } if self.is_pledge(&task) => {
                 self.pledge_read(task, events, thrown_back)?;
                 self.mind_consent(task, transactions.is_empty())?;
             }
-            Fact::Read { task, events, transactions, thrown_back } => {
+            Fact::Read { task, events, transactions, thrown_back, rules_from } => {
                 if self.market.task(&task).is_none() {
                     return Ok(());
+                }
+                if let Some(from) = rules_from {
+                    self.rules_from.insert(task, from);
                 }
                 for event in events {
                     self.chain_event(self.completed(event))?;

@@ -241,10 +241,13 @@ impl Actor {
 
     fn intend_ruling(&mut self, settlement: &Settlement) -> Result<(), NodeError> {
         let task = settlement.task();
-        let until = self.market.task(&task).and_then(fog_market::Task::window_until);
-        // The contract takes no ruling before the verdict's own window is over.
-        let appeal = u64::from(self.shared.chain.market().appeal_time);
-        let from = until.unwrap_or_default().saturating_sub(appeal);
+        // The contract takes no ruling before the verdict's own window is over. How long it takes them
+        // then is its own, too: governance may have changed the market's since.
+        let heard = self.market.task(&task).and_then(fog_market::Task::rules_from);
+        let read = || self.rules_from.get(&task).copied();
+        // Where neither is known yet it is sent at once: what comes too early comes back, and goes out
+        // again.
+        let from = heard.or_else(read).unwrap_or_default();
         let Some(judged) = self.judged_by(settlement) else { return Ok(()) };
         self.intend_from(task, &Intent::Ruling(judged), None, from)
     }

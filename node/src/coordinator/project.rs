@@ -160,6 +160,7 @@ impl Actor {
         }
         self.received.remove(id);
         self.given_up.remove(id);
+        self.rules_from.remove(id);
         self.epochs.remove(id);
         self.heard_commits.remove(id);
         self.unmatched.remove(id);

@@ -63,6 +63,8 @@ pub(crate) enum Fact {
         /// If it was read because an intent was thrown back: that intent's kind, and whether the
         /// state still asks for it.
         thrown_back: Option<(IntentKind, Applicable)>,
+        /// If its verdict is disputed: chain time before which nobody rules on it.
+        rules_from: Option<u64>,
     },
 }
 

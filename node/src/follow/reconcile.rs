@@ -364,7 +364,10 @@ async fn read_task(
             intent.map(|(_, intent)| (intent.kind(), applicable(&intent, data, now)))
         }
     };
-    Ok(Some(Fact::Read { task, events, transactions, thrown_back }))
+    let disputed = data.as_ref().filter(|data| data.state == TaskState::Disputed);
+    let dispute = disputed.and_then(|data| data.work.as_ref()?.dispute.as_ref());
+    let rules_from = dispute.map(|dispute| u64::from(dispute.rules_from));
+    Ok(Some(Fact::Read { task, events, transactions, thrown_back, rules_from }))
 }
 
 /// What an account or earnings hold; `None` while that is not final.

@@ -1,6 +1,6 @@
 //! Every wait has an end that needs nobody's help: chain time decides.
 
-use fog_contracts::{CHALLENGE_VALUE, TaskState, dispute};
+use fog_contracts::{CHALLENGE_VALUE, TaskState, dispute, market::Config};
 use fog_node::NodeHandle;
 use fog_protocol::{
     GiveUpCause, GivenUp, Hash32, Nano, NonceOpening, Signed, TaskId, TaskStatus,
@@ -236,6 +236,41 @@ async fn a_challenge_is_looked_at_again_and_the_loser_pays() {
     assert!(view.verdict.is_some());
     let won = world.balance(&wallet).await - had;
     assert!(is_nearly(won, Nano::grams(1)), "{won} of the challenger's bond");
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+/// The node started with another time for rulings than its task has: the task's own counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ruling_goes_out_when_its_own_task_takes_it_whatever_the_market_asked_before() {
+    let mut world = World::new(1).await;
+    world.window = 60;
+    let node = world.node().await;
+    let appeal_time = world.config.appeal_time + 2_000;
+    world.govern(Config { appeal_time, ..world.config.clone() }).await;
+    let mut worker = Worker::join(&world, &node, 0).await;
+    let posted = world.post(&node, b"governed", 12).await;
+    world.fund(&world.listing(&node, b"governed", 12)).await;
+    let offered = worker.win().await;
+    worker.work(&world, &node, &offered, |_| {}).await;
+    let escrow = world.reaches(&node, &posted.task, TaskStatus::Accepted).await.escrow;
+    until("the verdict on chain", || async {
+        (world.task(&escrow).await.state == TaskState::Accepted).then_some(())
+    })
+    .await;
+    let challenge = dispute::challenge(1, &Hash32([5; 32])).unwrap();
+    let value = Nano::grams(1).saturating_add(CHALLENGE_VALUE);
+    world.tell(escrow, value, challenge).await;
+    let data = world.task(&escrow).await;
+    let from = data.work.unwrap().dispute.unwrap().rules_from;
+    assert_eq!(data.deadline - from, appeal_time, "by the task's own settings");
+    until("the second look", || async {
+        (world.metric(&node, "pending").await >= 1).then_some(())
+    })
+    .await;
+    // The verdict's own window is over, the time for the ruling has hardly begun.
+    world.chain.warp(70).await.unwrap();
+    world.reaches(&node, &posted.task, TaskStatus::Paid).await;
     node.shutdown();
     node.join().await.unwrap();
 }
