@@ -223,6 +223,14 @@ impl ChainPort {
         Ok(account)
     }
 
+    /// The time of the newest block that both gateways know of, if there are two: none of them puts the
+    /// clock forward alone.
+    pub(crate) async fn newest_time(&self) -> Result<u64, ChainError> {
+        let time = self.client.chain_time().await?;
+        let Some(witness) = &self.witness else { return Ok(time.into()) };
+        Ok(time.min(witness.chain_time().await?).into())
+    }
+
     /// A follower of final transactions of `address`.
     pub(crate) fn follower(&self, address: Address) -> Follower {
         Follower::new(self.client.clone(), address).with_witness(self.witness.clone())
@@ -297,8 +305,10 @@ impl ChainPort {
         Ok(OperatorData::parse(&data)?)
     }
 
+    /// A task's contract, as both gateways see it: what is signed, sent or given up for good by that
+    /// must not hang on the word of one.
     async fn task(&self, escrow: &Address) -> Result<TaskData, PortError> {
-        let account = self.client.account(escrow).await?;
+        let account = self.agreed_account(escrow).await?;
         let data = account.data.ok_or(PortError::NoContract(*escrow))?;
         Ok(TaskData::parse(&data)?)
     }

@@ -154,8 +154,8 @@ async fn sign(
     now: u64,
 ) -> Result<Option<SignedMessage>, NodeError> {
     // Messages are valid from the newest block on, which is ahead of what is final.
-    let newest = match shared.chain.client().chain_time().await {
-        Ok(newest) => u64::from(newest).max(now),
+    let newest = match shared.chain.newest_time().await {
+        Ok(newest) => newest.max(now),
         Err(error) => {
             tracing::warn!(%error, "the chain's time cannot be read");
             return Ok(None);

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use serde_json::Value;
 
 /// What becomes of messages on their way to the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub(crate) enum Fault {
     Down = 3,
     /// Accounts are told, their histories are not.
     NoHistory = 4,
+    /// An account is said to hold what it does not.
+    FalseData = 5,
+    /// Blocks are said to be younger than they are, by a day.
+    FalseTime = 6,
 }
 
 #[derive(Debug)]
@@ -36,6 +41,8 @@ struct Inner {
     lost: AtomicU64,
     /// Whose history [`Fault::NoHistory`] means.
     hidden: Mutex<Option<String>>,
+    /// What account [`Fault::FalseData`] means, and what it is said to hold: base64.
+    false_data: Mutex<Option<(String, String)>>,
     http: reqwest::Client,
 }
 
@@ -52,6 +59,7 @@ impl Proxy {
             fault: AtomicU8::new(0),
             lost: AtomicU64::new(0),
             hidden: Mutex::new(None),
+            false_data: Mutex::new(None),
             http: reqwest::Client::new(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -70,6 +78,13 @@ impl Proxy {
     pub(crate) fn hide(&self, account: &str) {
         *self.inner.hidden.lock().unwrap() = Some(account.to_owned());
         self.set(Fault::NoHistory);
+    }
+
+    /// From now on this account is said to hold these data, a bag of cells in base64.
+    pub(crate) fn falsify(&self, account: &str, data: &str) {
+        let lie = (account.to_owned(), data.to_owned());
+        *self.inner.false_data.lock().unwrap() = Some(lie);
+        self.set(Fault::FalseData);
     }
 
     /// Calls lost so far.
@@ -98,6 +113,7 @@ async fn forward(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
     if fault == Fault::Down as u8 || (is_message && fault == Fault::LoseMessages as u8) {
         return lose();
     }
+    let asked = String::from_utf8_lossy(&body).into_owned();
     let sent = inner
         .http
         .post(&inner.target)
@@ -110,5 +126,25 @@ async fn forward(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
         return lose();
     }
     let status = answer.status();
-    (status, answer.bytes().await.unwrap_or_default()).into_response()
+    let honest = answer.bytes().await.unwrap_or_default();
+    let told = inner.lie(fault, &asked, &honest).unwrap_or_else(|| honest.to_vec());
+    (status, told).into_response()
+}
+
+impl Inner {
+    /// What is told instead of `honest`.
+    fn lie(&self, fault: u8, asked: &str, honest: &[u8]) -> Option<Vec<u8>> {
+        let mut answer: Value = serde_json::from_slice(honest).ok()?;
+        let result = answer.get_mut("result")?;
+        if fault == Fault::FalseData as u8 && asked.contains("getAddressInformation") {
+            let lie = self.false_data.lock().unwrap().clone()?;
+            let (_, data) = Some(lie).filter(|(account, _)| asked.contains(account))?;
+            result["data"] = data.into();
+        } else if fault == Fault::FalseTime as u8 && asked.contains("getBlockHeader") {
+            result["gen_utime"] = (result["gen_utime"].as_u64()? + 86_400).into();
+        } else {
+            return None;
+        }
+        serde_json::to_vec(&answer).ok()
+    }
 }

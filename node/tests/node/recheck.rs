@@ -8,6 +8,7 @@ use fog_verifier::{Execution, draw, result_root};
 use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
 
 use crate::{
+    proxy::{Fault, Proxy},
     worker::Worker,
     world::{World, nonce, std, until},
 };
@@ -201,6 +202,74 @@ async fn a_challenge_waits_for_coins_that_verdicts_do_not_need() {
     .await;
     node.shutdown();
     node.join().await.unwrap();
+}
+
+/// The node's challenge: its state, and when it is looked at again.
+async fn challenge(world: &World) -> Option<(String, i64)> {
+    let path = world.node_config.data_dir.join("fog.db");
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut db = options.connect().await.ok()?;
+    let row = "SELECT state, not_before FROM outbox WHERE kind = 'challenge'";
+    sqlx::query_as(row).fetch_optional(&mut db).await.ok()?
+}
+
+/// Its first gateway lies while the node wants to challenge: says that the task has ended, or that it is
+/// tomorrow. The second one does not, so nothing is given up, and it challenges once they agree.
+async fn challenged_in_spite_of(lie: Fault) {
+    let mut world = watched().await;
+    let proxy = Proxy::new(&world.chain.url()).await;
+    world.node_config.chain.endpoint.clone_from(&proxy.url);
+    world.node_config.chain.witness = Some(format!("{}/api/v2", world.chain.url()));
+    // The challenge is decided, and waits for coins.
+    let held = world.balance(&world.operator()).await;
+    world.node_config.wallet_floor = Nano::new(u64::try_from(held).unwrap());
+    let node = world.node().await;
+    // What the contract of a task holds that has ended.
+    let posted = world.post(&node, INPUT, 250).await;
+    world.fund(&world.listing(&node, INPUT, 250)).await;
+    world.reaches(&node, &posted.task, TaskStatus::Open).await;
+    world.chain.warp(700).await.unwrap();
+    world.reaches(&node, &posted.task, TaskStatus::Refunded).await;
+    let ended = world.chain.account(std(&posted.escrow)).await.unwrap().data.unwrap();
+    let escrow = caught(&world, &node).await;
+    until("a challenge that waits", || waiting(&world)).await;
+
+    match lie {
+        Fault::FalseData => {
+            let boc = tycho_types::boc::Boc::encode_base64(&ended);
+            proxy.falsify(&escrow.to_string(), &boc);
+        }
+        lie => proxy.set(lie),
+    }
+    let (_, tried) = challenge(&world).await.unwrap();
+    world.chain.fund(std(&world.operator()), 5_000_000_000).await.unwrap();
+    world.chain.warp(15).await.unwrap();
+    let (state, _) = until("the challenge to be tried again", || async {
+        challenge(&world).await.filter(|(state, again)| state != "pending" || *again > tried)
+    })
+    .await;
+    match lie {
+        Fault::FalseTime => assert_ne!(state, "refused", "by the clock of one gateway"),
+        _ => assert_eq!(state, "pending", "by the word of one gateway"),
+    }
+    proxy.set(Fault::None);
+    world.chain.warp(15).await.unwrap();
+    until("the challenge", || async {
+        (world.task(&escrow).await.state == TaskState::Disputed).then_some(())
+    })
+    .await;
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_gateway_that_says_a_task_is_over_stops_no_challenge() {
+    challenged_in_spite_of(Fault::FalseData).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_gateway_that_says_it_is_tomorrow_stops_no_challenge() {
+    challenged_in_spite_of(Fault::FalseTime).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
