@@ -26,7 +26,8 @@ mod service;
 pub use examiner::{Conduct, Examiner};
 pub use journal::{Journal, JournalError};
 pub use panel::{
-    Asking, Ballots, Decision, Juror, Local, Member, Missed, NoDecision, Panel, PanelError, Vote,
+    Asking, Ballots, Decision, Juror, Local, Member, Missed, NoDecision, OPEN_BYTES, Panel,
+    PanelError, Vote,
 };
 pub use pledge::{PledgeCase, PledgeError};
 pub use question::{

@@ -15,7 +15,10 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -41,6 +44,8 @@ const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(250);
 /// Questions a verifier may have open: one that is silent must not fill this node's memory.
 const OPEN_QUESTIONS: usize = 32;
+/// Bytes that these questions may be about, for the same reason; a larger one is put alone.
+pub const OPEN_BYTES: u64 = 256 << 20;
 /// Characters of a reason that are kept.
 const REASON_CHARS: usize = 300;
 
@@ -238,6 +243,8 @@ pub struct Member {
     juror: Arc<dyn Juror>,
     standing: Mutex<Standing>,
     open: Semaphore,
+    /// What its open questions are about.
+    open_bytes: AtomicU64,
 }
 
 impl Member {
@@ -247,6 +254,30 @@ impl Member {
 
     fn is_counted(&self) -> bool {
         self.standing().excluded.is_none()
+    }
+}
+
+/// Bytes of an open question, until it is closed.
+struct OpenBytes<'a> {
+    open: &'a AtomicU64,
+    bytes: u64,
+}
+
+impl<'a> OpenBytes<'a> {
+    /// Counts `bytes` more, if that makes at most `most`, or nothing else is open.
+    fn take(open: &'a AtomicU64, bytes: u64, most: u64) -> Option<Self> {
+        let more = |now: u64| {
+            let then = now.saturating_add(bytes);
+            (now == 0 || then <= most).then_some(then)
+        };
+        let taken = open.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        taken.ok().map(|_| Self { open, bytes })
+    }
+}
+
+impl Drop for OpenBytes<'_> {
+    fn drop(&mut self) {
+        self.open.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
@@ -262,6 +293,7 @@ struct Excluded {
 pub struct Panel {
     members: Vec<Arc<Member>>,
     asking: Duration,
+    open_bytes: u64,
     /// Who is excluded, kept over restarts.
     file: PathBuf,
     writing: Mutex<()>,
@@ -300,10 +332,19 @@ impl Panel {
             let why = excluded.iter().find(|one| one.key == key).map(|one| one.why.clone());
             let standing = Mutex::new(Standing { excluded: why, ..Standing::default() });
             let open = Semaphore::new(OPEN_QUESTIONS);
-            members.push(Arc::new(Member { place, juror, standing, open }));
+            let open_bytes = AtomicU64::new(0);
+            members.push(Arc::new(Member { place, juror, standing, open, open_bytes }));
         }
         members.sort_by_key(|member| member.place);
-        Ok(Self { members, asking, file, writing: Mutex::new(()) })
+        let open_bytes = OPEN_BYTES;
+        Ok(Self { members, asking, open_bytes, file, writing: Mutex::new(()) })
+    }
+
+    /// The same, where each verifier's open questions may be about so many bytes, instead of
+    /// [`OPEN_BYTES`].
+    #[must_use]
+    pub fn with_open_bytes(self, open_bytes: u64) -> Self {
+        Self { open_bytes, ..self }
     }
 
     /// How many verifiers count.
@@ -539,6 +580,12 @@ impl Panel {
         };
         let Ok(_open) = member.open.try_acquire() else {
             let reason = format!("it has {OPEN_QUESTIONS} questions open already");
+            return Err(none(Doubt::No, reason));
+        };
+        let Some(_bytes) = OpenBytes::take(&member.open_bytes, case.bytes(), self.open_bytes)
+        else {
+            let most = self.open_bytes;
+            let reason = format!("its open questions are about {most} bytes, or nearly, already");
             return Err(none(Doubt::No, reason));
         };
         let mut pause = PAUSE;

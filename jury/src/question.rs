@@ -371,3 +371,18 @@ pub struct Case {
     /// The bytes it is about.
     pub materials: Materials,
 }
+
+impl Case {
+    /// What it takes of memory, nearly: program, input, key and result, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let Materials { program, input, key } = &self.materials;
+        let output = match &self.question.matter {
+            Matter::Result { reveal, .. } => reveal.output.len(),
+            Matter::Undelivered => 0,
+        };
+        let program: usize = program.iter().map(Vec::len).sum();
+        let key = key.as_ref().map_or(0, Vec::len);
+        (program + input.len() + key + output) as u64
+    }
+}

@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use crate::{
     chain_port::ChainPort,
     config::NodeConfig,
-    coordinator::Coordinator,
+    coordinator::{Coordinator, OpenCases},
     epoch::{Begun, EpochSecret},
     gateway::Registry,
     store::Store,
@@ -135,6 +135,8 @@ pub(crate) struct Shared {
     pub(crate) panel: Arc<Panel>,
     pub(crate) clock: ChainClock,
     pub(crate) counters: Counters,
+    /// What verifiers are asked about now.
+    pub(crate) cases: OpenCases,
     /// Tasks whose view changed.
     pub(crate) changes: broadcast::Sender<TaskId>,
     /// Wakes the settlement when there are new intents.
@@ -194,6 +196,7 @@ impl Shared {
             admissions: Arc::new(Semaphore::new(parts.config.runner.parallel.max(1))),
             clock: ChainClock::new(),
             counters: Counters::default(),
+            cases: OpenCases::default(),
             changes: broadcast::channel(1024).0,
             settle: tokio::sync::Notify::new(),
             look: tokio::sync::Notify::new(),

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use fog_jury::{
-    Answer, Ballots, Conduct, Found, Juror, Local, Matter, NoDecision, Panel, PanelError,
+    Answer, AskError, Asking, Ballots, Conduct, Found, Juror, Local, Matter, NoDecision, Panel,
+    PanelError,
 };
-use fog_protocol::Tagged as _;
+use fog_protocol::{PublicKey, Tagged as _};
 
 use super::world::{World, case, honest, key, node_key, remote, scope, verifiers};
 
@@ -97,6 +98,56 @@ async fn one_dead_slow_or_lying_verifier_of_three_changes_nothing() {
         assert!(view.counted, "only planted results exclude: {view:?}");
         assert_eq!(view.last_error.is_none(), round == 2, "{view:?}");
     }
+}
+
+/// Never answers.
+#[derive(Debug)]
+struct Silent;
+
+impl Juror for Silent {
+    fn key(&self) -> PublicKey {
+        key(1).public()
+    }
+
+    fn place(&self) -> String {
+        "nowhere".to_owned()
+    }
+
+    fn ask(self: Arc<Self>, case: Arc<fog_jury::Case>) -> Asking {
+        Box::pin(async move {
+            std::future::pending::<()>().await;
+            drop(case);
+            Err(AskError::Unreachable("never".to_owned()))
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_never_answers_does_not_fill_the_nodes_memory() {
+    let world = World::new();
+    let local = Arc::new(Local::new(Arc::new(world.examiner(0, honest()))));
+    let jurors = vec![local as Arc<dyn Juror>, Arc::new(Silent)];
+    let large = case(99, |_| {}).bytes();
+    let panel = world.panel_with(jurors, Duration::from_secs(600), large * 5 / 2);
+    let mut held = Vec::new();
+    for salt in 1..=6 {
+        let case = Arc::new(case(salt, |_| {}));
+        held.push(Arc::downgrade(&case));
+        let decided = panel.decide(case, 1, Ballots::default()).await.unwrap();
+        assert_eq!(decided.found, Found::Accepted);
+    }
+    let let_go = tokio::time::timeout(ASKING, async {
+        while held.iter().filter(|case| case.strong_count() > 0).count() > 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(let_go.await.is_ok(), "as many as the bound leaves room for");
+    let why = panel.view().remove(1).last_error.unwrap();
+    assert!(why.contains("bytes"), "{why}");
+    // One that is larger than all of it is asked about if nothing else is.
+    let one = world.panel_with(vec![Arc::new(Silent)], Duration::from_millis(50), 1);
+    let missed = one.decide(Arc::new(case(7, |_| {})), 1, Ballots::default()).await.unwrap_err();
+    assert!(missed.reason.contains("no answer within"), "{}", missed.reason);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

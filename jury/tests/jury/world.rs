@@ -10,8 +10,8 @@ use std::{
 };
 
 use fog_jury::{
-    Asker, Case, Conduct, Examiner, Juror, Materials, Matter, Panel, Question, Remote, Scope,
-    Service, ServiceConfig, ServiceHandle, Stage,
+    Asker, Case, Conduct, Examiner, Juror, Materials, Matter, OPEN_BYTES, Panel, Question, Remote,
+    Scope, Service, ServiceConfig, ServiceHandle, Stage,
 };
 use fog_protocol::{
     Address, BlobRef, Durations, Epoch, GuestExit, Hash32, Listing, Nano, Policy, Program,
@@ -212,8 +212,19 @@ impl World {
     }
 
     pub(crate) fn panel(&self, jurors: Vec<Arc<dyn Juror>>, asking: Duration) -> Arc<Panel> {
+        self.panel_with(jurors, asking, OPEN_BYTES)
+    }
+
+    /// The same with so many bytes that each verifier may be asked about at once.
+    pub(crate) fn panel_with(
+        &self,
+        jurors: Vec<Arc<dyn Juror>>,
+        asking: Duration,
+        open_bytes: u64,
+    ) -> Arc<Panel> {
         let file = self.dir.path().join("verifiers.json");
-        Arc::new(Panel::new(&verifiers(), jurors, asking, file).unwrap())
+        let panel = Panel::new(&verifiers(), jurors, asking, file).unwrap();
+        Arc::new(panel.with_open_bytes(open_bytes))
     }
 }
 

@@ -72,6 +72,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse,
     for (name, value) in shared.counters.read() {
         line(&mut text, &format!("fog_{name}"), value);
     }
+    line(&mut text, "fog_verifications_in_memory", shared.cases.count());
     line(&mut text, "fog_chain_time_seconds", shared.clock.now());
     line(&mut text, "fog_workers_online", shared.registry.len() as u64);
     let following = u64::from(shared.health() == ChainHealth::Following);

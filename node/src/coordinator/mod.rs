@@ -13,6 +13,7 @@
 //! the log sets that right.
 
 mod actor;
+mod cases;
 mod command;
 mod epochs;
 mod facts;
@@ -25,5 +26,6 @@ mod shares;
 mod verify;
 
 pub(crate) use actor::{Actor, Tools};
+pub(crate) use cases::OpenCases;
 pub(crate) use command::{Command, Coordinator, Joined, Received, Work};
 pub(crate) use rail::ordered_once;

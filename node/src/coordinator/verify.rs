@@ -144,7 +144,7 @@ impl Verifications {
 
 async fn run(shared: Arc<Shared>, slots: Arc<Semaphore>, job: VerifyJob) {
     let task = job.task;
-    let mut tried = Tried { case: None, ballots: Ballots::default() };
+    let mut tried = Tried::default();
     let mut pause = FIRST_PAUSE;
     let last_try = job.last_try();
     let reason = loop {
@@ -210,8 +210,8 @@ fn inside(error: impl std::fmt::Display) -> Undecided {
 }
 
 /// What is there from the tries before: who answered is not asked again.
+#[derive(Default)]
 struct Tried {
-    case: Option<Arc<Case>>,
     ballots: Ballots,
 }
 
@@ -222,13 +222,8 @@ impl Tried {
         shared: &Arc<Shared>,
         job: &VerifyJob,
     ) -> Result<Command, Undecided> {
-        let case = match &self.case {
-            Some(case) => Arc::clone(case),
-            None => {
-                let case = Arc::new(case(shared, job).await?);
-                Arc::clone(self.case.insert(case))
-            }
-        };
+        // Read anew for each try, and let go of after it: as many are in memory as are being tried.
+        let case = shared.cases.hold(case(shared, job).await?);
         let needed = match job.stage() {
             Stage::Verdict => shared.chain.market().threshold,
             // Rare enough to be read: governance may have changed the market's since the task opened.

@@ -171,6 +171,34 @@ async fn verifiers_that_disagree_slash_nobody_and_people_see_it() {
     node.join().await.unwrap();
 }
 
+/// A week's wait for verifiers is no reason to keep what they will be asked about in memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_verifiers_leaves_its_bytes_on_disk() {
+    let mut world = World::with_verifiers(1, &public(), 2).await;
+    world.node_config.ringer_ppm = 0;
+    let absent = "http://127.0.0.1:1";
+    world.node_config.verifiers = vec![at(0, absent), at(1, absent), at(2, absent)];
+    let node = world.node().await;
+    let mut tasks = Vec::new();
+    for salt in 1..=3 {
+        tasks.push(submitted(&world, &node, salt, false).await);
+    }
+    until("each to be tried more than once", || async {
+        let undecided = metric(&world, &node, "fog_verifications_undecided_total").await;
+        (undecided >= 7).then_some(())
+    })
+    .await;
+    until("their bytes to be let go", || async {
+        (metric(&world, &node, "fog_verifications_in_memory").await == 0).then_some(())
+    })
+    .await;
+    for task in &tasks {
+        assert_eq!(world.view(&node, task).await.status, TaskStatus::Verifying);
+    }
+    node.shutdown();
+    node.join().await.unwrap();
+}
+
 /// Runs programs, and errs in the first runs: alike each time.
 struct Erring(Executor, AtomicU32);
 
