@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, process::ExitCode};
 use clap::Args;
 use fog_chain::ChainClient;
 use fog_contracts::{
-    anchor::{self, Anchor},
     heard,
     rail::place_of,
     task::{Outcome, op},
@@ -21,6 +20,7 @@ use serde::Serialize;
 
 use crate::{
     chain,
+    cover::{Cover, CoveredBy, Heads, cover, heads, not_following},
     evidence::{messages, told},
     output::{Output, exit_with},
     progress::Progress,
@@ -89,6 +89,9 @@ struct Report {
     chain_begins: Option<u64>,
     /// What stands on chain of the epoch and its tasks.
     anchor: Option<Anchored>,
+    /// Nothing names the epoch: the next that stands on chain, and leads back to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    covered_by: Option<CoveredBy>,
     drawn: usize,
     left_out: usize,
     anyway: usize,
@@ -141,6 +144,7 @@ async fn look(args: &AuditArgs, settings: &Settings, output: &Output) -> anyhow:
         chain: None,
         chain_begins: None,
         anchor: None,
+        covered_by: None,
         drawn: 0,
         left_out: 0,
         anyway: 0,
@@ -251,7 +255,7 @@ async fn neighbours(node: &NodeClient, epoch: &Epoch, report: &mut Report) -> an
             return Ok(());
         };
         if checked_epoch(node.info(), &before).is_err() || !first.follows(&before.value) {
-            report.says(Word::Broken, broken(first.number));
+            report.says(Word::Broken, not_following(first.number));
             return Ok(());
         }
         first = before.value;
@@ -260,17 +264,13 @@ async fn neighbours(node: &NodeClient, epoch: &Epoch, report: &mut Report) -> an
         let Some(number) = last.number.checked_add(1) else { break };
         let Some(after) = one(number).await? else { break };
         if !holds(&last, &after) {
-            report.says(Word::Broken, broken(after.value.number));
+            report.says(Word::Broken, not_following(after.value.number));
             return Ok(());
         }
         last = after.value;
     }
     report.chain = Some((first.number, last.number));
     Ok(())
-}
-
-fn broken(number: u64) -> String {
-    format!("epoch {number} does not follow the one before it: one of them was exchanged")
 }
 
 impl Looking {
@@ -321,32 +321,27 @@ impl Looking {
     /// What the chain was told of the epoch: its head, and the tasks that name it. Whatever the node
     /// shows later has to be that.
     async fn anchor(&self, listed: &[TaskId], report: &mut Report) {
-        let (epoch, node) = (&self.signed.value, self.node.info());
-        let told = match told(&self.chain, &anchor::address(&epoch.node, epoch.number)).await {
+        let epoch = &self.signed.value;
+        let own = match heads(&self.chain, self.node.info(), epoch.number).await {
             Err(error) => {
                 let unread =
                     format!("what the chain was told of the epoch was not read: {error:#}");
                 return report.says(Word::Unknown, unread);
             }
-            Ok(told) if told.is_cut_off => {
+            Ok(Heads::CutOff) => {
                 let unread = "the chain was told too much of the epoch to be read";
                 return report.says(Word::Unknown, unread);
             }
-            Ok(told) => told.transactions,
+            Ok(Heads::All(own)) => own,
         };
-        // Anybody may send something there: what its node's wallet did counts.
-        let own = told.iter().rev().filter_map(|tx| {
-            let message = tx.in_msg.as_ref().filter(|m| m.source == Some(node.operator))?;
-            Some((tx, Anchor::parse(&message.body).ok()?))
-        });
-        let mut own = own.collect::<Vec<_>>().into_iter();
+        let mut own = own.into_iter();
         let Some((tx, first)) = own.next() else {
             // What nothing names is not told.
-            if !listed.is_empty() {
-                let wait = "the epoch is not anchored on chain (yet)";
-                report.says(Word::Unknown, wait);
-            }
-            return;
+            return if listed.is_empty() {
+                self.covered(report).await;
+            } else {
+                report.says(Word::Unknown, "the epoch is not anchored on chain (yet)");
+            };
         };
         if own.any(|(_, other)| other != first) {
             report.says(Word::Broken, "the node told the chain two heads of this epoch");
@@ -368,6 +363,24 @@ impl Looking {
         }
         let (transaction, at, tasks) = (tx.hash, tx.now, first.tasks);
         report.anchor = Some(Anchored { transaction, at, tasks });
+    }
+
+    /// Of an epoch that nothing names nothing stands on chain: does a later one that does lead back to
+    /// it? Else the node could still exchange it, and its seed.
+    async fn covered(&self, report: &mut Report) {
+        match cover(&self.node, &self.chain, &self.signed.value).await {
+            Ok(Cover::By(by)) => report.covered_by = Some(by),
+            Ok(Cover::Broken(why)) => report.says(Word::Broken, why),
+            Ok(Cover::NotYet) => report.says(
+                Word::Unknown,
+                "nothing names the epoch, so that nothing of it stands on chain, and no later epoch \
+                 that leads back to it does, yet: its seed is no more than the node's word",
+            ),
+            Err(error) => {
+                let unread = format!("what leads back to the epoch was not read: {error:#}");
+                report.says(Word::Unknown, unread);
+            }
+        }
     }
 
     /// Why a task that was asked about is not in the list: it names another epoch, or is left out.
@@ -538,6 +551,9 @@ fn text(report: &Report) -> String {
     }
     if let Some(Anchored { transaction, at, tasks }) = &report.anchor {
         lines.push(format!("anchor    {tasks} tasks, on chain at {at} in {transaction}"));
+    }
+    if let Some(CoveredBy { epoch, at, .. }) = &report.covered_by {
+        lines.push(format!("anchor    epoch {epoch}, which leads back to it, on chain at {at}"));
     }
     let Report { drawn, left_out, anyway, .. } = report;
     let total = report.tasks.len();

@@ -9,6 +9,7 @@ mod challenge;
 mod circuit;
 mod complete;
 mod contract;
+mod cover;
 mod demo;
 mod dev;
 mod doctor;

@@ -1,10 +1,16 @@
 //! `fog audit`: a node that kept its word, and the same node behind somebody who says otherwise.
 
-use std::{path::Path, process::Output, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::Output,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{Json, Router, extract::State, http::StatusCode, http::Uri};
 use fog_harness::{Behaviour, LocalNetwork, NetworkOptions, Verifiers};
-use fog_protocol::{RATE_ONE, TaskId, TaskStatus};
+use fog_protocol::{Epoch, Hash32, RATE_ONE, Signed, Tagged as _, TaskId, TaskStatus, tagged_hash};
 use fog_requestor::{Openings, Requestor};
 use fog_wallet::UnlockedWallet;
 use serde_json::Value;
@@ -17,11 +23,13 @@ use crate::{
 /// What is changed in an answer, by its path.
 type Lie = fn(&str, &mut Value);
 
+/// The same, with what it needs to know.
+type Knowing = dyn Fn(&str, &mut Value) + Send + Sync;
+
 /// Passes on what the node answers, changed.
-#[derive(Clone)]
 struct Liar {
     node: String,
-    lie: Lie,
+    lie: Box<Knowing>,
 }
 
 async fn answer(State(liar): State<Arc<Liar>>, uri: Uri) -> (StatusCode, Json<Value>) {
@@ -33,8 +41,8 @@ async fn answer(State(liar): State<Arc<Liar>>, uri: Uri) -> (StatusCode, Json<Va
     if body.is_null() { (StatusCode::NOT_FOUND, Json(body)) } else { (status, Json(body)) }
 }
 
-async fn liar(node: &str, lie: Lie) -> String {
-    let state = Arc::new(Liar { node: node.to_owned(), lie });
+async fn liar(node: &str, lie: impl Fn(&str, &mut Value) + Send + Sync + 'static) -> String {
+    let state = Arc::new(Liar { node: node.to_owned(), lie: Box::new(lie) });
     let router = Router::new().fallback(answer).with_state(state);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -238,6 +246,102 @@ fn a_node_that_keeps_its_word_is_told_from_one_that_does_not() {
         assert_eq!(audit(home, nowhere, &chain, &[epoch]).await.status.code(), Some(2));
         let blind = audit(home, &node, nowhere, &[epoch, "--json"]).await;
         assert_eq!((blind.status.code(), &json(&blind)["word"]), (Some(2), &"unknown".into()));
+        network.shutdown().await;
+    });
+}
+
+/// The chain of epochs from `first` on with another seed of that one: signed again by the node, which
+/// has the key.
+async fn exchanged(
+    network: &LocalNetwork,
+    first: u64,
+    seed: &Hash32,
+) -> BTreeMap<String, Signed<Epoch>> {
+    let key = &network.local.accounts.operator.wallet.key;
+    let mut chain = BTreeMap::new();
+    let mut previous: Option<Epoch> = None;
+    for number in first.. {
+        let Ok(shown) = network.api.epoch(number).await else { break };
+        let mut epoch = shown.signed.unwrap().value;
+        match &previous {
+            None => epoch.seed_hash = tagged_hash("fog/epoch-seed/v1", &[&seed.0]),
+            Some(before) => epoch.previous = before.digest(),
+        }
+        previous = Some(epoch);
+        chain.insert(format!("/v1/epochs/{number}"), Signed::new(epoch, key));
+    }
+    chain
+}
+
+/// Nothing names the epoch, so nothing of it stands on chain: a later one that does leads back to it.
+#[test]
+fn a_seed_of_an_epoch_without_tasks_is_held_to_by_the_next_that_has_some() {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path();
+        let options =
+            NetworkOptions { probation: 0, verifiers: Verifiers::InNode, ..options(home) };
+        let network = LocalNetwork::start(&options).await.unwrap();
+        let wallet = &network.local.accounts.requestor.wallet;
+        let requestor = Requestor {
+            node: network.api.clone(),
+            chain: network.local.client.clone(),
+            wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
+            openings: Openings::in_memory(),
+        };
+        let (node, chain) = (network.api.url().to_owned(), network.local.chain.url());
+        let empty = network.api.info().epoch.as_ref().unwrap().value.number;
+        let epoch = empty.to_string();
+        let end = Instant::now() + Duration::from_secs(90);
+        let over = async |number: u64| {
+            network.local.chain.warp(4_000).await.unwrap();
+            while network.api.epoch(number).await.unwrap().seed.is_none() {
+                assert!(Instant::now() < end, "waited in vain for the seed of {number}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        over(empty).await;
+        // Nothing on chain tells this seed from another.
+        let alone = audit(home, &node, &chain, &[&epoch, "--json"]).await;
+        let report = json(&alone);
+        assert_eq!((alone.status.code(), &report["word"]), (Some(2), &"unknown".into()));
+        assert!(report["reasons"][0].as_str().unwrap().contains("no later epoch"), "{report:#}");
+
+        let _worker = worker(&network, home, 0, Behaviour::Honest).await;
+        let later = post(&requestor, 1, RATE_ONE).await;
+        let named = later.listing.named_epoch().unwrap().number;
+        assert!(named > empty);
+        to_end(&requestor, &later).await;
+        over(named).await;
+        let report = loop {
+            let report = json(&audit(home, &node, &chain, &[&epoch, "--json"]).await);
+            if report["covered_by"] != Value::Null {
+                break report;
+            }
+            assert!(Instant::now() < end, "waited in vain for the anchor: {report:#}");
+        };
+        assert_eq!((&report["word"], &report["anchor"]), (&"kept".into(), &Value::Null));
+        assert_eq!(report["covered_by"]["epoch"], named);
+        let text = audit(home, &node, &chain, &[&epoch]).await;
+        let text = String::from_utf8(text.stdout).unwrap();
+        assert!(text.contains(&format!("epoch {named}, which leads back to it")), "{text}");
+
+        // The node signs another history, in which all holds but what the chain was told.
+        let seed = Hash32([0x77; 32]);
+        let other = exchanged(&network, empty, &seed).await;
+        let told = format!("/v1/epochs/{empty}");
+        let url = liar(&node, move |path, body| {
+            let Some(signed) = other.get(path) else { return };
+            body["signed"] = serde_json::to_value(signed).unwrap();
+            body["seed_hash"] = body["signed"]["value"]["seed_hash"].clone();
+            if path == told {
+                body["seed"] = serde_json::to_value(seed).unwrap();
+            }
+        });
+        let found = audit(home, &url.await, &chain, &[&epoch]).await;
+        let text = String::from_utf8(found.stdout).unwrap();
+        assert_eq!(found.status.code(), Some(1), "{text}");
+        assert!(text.contains(&format!("another epoch {named} than")), "{text}");
         network.shutdown().await;
     });
 }
