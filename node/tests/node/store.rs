@@ -2,7 +2,10 @@
 //! not what it wrote.
 
 use fog_node::{Node, NodeError};
-use fog_protocol::{Nano, SecretKey, TaskStatus};
+use fog_protocol::{
+    Address, BlobRef, Durations, EpochRef, Hash32, Listing, Nano, Policy, Program, Rail,
+    ResourceLimits, SecretKey, TaskStatus, Units,
+};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions,
 };
@@ -158,6 +161,90 @@ async fn forbidden_writes_are_refused() {
     {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut db).await.unwrap();
     }
+}
+
+/// Runs those migrations whose number `is_due` says.
+async fn migrate(db: &mut SqliteConnection, is_due: impl Fn(i64) -> bool) {
+    for migration in sqlx::migrate!("../migrations").iter() {
+        if is_due(migration.version) {
+            let sql = AssertSqlSafe(migration.sql.as_str().to_owned());
+            sqlx::raw_sql(sql).execute(&mut *db).await.unwrap();
+        }
+    }
+}
+
+/// A listing of this rail: in the words of the first version that knows the rail, with a policy that
+/// needs a later one, and with an epoch.
+fn listings(rail: Rail) -> [Listing; 3] {
+    let of = |policy: Policy| Listing {
+        version: Listing::version_of(&rail, &policy),
+        network: -3,
+        market: Address::basechain([1; 32]),
+        operator: Address::basechain([2; 32]),
+        requestor: Address::basechain([3; 32]),
+        requestor_key: SecretKey::from_seed(&[4; 32]).public(),
+        program: Program::Wasi { module: BlobRef::of(b"module") },
+        input: BlobRef::of(b"input"),
+        limits: ResourceLimits::default(),
+        price_cap: Nano::grams(1),
+        policy,
+        durations: Durations::default(),
+        nonce_hash: Hash32([5; 32]),
+        epoch: None,
+        // Where the rail ends is not to be taken for where another would.
+        salt: Hash32([2; 32]),
+        rail,
+    };
+    let replay = Policy::Replay { rate_ppm: 50_000 };
+    let copies = Policy::Copies { copies: 3, sibling: Hash32([2; 32]), rate_ppm: 50_000 };
+    let epoch = EpochRef { number: 2, seed_hash: Hash32([0; 32]) };
+    [of(replay.clone()), of(copies), of(replay).with_epoch(epoch)]
+}
+
+/// Tasks that were paid in jettons before the node looked for its share in them.
+#[tokio::test]
+async fn what_was_paid_in_jettons_before_shares_were_claimed_is_due() {
+    let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
+    let mut db = options.connect().await.unwrap();
+    migrate(&mut db, |version| version < 10).await;
+    let units = Units::new(3_000_000).unwrap();
+    let rails = [
+        (Rail::Escrow, false),
+        (Rail::Account { account: Address::basechain([2; 32]) }, false),
+        (Rail::Jetton { master: Address::basechain([7; 32]), units }, true),
+    ];
+    let mut wanted = Vec::new();
+    let mut row = 0u8;
+    for (rail, in_jetton) in rails {
+        for listing in listings(rail) {
+            for status in ["paid", "refunded", "open"] {
+                row += 1;
+                let id = vec![row; 32];
+                sqlx::query(
+                    "INSERT INTO tasks (id, status, requestor_key, escrow, listing, posted_at,
+                        changed_at) VALUES ($1, $2, zeroblob(32), $3, $4, 0, 0)",
+                )
+                .bind(&id)
+                .bind(status)
+                .bind(row.to_string())
+                .bind(borsh::to_vec(&listing).unwrap())
+                .execute(&mut db)
+                .await
+                .unwrap();
+                if in_jetton && status == "paid" {
+                    wanted.push(id);
+                }
+            }
+        }
+    }
+    // One was noted already, another was claimed.
+    let noted = "INSERT INTO shares_due (task) VALUES ($1)";
+    sqlx::query(noted).bind(&wanted[0]).execute(&mut db).await.unwrap();
+    migrate(&mut db, |version| version >= 10).await;
+    let due: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT task FROM shares_due").fetch_all(&mut db).await.unwrap();
+    assert_eq!(due, wanted);
+    assert_eq!(wanted.len(), 3);
 }
 
 /// A task of the account rail that a pledge of 2 stands for.
