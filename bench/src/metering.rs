@@ -49,15 +49,30 @@ const INTEGERS: &str = r#"(module
         (i32.const 262144))))
     (i32.store (i32.const 262144) (local.get $h))))"#;
 
+/// Nothing but calls: each pays for its frame.
+const CALLS: &str = r#"(module
+  (func $fib (param $n i32) (result i32)
+    (if (result i32) (i32.lt_u (local.get $n) (i32.const 2))
+      (then (local.get $n))
+      (else (i32.add (call $fib (i32.sub (local.get $n) (i32.const 1)))
+        (call $fib (i32.sub (local.get $n) (i32.const 2)))))))
+  (func (export "_start") (drop (call $fib (i32.const 25)))))"#;
+
+/// Nanoseconds of ours and theirs, and the fuel of ours.
+struct Cost {
+    ours: f64,
+    theirs: f64,
+    fuel: u64,
+}
+
 /// Both run the module from compiled code to its end, instance and all.
-pub(crate) fn measure() -> Result<Reading> {
-    let module = wat::parse_str(INTEGERS)?;
+fn cost(text: &str) -> Result<Cost> {
+    let module = wat::parse_str(text)?;
     let sandbox = Sandbox::new(SandboxConfig {
         allocation: Allocation::Pooled { instances: 1 },
         ..SandboxConfig::default()
     });
-    let limits = Limits::default();
-    let metered = sandbox.load(&sandbox.compile(&module, &limits)??)?;
+    let metered = sandbox.load(&sandbox.compile(&module, &Limits::default())??)?;
     let mut fuel = 0;
     let ours = || {
         let outcome = sandbox.execute(&metered, Job::new([]))??;
@@ -78,12 +93,25 @@ pub(crate) fn measure() -> Result<Reading> {
         start.call(&mut store, ()).map_err(wasm).context("the guest, unmetered")
     };
     let (ours, theirs) = in_turns(20, 3, ours, theirs)?;
+    Ok(Cost { ours, theirs, fuel })
+}
+
+pub(crate) fn measure() -> Result<Reading> {
+    let Cost { ours, theirs, fuel } = cost(INTEGERS)?;
+    let calls = cost(CALLS)?;
     Ok(Reading {
         ours: ours / 1e6,
         theirs: theirs / 1e6,
         unit: "ms",
         against: "unmetered",
         goal: 1.25,
-        note: format!("{fuel} units of fuel, {:.2} ns each", ours / fuel as f64),
+        note: format!(
+            "{fuel} units of fuel, {:.2} ns each; nothing but calls (fib 25): {:.2} ms against {:.2}, \
+             ratio {:.2}",
+            ours / fuel as f64,
+            calls.ours / 1e6,
+            calls.theirs / 1e6,
+            calls.ours / calls.theirs
+        ),
     })
 }
