@@ -281,9 +281,11 @@ pub(crate) mod tests {
         assert_eq!(later.check(), Err(ListingError::Rail { version: 3 }));
         let strategy = Listing { version: 4, ..paid.clone() };
         assert!(matches!(strategy.check(), Err(ListingError::OtherVersion { .. })));
-        let drawn = Listing { version: 5, ..paid.clone() };
-        assert_eq!(drawn.check(), Err(ListingError::Epoch { version: 5 }));
-        assert_eq!(Listing { version: 6, ..paid }.check(), Err(ListingError::Version(6)));
+        for version in [5, 6] {
+            let drawn = Listing { version, ..paid.clone() };
+            assert_eq!(drawn.check(), Err(ListingError::Epoch { version }));
+        }
+        assert_eq!(Listing { version: 7, ..paid }.check(), Err(ListingError::Version(7)));
     }
 
     #[test]
