@@ -11,13 +11,12 @@ use std::{
 use axum::{Json, Router, extract::State, http::StatusCode, http::Uri};
 use fog_harness::{Behaviour, LocalNetwork, NetworkOptions, Verifiers};
 use fog_protocol::{Epoch, Hash32, RATE_ONE, Signed, Tagged as _, TaskId, TaskStatus, tagged_hash};
-use fog_requestor::{Openings, Requestor};
-use fog_wallet::UnlockedWallet;
+use fog_requestor::Requestor;
 use serde_json::Value;
 
 use crate::{
     fog::{fog, json, run},
-    jury::{options, post, to_end, worker},
+    jury::{options, post, requestor, to_end, worker},
 };
 
 /// What is changed in an answer, by its path.
@@ -166,13 +165,7 @@ fn a_node_that_keeps_its_word_is_told_from_one_that_does_not() {
         let options =
             NetworkOptions { probation: 0, verifiers: Verifiers::InNode, ..options(home) };
         let network = LocalNetwork::start(&options).await.unwrap();
-        let wallet = &network.local.accounts.requestor.wallet;
-        let requestor = Requestor {
-            node: network.api.clone(),
-            chain: network.local.client.clone(),
-            wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
-            openings: Openings::in_memory(),
-        };
+        let requestor = requestor(&network.api, &network.local);
         let first = worker(&network, home, 0, Behaviour::Honest).await;
         let drawn = paid(&requestor, 1, RATE_ONE).await;
         let rarely = paid(&requestor, 2, 10_000).await;
@@ -282,13 +275,7 @@ fn a_seed_of_an_epoch_without_tasks_is_held_to_by_the_next_that_has_some() {
         let options =
             NetworkOptions { probation: 0, verifiers: Verifiers::InNode, ..options(home) };
         let network = LocalNetwork::start(&options).await.unwrap();
-        let wallet = &network.local.accounts.requestor.wallet;
-        let requestor = Requestor {
-            node: network.api.clone(),
-            chain: network.local.client.clone(),
-            wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
-            openings: Openings::in_memory(),
-        };
+        let requestor = requestor(&network.api, &network.local);
         let (node, chain) = (network.api.url().to_owned(), network.local.chain.url());
         let empty = network.api.info().epoch.as_ref().unwrap().value.number;
         let epoch = empty.to_string();

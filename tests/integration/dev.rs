@@ -50,6 +50,15 @@ pub(crate) fn dev_with(home: &Path, data: &Path, args: &[&str]) -> Dev {
     Dev { _process: Guard(child), banner }
 }
 
+/// A network with a requestor's and a worker's wallet, `worker` staked with 100 GRAM.
+pub(crate) fn staked(home: &Path) -> Dev {
+    let network = dev(home, &home.join("network"));
+    network.import(home, 1, "worker");
+    network.import(home, 0, "requestor");
+    network.ok(home, &["worker", "stake", "100", "--wallet", "worker", "--json"]);
+    network
+}
+
 impl Dev {
     pub(crate) fn text(&self, name: &str) -> &str {
         self.banner[name].as_str().unwrap()

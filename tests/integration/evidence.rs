@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{
-    dev::{Dev, dev},
+    dev::{Dev, staked},
     fog::{file, fog, json, run, verifies_within_a_second},
 };
 
@@ -35,11 +35,8 @@ fn steps(report: &Value) -> Vec<(String, String)> {
 #[test]
 fn anyone_checks_a_verdict_again_without_a_node() {
     let home = tempfile::tempdir().unwrap();
-    let (home, data) = (home.path(), home.path().join("network"));
-    let network = dev(home, &data);
-    network.import(home, 1, "worker");
-    network.import(home, 0, "requestor");
-    network.ok(home, &["worker", "stake", "100", "--wallet", "worker", "--json"]);
+    let home = home.path();
+    let network = staked(home);
     let _worker = network.worker(home);
 
     let (input, result) = (home.join("in.txt"), home.join("out.txt"));

@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use fog_harness::{
-    Behaviour, LocalNetwork, NetworkOptions, Timing, VerifierConduct, VerifierProcess,
+    Behaviour, LocalChain, LocalNetwork, NetworkOptions, Timing, VerifierConduct, VerifierProcess,
     VerifierSpec, Verifiers, WorkerProcess, WorkerSpec,
 };
 use fog_protocol::{Durations, Hash32, Nano, RATE_ONE, ResourceLimits, TaskStatus, api::TaskView};
-use fog_requestor::{Draft, DraftPolicy, DraftProgram, Openings, Prepared, Requestor};
+use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Openings, Prepared, Requestor};
 use fog_wallet::UnlockedWallet;
 
 use crate::fog::{file, fog, json, program, run};
@@ -29,6 +29,17 @@ pub(crate) fn options(data: &Path) -> NetworkOptions {
         pledge: Nano::ZERO,
         jettons: Vec::new(),
         claim_from: fog_harness::CLAIM_FROM,
+    }
+}
+
+/// Who posts, with the wallet that the network's chain funded for it.
+pub(crate) fn requestor(node: &NodeClient, local: &LocalChain) -> Requestor {
+    let wallet = &local.accounts.requestor.wallet;
+    Requestor {
+        node: node.clone(),
+        chain: local.client.clone(),
+        wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
+        openings: Openings::in_memory(),
     }
 }
 
@@ -129,13 +140,7 @@ fn one_dead_or_lying_verifier_process_of_three_changes_nothing() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let dir = tempfile::tempdir().unwrap();
         let mut network = LocalNetwork::start(&options(dir.path())).await.unwrap();
-        let wallet = &network.local.accounts.requestor.wallet;
-        let requestor = Requestor {
-            node: network.api.clone(),
-            chain: network.local.client.clone(),
-            wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
-            openings: Openings::in_memory(),
-        };
+        let requestor = requestor(&network.api, &network.local);
         let honest = worker(&network, dir.path(), 0, Behaviour::Honest).await;
         ended_as(&requestor, 1, TaskStatus::Paid).await;
         // One is killed; it comes back with its journal, and lies.

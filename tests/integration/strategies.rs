@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{
-    dev::{Dev, Guard, dev, until},
+    dev::{Dev, Guard, staked, until},
     fog::{file, fog, json, run, verifies_within_a_second},
 };
 
@@ -40,11 +40,8 @@ fn receipt(network: &Dev, home: &Path, id: &str) -> Value {
 #[test]
 fn every_strategy_from_the_post_to_the_evidence() {
     let home = tempfile::tempdir().unwrap();
-    let (home, data) = (home.path(), home.path().join("network"));
-    let network = dev(home, &data);
-    network.import(home, 1, "worker");
-    network.import(home, 0, "requestor");
-    network.ok(home, &["worker", "stake", "100", "--wallet", "worker", "--json"]);
+    let home = home.path();
+    let network = staked(home);
     let _worker = network.worker(home);
 
     let guest = |name: &str| file(&format!("cli/guests/{name}.wasm"));
@@ -186,11 +183,8 @@ fn reversed(network: &Dev, home: &Path, input: &str, bounds: &str) -> (Value, Va
 #[test]
 fn several_numbers_each_within_a_bound_of_its_own() {
     let home = tempfile::tempdir().unwrap();
-    let (home, data) = (home.path(), home.path().join("network"));
-    let network = dev(home, &data);
-    network.import(home, 1, "worker");
-    network.import(home, 0, "requestor");
-    network.ok(home, &["worker", "stake", "100", "--wallet", "worker", "--json"]);
+    let home = home.path();
+    let network = staked(home);
 
     let honest = network.worker(home);
     let (module, numbers) = (file("cli/guests/reverse.wasm"), home.join("numbers"));

@@ -3,7 +3,7 @@
 use fog_contracts::{CHALLENGE_VALUE, TaskState, dispute, market::Config};
 use fog_node::NodeHandle;
 use fog_protocol::{
-    GiveUpCause, GivenUp, Hash32, Nano, NonceOpening, Signed, TaskId, TaskStatus,
+    Address, GiveUpCause, GivenUp, Hash32, Nano, NonceOpening, Signed, TaskId, TaskStatus,
     gateway::{ServerFrame, WorkerFrame},
 };
 
@@ -204,35 +204,53 @@ async fn a_worker_that_keeps_what_it_committed_to_is_late_and_the_bond_pays_noth
     node.join().await.unwrap();
 }
 
+/// A task whose honest result is accepted, on chain too.
+async fn accepted(
+    world: &World,
+    node: &NodeHandle,
+    worker: &mut Worker,
+    input: &[u8],
+) -> (TaskId, Address) {
+    let posted = world.post(node, input, 12).await;
+    world.fund(&world.listing(node, input, 12)).await;
+    let offered = worker.win().await;
+    worker.work(world, node, &offered, |_| {}).await;
+    let escrow = world.reaches(node, &posted.task, TaskStatus::Accepted).await.escrow;
+    until("the verdict on chain", || async {
+        (world.task(&escrow).await.state == TaskState::Accepted).then_some(())
+    })
+    .await;
+    (posted.task, escrow)
+}
+
+async fn challenge(world: &World, escrow: Address) {
+    let challenge = dispute::challenge(1, &Hash32([5; 32])).unwrap();
+    let value = Nano::grams(1).saturating_add(CHALLENGE_VALUE);
+    world.tell(escrow, value, challenge).await;
+}
+
+/// Until the node has a ruling to send.
+async fn second_look(world: &World, node: &NodeHandle) {
+    until("the second look", || async { (world.metric(node, "pending").await >= 1).then_some(()) })
+        .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_challenge_is_looked_at_again_and_the_loser_pays() {
     let mut world = World::new(1).await;
     world.window = 60;
     let node = world.node().await;
     let mut worker = Worker::join(&world, &node, 0).await;
-    let posted = world.post(&node, b"disputed", 12).await;
-    world.fund(&world.listing(&node, b"disputed", 12)).await;
-    let offered = worker.win().await;
-    worker.work(&world, &node, &offered, |_| {}).await;
-    let escrow = world.reaches(&node, &posted.task, TaskStatus::Accepted).await.escrow;
-    until("the verdict on chain", || async {
-        (world.task(&escrow).await.state == TaskState::Accepted).then_some(())
-    })
-    .await;
+    let (task, escrow) = accepted(&world, &node, &mut worker, b"disputed").await;
     let wallet = world.workers[0].address();
     let had = world.balance(&wallet).await;
-    let challenge = dispute::challenge(1, &Hash32([5; 32])).unwrap();
-    let value = Nano::grams(1).saturating_add(CHALLENGE_VALUE);
-    world.tell(escrow, value, challenge).await;
+    challenge(&world, escrow).await;
     assert_eq!(world.task(&escrow).await.state, TaskState::Disputed);
     // Nobody decides before the window is over, and nobody is paid.
-    until("the second look", || async {
-        (world.metric(&node, "pending").await >= 1).then_some(())
-    })
-    .await;
+    second_look(&world, &node).await;
     assert_eq!(world.task(&escrow).await.state, TaskState::Disputed);
     world.chain.warp(70).await.unwrap();
-    let view = world.reaches(&node, &posted.task, TaskStatus::Paid).await;
+    let view = world.reaches(&node, &task, TaskStatus::Paid).await;
     assert!(view.verdict.is_some());
     let won = world.balance(&wallet).await - had;
     assert!(is_nearly(won, Nano::grams(1)), "{won} of the challenger's bond");
@@ -249,28 +267,15 @@ async fn a_ruling_goes_out_when_its_own_task_takes_it_whatever_the_market_asked_
     let appeal_time = world.config.appeal_time + 2_000;
     world.govern(Config { appeal_time, ..world.config.clone() }).await;
     let mut worker = Worker::join(&world, &node, 0).await;
-    let posted = world.post(&node, b"governed", 12).await;
-    world.fund(&world.listing(&node, b"governed", 12)).await;
-    let offered = worker.win().await;
-    worker.work(&world, &node, &offered, |_| {}).await;
-    let escrow = world.reaches(&node, &posted.task, TaskStatus::Accepted).await.escrow;
-    until("the verdict on chain", || async {
-        (world.task(&escrow).await.state == TaskState::Accepted).then_some(())
-    })
-    .await;
-    let challenge = dispute::challenge(1, &Hash32([5; 32])).unwrap();
-    let value = Nano::grams(1).saturating_add(CHALLENGE_VALUE);
-    world.tell(escrow, value, challenge).await;
+    let (task, escrow) = accepted(&world, &node, &mut worker, b"governed").await;
+    challenge(&world, escrow).await;
     let data = world.task(&escrow).await;
     let from = data.work.unwrap().dispute.unwrap().rules_from;
     assert_eq!(data.deadline - from, appeal_time, "by the task's own settings");
-    until("the second look", || async {
-        (world.metric(&node, "pending").await >= 1).then_some(())
-    })
-    .await;
+    second_look(&world, &node).await;
     // The verdict's own window is over, the time for the ruling has hardly begun.
     world.chain.warp(70).await.unwrap();
-    world.reaches(&node, &posted.task, TaskStatus::Paid).await;
+    world.reaches(&node, &task, TaskStatus::Paid).await;
     node.shutdown();
     node.join().await.unwrap();
 }

@@ -5,7 +5,7 @@ use fog_contracts::{TaskState, market::Config};
 use fog_node::{Node, NodeHandle, TrustedConfig};
 use fog_protocol::{Address, Nano, TaskId, TaskStatus};
 use fog_verifier::{Execution, draw, result_root};
-use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use crate::{
     proxy::{Fault, Proxy},
@@ -174,11 +174,15 @@ async fn caught(world: &World, node: &NodeHandle) -> Address {
     escrow
 }
 
+/// The node's database, to look at.
+async fn database(world: &World) -> Option<SqliteConnection> {
+    let path = world.node_config.data_dir.join("fog.db");
+    SqliteConnectOptions::new().filename(path).read_only(true).connect().await.ok()
+}
+
 /// What of the node's challenges waits, and why.
 async fn waiting(world: &World) -> Option<String> {
-    let path = world.node_config.data_dir.join("fog.db");
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
-    let mut db = options.connect().await.ok()?;
+    let mut db = database(world).await?;
     let reason = "SELECT reason FROM outbox WHERE kind = 'challenge' AND state = 'pending'";
     sqlx::query_scalar::<_, Option<String>>(reason).fetch_optional(&mut db).await.ok()??
 }
@@ -206,9 +210,7 @@ async fn a_challenge_waits_for_coins_that_verdicts_do_not_need() {
 
 /// The node's challenge: its state, and when it is looked at again.
 async fn challenge(world: &World) -> Option<(String, i64)> {
-    let path = world.node_config.data_dir.join("fog.db");
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
-    let mut db = options.connect().await.ok()?;
+    let mut db = database(world).await?;
     let row = "SELECT state, not_before FROM outbox WHERE kind = 'challenge'";
     sqlx::query_as(row).fetch_optional(&mut db).await.ok()?
 }

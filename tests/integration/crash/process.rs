@@ -7,14 +7,15 @@ use fog_harness::{
     Behaviour, LocalChain, NetworkOptions, Timing, WorkerProcess, WorkerSpec, verifier_key,
 };
 use fog_protocol::{Durations, Hash32, Nano, RATE_ONE, ResourceLimits, TaskStatus, api::TaskView};
-use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Openings, Prepared, Requestor};
-use fog_wallet::{
-    KdfParams, Keystore, Password, SecretKind, TESTNET, UnlockedWallet, WalletVersion,
-};
+use fog_requestor::{Draft, DraftPolicy, DraftProgram, NodeClient, Prepared, Requestor};
+use fog_wallet::{KdfParams, Keystore, Password, SecretKind, TESTNET, WalletVersion};
 use tokio::process::{Child, Command};
 
 use super::{gateway::Gateway, until};
-use crate::fog::{file, program};
+use crate::{
+    fog::{file, program},
+    jury::requestor,
+};
 
 pub(crate) const FEE_BPS: u16 = 200;
 const SEED: u64 = 5;
@@ -116,13 +117,7 @@ impl World {
         write_node_keys(folder.path(), &local);
         let node = spawn_node(folder.path(), kind, &local, &gateway, listen);
         let api = connect(listen).await;
-        let wallet = &local.accounts.requestor.wallet;
-        let requestor = Requestor {
-            node: api,
-            chain: local.client.clone(),
-            wallet: UnlockedWallet { wallet: wallet.wallet.clone(), key: wallet.key.clone() },
-            openings: Openings::in_memory(),
-        };
+        let requestor = requestor(&api, &local);
         let url = format!("http://{listen}");
         let spec = spec(folder.path(), kind, Behaviour::Honest);
         let worker = Some(WorkerProcess::start(&local, &url, &spec).await.unwrap());
